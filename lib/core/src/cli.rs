@@ -1,0 +1,370 @@
+//! The skeleton of every tool: arguments, the document in, a verb, the document out, the exit status.
+
+use crate::{Cannot, Code, Document, Error, Result, container, trace};
+use clap::{Args, Command, CommandFactory, FromArgMatches, Parser};
+use serde_json::{Deserializer, Value, json};
+use std::{
+    fs::File,
+    io::{self, BufReader, IsTerminal, Read, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+/// Most bytes of one run's input: far above any real document, far below memory.
+const MAX_INPUT: u64 = 64 << 20;
+
+/// The options that every tool of the pipe has.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Common {
+    /// Read the document from FILE instead of stdin
+    #[arg(short = 'f', long = "file", value_name = "FILE", global = true)]
+    pub file: Option<PathBuf>,
+    /// Print each thing done to the kernel as a JSON line on stderr
+    #[arg(long)]
+    pub trace: bool,
+    /// Print what would be done, and do none of it
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Take away what this tool's steps in the document recorded
+    #[arg(long, conflicts_with_all = ["check", "gc"])]
+    pub undo: bool,
+    /// Compare what the kernel has with what the document says; change nothing
+    #[arg(long, conflicts_with = "gc")]
+    pub check: bool,
+    /// Remove what belongs to no living container
+    #[arg(long)]
+    pub gc: bool,
+}
+
+/// How an add ended.
+pub enum Done {
+    /// Print the document; exit 0.
+    Print,
+    /// The tool ran a command, to which stdout belonged: exit with its status.
+    Exit(u8),
+}
+
+/// A tool of the pipe: its arguments and its four verbs.
+pub trait Tool: Args + Sized {
+    /// The tool's name, in steps, errors and man page.
+    const NAME: &'static str;
+    /// The first line of its help.
+    const ABOUT: &'static str;
+    /// The exit status where the tool itself fails: 1, or 125 for tools that run a command.
+    const FAILED: u8 = 1;
+
+    /// Whether this call reads a document; a tool that begins a pipe says no.
+    fn reads_document(&self) -> bool {
+        true
+    }
+
+    /// Acts on an interim document early (`--stream`); the final one holds all it held.
+    fn interim(&mut self, _doc: Document) -> Result<()> {
+        Ok(())
+    }
+
+    /// Does the tool's one job and writes its section and its step into `doc`.
+    fn add(&mut self, doc: &mut Document, common: &Common) -> Result<Done>;
+
+    /// Takes away one step's work by the step's own data. Succeeds where it is gone already.
+    /// `doc` is there to lose the sections that went with it.
+    fn undo(_doc: &mut Document, _undo: &Value) -> Result<()> {
+        Ok(())
+    }
+
+    /// Compares the kernel with the document: one error for each thing that differs.
+    fn check(doc: &Document) -> Result<Vec<Error>>;
+
+    /// Removes what belongs to no living container: one JSON object for each thing removed.
+    fn gc() -> Result<Vec<Value>> {
+        Ok(Vec::new())
+    }
+
+    /// A document with an error came in: nothing is to be done, unless this call was told to clean up.
+    fn inherited(&self, _doc: &Document) -> Result<()> {
+        Ok(())
+    }
+
+    /// Whether documents go to stdout; not where stdout belongs to a command that the tool runs.
+    fn prints(&self) -> bool {
+        true
+    }
+}
+
+#[derive(Parser)]
+struct Cli<T: Tool> {
+    #[command(flatten)]
+    tool: T,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// The command line of tool `T`, for its completions and for the test that its man page names every flag.
+pub fn command<T: Tool>() -> Command {
+    named(Cli::<T>::command(), T::NAME, T::ABOUT)
+}
+
+fn named(command: Command, name: &'static str, about: &'static str) -> Command {
+    command.name(name).about(about).version(env!("CARGO_PKG_VERSION")).after_help(format!("See {name}(1)."))
+}
+
+/// The `main` of a tool of the pipe.
+pub fn pipe<T: Tool>() -> ExitCode {
+    let parsed = command::<T>().try_get_matches().and_then(|m| Cli::<T>::from_arg_matches(&m));
+    let mut cli = match parsed {
+        Ok(cli) => cli,
+        Err(e) => {
+            trace::init(T::NAME, false, false);
+            return usage::<T>(&e);
+        }
+    };
+    trace::init(T::NAME, cli.common.trace, cli.common.dry_run);
+    if cli.common.gc {
+        return finish(T::gc().and_then(|removed| print_lines(&removed)), T::FAILED);
+    }
+    let reads = cli.tool.reads_document() || cli.common.file.is_some() || cli.common.undo || cli.common.check;
+    if reads && cli.common.file.is_none() && io::stdin().is_terminal() {
+        let _ = command::<T>().print_help();
+        return ExitCode::from(2);
+    }
+    let input = if reads { read(&mut cli) } else { Ok(Document::default()) };
+    let doc = match input {
+        Ok(doc) => doc,
+        Err(e) => return fail::<T>(&cli.tool, Document::default(), e),
+    };
+    if let Some(exit) = doc.error_exit() {
+        let cleaned = cli.tool.inherited(&doc);
+        if cli.tool.prints() {
+            let _ = doc.print();
+        }
+        let exit = if T::FAILED == 1 { exit } else { T::FAILED };
+        return if cleaned.is_ok() { ExitCode::from(exit) } else { finish(cleaned, exit) };
+    }
+    if cli.common.undo {
+        return undo::<T>(doc);
+    }
+    if cli.common.check {
+        return check::<T>(doc);
+    }
+    add::<T>(&mut cli, doc)
+}
+
+fn add<T: Tool>(cli: &mut Cli<T>, input: Document) -> ExitCode {
+    let mut doc = input.clone();
+    let done = match cli.tool.add(&mut doc, &cli.common) {
+        Ok(done) => done,
+        Err(e) => return fail::<T>(&cli.tool, input, e),
+    };
+    match done {
+        Done::Exit(status) => ExitCode::from(status),
+        Done::Print => {
+            if !trace::dry_run() && doc.str("id").is_some() {
+                if let Err(e) = container::save(&doc) {
+                    take_back::<T>(&input, &mut doc);
+                    return fail::<T>(&cli.tool, input, e);
+                }
+            }
+            match doc.print() {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(e) => {
+                    // The document is what names the step: nobody has it, so the step must not stay.
+                    take_back::<T>(&input, &mut doc);
+                    unprinted(&e)
+                }
+            }
+        }
+    }
+}
+
+/// Undoes the steps that `doc` has and `input` had not.
+fn take_back<T: Tool>(input: &Document, doc: &mut Document) {
+    let (Ok(before), Ok(after)) = (input.steps(), doc.steps()) else { return };
+    for step in after.iter().skip(before.len()).rev() {
+        if let Err(e) = T::undo(doc, &step.undo) {
+            trace::warn(&e.to_string());
+        }
+    }
+}
+
+fn undo<T: Tool>(mut doc: Document) -> ExitCode {
+    let steps = match doc.steps() {
+        Ok(steps) => steps,
+        Err(e) => return finish(Err(e), T::FAILED),
+    };
+    let (mut kept, mut errors) = (Vec::new(), Vec::new());
+    for step in steps.into_iter().rev() {
+        if step.tool == T::NAME {
+            if let Err(e) = T::undo(&mut doc, &step.undo) {
+                errors.push(e);
+                kept.push(step);
+            }
+        } else {
+            kept.push(step);
+        }
+    }
+    kept.reverse();
+    let result = doc.set_steps(&kept).and_then(|()| still_a_container(&doc));
+    errors.extend(result.err());
+    report::<T>(doc, &errors)
+}
+
+/// After an undo the record must not name a step that is gone; a container that is gone has no record.
+fn still_a_container(doc: &Document) -> Result<()> {
+    match doc.str("id") {
+        Some(id) if !trace::dry_run() && container::dir(container::checked_id(id)?).exists() => container::save(doc),
+        _ => Ok(()),
+    }
+}
+
+fn check<T: Tool>(doc: Document) -> ExitCode {
+    match T::check(&doc) {
+        Ok(findings) => report::<T>(doc, &findings),
+        Err(e) => report::<T>(doc, &[e]),
+    }
+}
+
+/// Prints every error on stderr, the document (with the first error) on stdout.
+fn report<T: Tool>(mut doc: Document, errors: &[Error]) -> ExitCode {
+    for e in errors {
+        trace::warn(&e.to_string());
+    }
+    if let Some(first) = errors.first() {
+        doc.set_error(T::NAME, first);
+    }
+    match doc.print() {
+        Ok(()) if errors.is_empty() => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::from(1),
+        Err(e) => unprinted(&e),
+    }
+}
+
+/// One line on stderr, the input document with the error on stdout.
+fn fail<T: Tool>(tool: &T, mut input: Document, error: Error) -> ExitCode {
+    let mut error = error;
+    if error.exit == 1 {
+        error.exit = T::FAILED;
+    }
+    trace::warn(&error.to_string());
+    input.set_error(T::NAME, &error);
+    if tool.prints() {
+        let _ = input.print();
+    }
+    let _ = tool.inherited(&input).map_err(|e| trace::warn(&e.to_string()));
+    ExitCode::from(error.exit)
+}
+
+/// Help and version as asked for; else the usage error, which travels down the pipe like any other.
+fn usage<T: Tool>(e: &clap::Error) -> ExitCode {
+    if !e.use_stderr() {
+        let _ = e.print();
+        return ExitCode::SUCCESS;
+    }
+    let _ = e.print();
+    let error = usage_error(e).exit(if T::FAILED == 1 { 2 } else { T::FAILED });
+    if !io::stdout().is_terminal() {
+        let mut doc = if io::stdin().is_terminal() { Document::default() } else { drain() };
+        if doc.error_exit().is_none() {
+            doc.set_error(T::NAME, &error);
+        }
+        let _ = doc.print();
+    }
+    ExitCode::from(error.exit)
+}
+
+/// What the stage before sends, for a tool that cannot use it but must pass it on.
+fn drain() -> Document {
+    let mut text = String::new();
+    let _ = io::stdin().take(MAX_INPUT).read_to_string(&mut text);
+    Deserializer::from_str(&text)
+        .into_iter::<Value>()
+        .map_while(std::result::Result::ok)
+        .last()
+        .and_then(|v| Document::from_value(v).ok())
+        .unwrap_or_default()
+}
+
+fn usage_error(e: &clap::Error) -> Error {
+    let text = e.to_string();
+    let first = text.lines().next().unwrap_or_default();
+    Error::new(Code::Usage, first.strip_prefix("error: ").unwrap_or(first))
+}
+
+/// Reads the input to its end; the last document wins, interim ones are acted on as they come.
+fn read<T: Tool>(cli: &mut Cli<T>) -> Result<Document> {
+    let (source, name): (Box<dyn Read>, String) = match &cli.common.file {
+        Some(path) => {
+            let file = File::open(path).cannot(|| format!("open {}", path.display()))?;
+            (Box::new(file), path.display().to_string())
+        }
+        None => (Box::new(io::stdin()), "stdin".to_owned()),
+    };
+    let mut last = None;
+    for value in Deserializer::from_reader(BufReader::new(source.take(MAX_INPUT))).into_iter::<Value>() {
+        let value = value.map_err(|e| {
+            let code = if e.is_io() { Code::Io } else { Code::Invalid };
+            Error::new(code, format!("{name} is not a document: {e}"))
+        })?;
+        let doc = Document::from_value(value)?;
+        if doc.is_partial() && !cli.common.undo && !cli.common.check {
+            cli.tool.interim(doc.clone())?;
+        }
+        last = Some(doc);
+    }
+    match last {
+        None => Err(Error::new(Code::Invalid, format!("{name} is empty: expected a document"))
+            .hint("a pipe begins with img-pull, img-load or img-import")),
+        Some(doc) if doc.is_partial() => {
+            Err(Error::new(Code::Invalid, format!("{name} ends with a partial document: the stage before was cut off")))
+        }
+        Some(doc) => Ok(doc),
+    }
+}
+
+/// The command line of a tool beside the pipe.
+pub fn plain_command<A: Args>(name: &'static str, about: &'static str) -> Command {
+    named(A::augment_args(Command::new(name)), name, about)
+}
+
+/// The `main` of a tool beside the pipe: arguments in, what it prints out.
+pub fn plain<A: Args>(name: &'static str, about: &'static str, run: impl FnOnce(A) -> Result<()>) -> ExitCode {
+    let args = match plain_command::<A>(name, about).try_get_matches().and_then(|m| A::from_arg_matches(&m)) {
+        Ok(args) => args,
+        Err(e) => {
+            let _ = e.print();
+            return ExitCode::from(if e.use_stderr() { 2 } else { 0 });
+        }
+    };
+    trace::init(name, false, false);
+    finish(run(args), 1)
+}
+
+fn finish(result: Result<()>, failed: u8) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            trace::warn(&e.to_string());
+            ExitCode::from(if e.exit == 1 { failed } else { e.exit })
+        }
+    }
+}
+
+fn print_lines(lines: &[Value]) -> Result<()> {
+    let mut out = io::stdout().lock();
+    for line in lines {
+        let mut line = line.clone();
+        if let Some(map) = line.as_object_mut() {
+            map.shift_insert(0, "tool".to_owned(), json!(trace::tool()));
+        }
+        writeln!(out, "{line}").cannot(|| "write to stdout")?;
+    }
+    out.flush().cannot(|| "write to stdout")
+}
+
+/// A reader that went away is no news (status of SIGPIPE, as the shell shows it); anything else is.
+fn unprinted(e: &io::Error) -> ExitCode {
+    if e.kind() == io::ErrorKind::BrokenPipe {
+        return ExitCode::from(141);
+    }
+    trace::warn(&Error::io("write to stdout", e).to_string());
+    ExitCode::FAILURE
+}

@@ -1,0 +1,26 @@
+//! The contract of the pipe, in code: one JSON document in, one out.
+//!
+//! A tool is its functions ([`Tool`]) and one call ([`pipe`]); everything that
+//! `ctr-document(5)` promises about every tool is done here, once.
+
+mod cli;
+pub mod container;
+mod doc;
+mod error;
+pub mod files;
+pub mod ident;
+mod lock;
+pub mod paths;
+mod rollback;
+pub mod steps;
+pub mod trace;
+
+pub use cli::{Common, Done, Tool, command, pipe, plain, plain_command};
+pub use doc::{Document, Image, Layer, Rootfs, State, Step};
+pub use error::{Cannot, Code, Error, Result};
+pub use lock::Lock;
+pub use rollback::Rollback;
+pub use serde_json::{Map, Value, json};
+
+/// The version of the document this library reads and writes (`ctr-document(5)`, VERSIONING).
+pub const DOCUMENT_VERSION: u64 = 1;

@@ -1,0 +1,52 @@
+//! Advisory locks: one file, exclusive or shared, freed by the kernel when the holder dies.
+
+use crate::{Cannot, Result, paths};
+use std::{
+    fs::{File, OpenOptions},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
+
+/// A held `flock(2)`; dropping it lets go.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// The one lock of the root: held for moments, while names, records, references and
+    /// the set of layers in use are read together or changed.
+    pub fn store() -> Result<Self> {
+        Self::exclusive(&paths::root().join("lock"))
+    }
+
+    /// Waits for the exclusive lock on the file `path`, which is made if missing.
+    pub fn exclusive(path: &Path) -> Result<Self> {
+        let file = open(path)?;
+        file.lock().cannot(|| format!("lock {}", path.display()))?;
+        Ok(Self { _file: file })
+    }
+
+    /// The exclusive lock on `path` if nobody holds it, else `None`.
+    pub fn try_exclusive(path: &Path) -> Result<Option<Self>> {
+        let file = open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+            Err(std::fs::TryLockError::Error(e)) => Err(e).cannot(|| format!("lock {}", path.display())),
+        }
+    }
+}
+
+fn open(path: &Path) -> Result<File> {
+    if let Some(dir) = path.parent() {
+        crate::files::make_dir(dir)?;
+    }
+    OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+        .cannot(|| format!("open {}", path.display()))
+}

@@ -1,0 +1,53 @@
+//! Where things are: the root (kept over a reboot) and the run directory (lost by it).
+
+use std::{env, path::PathBuf, sync::OnceLock};
+
+/// `CTR_ROOT`, default `/var/lib/ctr`; for a user who is not root `$XDG_DATA_HOME/ctr`.
+pub fn root() -> &'static PathBuf {
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| pick("CTR_ROOT", "/var/lib/ctr", "XDG_DATA_HOME", ".local/share"))
+}
+
+/// `CTR_RUN`, default `/run/ctr`; for a user who is not root `$XDG_RUNTIME_DIR/ctr`.
+pub fn run() -> &'static PathBuf {
+    static RUN: OnceLock<PathBuf> = OnceLock::new();
+    RUN.get_or_init(|| pick("CTR_RUN", "/run/ctr", "XDG_RUNTIME_DIR", ".cache/run"))
+}
+
+/// The OCI image layout (image-spec, image-layout.md).
+pub fn images() -> PathBuf {
+    root().join("images")
+}
+
+/// The unpacked layers, `layers/<algorithm>/<hex of the diffId>`.
+pub fn layers() -> PathBuf {
+    root().join("layers")
+}
+
+/// One directory a container, named by its id: the record, the writable layer, the log.
+pub fn containers() -> PathBuf {
+    root().join("containers")
+}
+
+/// One symbolic link a name, to the container that holds it.
+pub fn names() -> PathBuf {
+    root().join("names")
+}
+
+/// What of container `id` dies with a reboot: its mount point, its state, its sockets.
+pub fn run_dir(id: &str) -> PathBuf {
+    run().join("containers").join(id)
+}
+
+fn pick(var: &str, system: &str, xdg: &str, home: &str) -> PathBuf {
+    if let Some(dir) = env::var_os(var).filter(|d| !d.is_empty()) {
+        return PathBuf::from(dir);
+    }
+    if rustix::process::geteuid().is_root() {
+        return PathBuf::from(system);
+    }
+    match env::var_os(xdg).filter(|d| !d.is_empty()) {
+        Some(dir) => PathBuf::from(dir).join("ctr"),
+        None => PathBuf::from(env::var_os("HOME").unwrap_or_default()).join(home).join("ctr"),
+    }
+}

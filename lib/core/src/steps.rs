@@ -1,0 +1,70 @@
+//! Undoing a whole document: its steps, last to first, each by its own tool.
+
+use crate::{Cannot, Code, Document, Error, Result, trace};
+use serde_json::json;
+use std::{
+    env,
+    io::Write,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+/// Runs `TOOL --undo` for each step, last to first, with the document on its stdin.
+///
+/// Best effort: a step that fails does not stop the others. Gives every error.
+pub fn undo_all(doc: &Document) -> Vec<Error> {
+    let steps = match doc.steps() {
+        Ok(steps) => steps,
+        Err(e) => return vec![e],
+    };
+    let mut plain = doc.clone();
+    // A tool passes a document with an error on; undo is what it is for.
+    plain.remove("error");
+    let mut done = Vec::new();
+    let mut errors = Vec::new();
+    for step in steps.iter().rev() {
+        if done.contains(&&step.tool) {
+            continue; // one call undoes all steps of a tool
+        }
+        done.push(&step.tool);
+        if let Err(e) = undo_one(&step.tool, &plain) {
+            errors.push(e);
+        }
+    }
+    errors
+}
+
+fn undo_one(tool: &str, doc: &Document) -> Result<()> {
+    let program = sibling(tool)?;
+    trace::act(
+        "undo",
+        || json!({"step": tool}),
+        || {
+            let mut child = Command::new(&program)
+                .arg("--undo")
+                .stdin(Stdio::piped())
+                .stdout(Stdio::null())
+                .spawn()
+                .cannot(|| format!("run {}", program.display()))?;
+            if let Some(mut stdin) = child.stdin.take() {
+                // A tool that fails before it reads says so itself.
+                let _ = stdin.write_all(doc.to_line().as_bytes());
+            }
+            let status = child.wait().cannot(|| format!("wait for {tool}"))?;
+            if status.success() {
+                return Ok(());
+            }
+            Err(Error::new(Code::Io, format!("undo of {tool} failed")))
+        },
+    )
+}
+
+/// The tool beside this one, so that one release undoes its own; by PATH where it is elsewhere.
+///
+/// # Errors
+/// `invalid` for a name that is no plain name: it came from a document.
+pub fn sibling(tool: &str) -> Result<PathBuf> {
+    crate::ident::check_name(tool)?;
+    let beside = env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join(tool)));
+    Ok(beside.filter(|path| path.exists()).unwrap_or_else(|| PathBuf::from(tool)))
+}
