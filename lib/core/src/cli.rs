@@ -158,11 +158,12 @@ fn add<T: Tool>(cli: &mut Cli<T>, input: Document) -> ExitCode {
     match done {
         Done::Exit(status) => ExitCode::from(status),
         Done::Print => {
-            if !trace::dry_run() && doc.str("id").is_some() {
-                if let Err(e) = container::save(&doc) {
-                    take_back::<T>(&input, &mut doc);
-                    return fail::<T>(&cli.tool, input, e);
-                }
+            if !trace::dry_run()
+                && doc.str("id").is_some()
+                && let Err(e) = container::save(&doc)
+            {
+                take_back::<T>(&input, &mut doc);
+                return fail::<T>(&cli.tool, input, e);
             }
             match doc.print() {
                 Ok(()) => ExitCode::SUCCESS,

@@ -1,1 +1,20 @@
-//! store
+//! The image store: one OCI image layout, references to it, unpacked layers, what may be removed.
+//!
+//! `images/` is an OCI image layout (image-spec, image-layout.md) that other image tools open as it is;
+//! `layers/sha256/<hex>/` holds the unpacked trees, shared by every image and container that has the layer.
+
+mod blobs;
+mod digest;
+mod image;
+mod index;
+mod ingest;
+mod reference;
+mod remove;
+
+pub use blobs::Store;
+pub use digest::{Digest, Hasher};
+pub use image::{MAX_CONFIG, MAX_MANIFEST, config_digest, media_type};
+pub use index::{ANNOTATION_ID, ANNOTATION_REF, ANNOTATION_SOURCE, Entry};
+pub use ingest::Ingest;
+pub use reference::Reference;
+pub use remove::Removed;

@@ -1,0 +1,144 @@
+//! From a manifest in the store to the `image` section of a document.
+
+use crate::{Digest, Reference, Store};
+use ctr_core::{Code, Error, Image, Layer, Map, Result, Value};
+
+/// Largest manifest or index that is read, bytes (distribution-spec: registries accept at least 4 MiB).
+pub const MAX_MANIFEST: u64 = 4 << 20;
+/// Largest image config that is read, bytes.
+pub const MAX_CONFIG: u64 = 8 << 20;
+
+/// The media types of manifests and what they hold.
+pub mod media_type {
+    /// OCI image manifest.
+    pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+    /// OCI image index.
+    pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+    /// OCI image config.
+    pub const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+    /// OCI layer, a plain tar.
+    pub const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+    /// OCI layer, gzip.
+    pub const OCI_LAYER_GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+    /// OCI layer, zstd.
+    pub const OCI_LAYER_ZSTD: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
+    /// Docker image manifest, version 2 schema 2.
+    pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+    /// Docker manifest list.
+    pub const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+}
+
+/// A blob named by a manifest.
+struct Blob {
+    digest: Digest,
+    size: u64,
+    media_type: String,
+}
+
+fn blob(value: &Value) -> Result<Blob> {
+    let text = value.get("digest").and_then(Value::as_str).unwrap_or_default();
+    let size = value.get("size").and_then(Value::as_u64);
+    let size = size.ok_or_else(|| Error::new(Code::Invalid, format!("descriptor of {text} has no size")))?;
+    let media_type = value.get("mediaType").and_then(Value::as_str).unwrap_or_default().to_owned();
+    Ok(Blob { digest: Digest::parse(text)?, size, media_type })
+}
+
+fn parse(bytes: &[u8], what: &str, digest: &Digest) -> Result<Value> {
+    serde_json::from_slice(bytes).map_err(|e| Error::new(Code::Corrupt, format!("{what} {digest}: {e}")))
+}
+
+fn manifest(store: &Store, descriptor: &Value) -> Result<(Digest, Value)> {
+    let digest = blob(descriptor)?.digest;
+    let value = parse(&store.read_blob(&digest, MAX_MANIFEST)?, "manifest", &digest)?;
+    Ok((digest, value))
+}
+
+fn layers_of(manifest: &Value) -> Result<Vec<Blob>> {
+    let list = manifest.get("layers").and_then(Value::as_array);
+    list.ok_or_else(|| Error::new(Code::Unsupported, "manifest has no layers: not an image manifest"))?
+        .iter()
+        .map(blob)
+        .collect()
+}
+
+/// The digest of the image config of the manifest that `descriptor` names: docker's image ID.
+pub fn config_digest(store: &Store, descriptor: &Value) -> Result<Digest> {
+    Ok(blob(&manifest(store, descriptor)?.1["config"])?.digest)
+}
+
+/// Every blob of the image: the manifest itself, the config, the layers.
+pub(crate) fn blobs_of(store: &Store, descriptor: &Value) -> Result<Vec<(Digest, u64)>> {
+    let own = blob(descriptor)?;
+    let mut all = vec![(own.digest, own.size)];
+    let (_, manifest) = manifest(store, descriptor)?;
+    let config = blob(&manifest["config"])?;
+    all.push((config.digest, config.size));
+    all.extend(layers_of(&manifest)?.into_iter().map(|b| (b.digest, b.size)));
+    Ok(all)
+}
+
+/// The blobs of the image that are not in the store.
+pub(crate) fn missing_blobs(store: &Store, descriptor: &Value) -> Result<Vec<Digest>> {
+    let own = blob(descriptor)?;
+    if !store.has_blob(&own.digest, own.size) {
+        return Ok(vec![own.digest]);
+    }
+    let all = blobs_of(store, descriptor)?;
+    Ok(all.into_iter().filter(|(digest, size)| !store.has_blob(digest, *size)).map(|(digest, _)| digest).collect())
+}
+
+impl Store {
+    /// The `image` section for a reference; `None` where the store does not have it.
+    pub fn image(&self, reference: &Reference) -> Result<Option<Image>> {
+        match self.descriptor(reference)? {
+            Some(descriptor) => self.image_of(reference, &descriptor).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The `image` section for the manifest of `descriptor`, whose manifest and config are in the store.
+    ///
+    /// # Errors
+    /// `corrupt` where manifest and config do not fit each other, `unsupported` where it is no image.
+    pub fn image_of(&self, reference: &Reference, descriptor: &Value) -> Result<Image> {
+        let (digest, manifest) = manifest(self, descriptor)?;
+        let config_blob = blob(&manifest["config"])?;
+        let config = parse(&self.read_blob(&config_blob.digest, MAX_CONFIG)?, "image config", &config_blob.digest)?;
+        let blobs = layers_of(&manifest)?;
+        let diff_ids: Vec<Digest> = config["rootfs"]["diff_ids"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+            .iter()
+            .map(|d| Digest::parse(d.as_str().unwrap_or_default()))
+            .collect::<Result<_>>()?;
+        if diff_ids.len() != blobs.len() {
+            return Err(Error::new(
+                Code::Corrupt,
+                format!("manifest {digest} has {} layers, its config {} diff_ids", blobs.len(), diff_ids.len()),
+            ));
+        }
+        let layers = blobs
+            .into_iter()
+            .zip(&diff_ids)
+            .map(|(blob, diff_id)| {
+                let path = self.layer_path(diff_id);
+                Layer {
+                    digest: blob.digest.to_string(),
+                    diff_id: diff_id.to_string(),
+                    media_type: blob.media_type,
+                    size: blob.size,
+                    path: path.exists().then(|| path.to_string_lossy().into_owned()),
+                }
+            })
+            .collect();
+        Ok(Image {
+            reference: reference.to_string(),
+            manifest: descriptor.clone(),
+            id: Some(config_blob.digest.to_string()),
+            config,
+            layers,
+            rest: Map::new(),
+        })
+    }
+}
