@@ -23,12 +23,12 @@ pub fn dir(id: &str) -> PathBuf {
 
 /// Gives the document an id and a name if it has none: makes the container's directory and claims the name.
 ///
-/// Hold [`Lock::store`] (`_lock` proves it), so that a name is claimed once and gc does not see half a claim.
-/// The caller writes the record ([`save`]) before it lets the lock go.
+/// Hold [`Lock::store`] (`_lock`; `None` only under `--dry-run`, where nothing is made), so that a name is claimed once and gc does not see half a claim.
+/// The caller writes the record ([`begin`]) before it lets the lock go.
 ///
 /// # Errors
 /// `exists`, naming the holder, if the name is taken; `invalid` if it has not the form of one.
-pub fn claim(doc: &mut Document, name: Option<&str>, _lock: &Lock) -> Result<String> {
+pub fn claim(doc: &mut Document, name: Option<&str>, _lock: Option<&Lock>) -> Result<String> {
     if let Some(id) = doc.str("id") {
         return checked_id(id).map(str::to_owned);
     }
@@ -62,6 +62,7 @@ pub fn claim(doc: &mut Document, name: Option<&str>, _lock: &Lock) -> Result<Str
     )?;
     doc.set("id", &id)?;
     doc.set("name", &name)?;
+    doc.set("created", &jiff::Timestamp::now().to_string())?;
     Ok(id)
 }
 
@@ -98,15 +99,30 @@ pub fn checked_id(id: &str) -> Result<&str> {
     Err(Error::new(Code::Invalid, format!("document: id {id:?} is not 64 hex digits")))
 }
 
+/// Writes the first record of a container just claimed; from then on gc leaves it alone. Not durable: what a
+/// power cut leaves of it is a half-made container, and the tool saves it durably once its add is whole.
+pub fn begin(doc: &Document, _lock: &Lock) -> Result<()> {
+    write_record(doc, false)
+}
+
 /// Saves the document as the container's record, without what only the running kernel knows.
 /// Durable unless its writable layer is volatile, for then a reboot takes the container anyway.
 pub fn save(doc: &Document) -> Result<()> {
+    write_record(doc, !is_volatile(doc))
+}
+
+/// Whether the container goes with a crash of the machine (`rootfs.volatile`).
+pub fn is_volatile(doc: &Document) -> bool {
+    doc.get("rootfs").and_then(|r| r.get("volatile")) == Some(&json!(true))
+}
+
+fn write_record(doc: &Document, durable: bool) -> Result<()> {
     let id = checked_id(doc.str("id").unwrap_or_default())?;
-    let volatile = doc.get("rootfs").and_then(|r| r.get("volatile")) == Some(&json!(true));
+    let path = dir(id).join(RECORD);
     trace::act(
         "save",
         || json!({"record": id}),
-        || files::replace(&dir(id).join(RECORD), format!("{}\n", doc.to_line()).as_bytes(), !volatile),
+        || files::replace(&path, format!("{}\n", doc.to_line()).as_bytes(), durable),
     )
 }
 

@@ -10,6 +10,7 @@ mod error;
 pub mod files;
 pub mod ident;
 mod lock;
+pub mod mountinfo;
 pub mod paths;
 mod rollback;
 pub mod steps;

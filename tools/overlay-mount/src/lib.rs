@@ -1,1 +1,150 @@
-//! overlay-mount
+//! Begins a container: claims its id and name and mounts the image's layers under a writable one.
+
+mod gc;
+mod layers;
+mod mount;
+mod undo;
+
+use clap::Args;
+use ctr_core::{
+    Code, Common, Document, Done, Error, Image, Lock, Result, Rollback, Rootfs, Tool, Value, container, files, json,
+    mountinfo, paths, trace,
+};
+use std::path::{Path, PathBuf};
+
+/// The arguments of overlay-mount(1).
+#[derive(Args, Debug)]
+pub struct OverlayMount {
+    /// Give the container this name; without it one is made up
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Give the container a label
+    #[arg(short = 'l', long = "label", value_name = "KEY=VALUE")]
+    labels: Vec<String>,
+    /// The container's processes may not write to its root
+    #[arg(long)]
+    read_only: bool,
+    /// The container need not survive a crash: skip what makes it durable, let gc take it once its pipe is dead
+    #[arg(long)]
+    volatile: bool,
+}
+
+impl Tool for OverlayMount {
+    const NAME: &'static str = "overlay-mount";
+    const ABOUT: &'static str = "Begin a container: claim its id and name, mount its layers";
+
+    fn add(&mut self, doc: &mut Document, _: &Common) -> Result<Done> {
+        let image: Image = doc.need("image", "img-pull | img-unpack")?;
+        if let Some(rootfs) = doc.section::<Rootfs>("rootfs")? {
+            return Err(Error::new(Code::Exists, format!("document has a rootfs already, {}", rootfs.path))
+                .hint("overlay-mount --undo takes it away"));
+        }
+        let lowers = layers::lowers(&image)?;
+        let mut rollback = Rollback::new();
+        let claimed = doc.str("id").is_none();
+        let id = self.begin(doc, &lowers)?;
+        if claimed {
+            let id = id.clone();
+            rollback.push(move || container::remove(&id));
+        }
+
+        let rootfs = place(&id);
+        doc.set("rootfs", &Rootfs { readonly: self.read_only, volatile: self.volatile, ..rootfs.clone() })?;
+        trace::act(
+            "mkdir",
+            || json!({"upper": rootfs.upper, "work": rootfs.work}),
+            || layers::make_writable(&rootfs, &lowers),
+        )?;
+        mount::overlay(&rootfs, &lowers, self.volatile)?;
+        let point = PathBuf::from(&rootfs.path);
+        rollback.push(move || mount::unmount(&point));
+
+        let root = json!({"path": rootfs.path, "readonly": self.read_only});
+        doc.object("spec")?.insert("root".to_owned(), root);
+        doc.push_step(Self::NAME, json!({"id": id, "path": rootfs.path, "claimed": claimed}));
+        rollback.disarm();
+        Ok(Done::Print)
+    }
+
+    fn undo(doc: &mut Document, undo: &Value) -> Result<()> {
+        undo::undo(doc, undo)
+    }
+
+    fn check(doc: &Document) -> Result<Vec<Error>> {
+        let rootfs: Rootfs = doc.need("rootfs", "overlay-mount")?;
+        let image: Image = doc.need("image", "img-unpack")?;
+        let mut findings = Vec::new();
+        match mountinfo::read()?.iter().rev().find(|m| m.point == Path::new(&rootfs.path)) {
+            None => findings.push(Error::new(Code::NotFound, format!("nothing is mounted on {}", rootfs.path))),
+            Some(m) if m.fstype != "overlay" => {
+                findings.push(Error::new(Code::Invalid, format!("{} is a {}, not an overlay", rootfs.path, m.fstype)));
+            }
+            Some(m) => {
+                let upper = rootfs.upper.as_deref().unwrap_or_default();
+                if !m.super_options.split(',').any(|o| o.strip_prefix("upperdir=") == Some(upper)) {
+                    findings.push(Error::new(
+                        Code::Invalid,
+                        format!("{} has another upper layer than {upper}", rootfs.path),
+                    ));
+                }
+            }
+        }
+        findings.extend(layers::lowers(&image).err());
+        Ok(findings)
+    }
+
+    fn gc() -> Result<Vec<Value>> {
+        gc::gc()
+    }
+}
+
+impl OverlayMount {
+    /// Claims id and name and writes the first record, so that from here on a removal sees the layers in use.
+    fn begin(&self, doc: &mut Document, lowers: &[PathBuf]) -> Result<String> {
+        let mut labels = doc.section::<ctr_core::Map<String, Value>>("labels")?.unwrap_or_default();
+        for label in &self.labels {
+            let (key, value) = label.split_once('=').unwrap_or((label, ""));
+            if key.is_empty() {
+                return Err(Error::new(Code::Usage, format!("label {label:?} has no key")));
+            }
+            labels.insert(key.to_owned(), json!(value));
+        }
+        if trace::dry_run() {
+            // The name is checked against those that are taken, but neither lock nor directory is made.
+            if let Some(holder) = self.name.as_deref().map(container::holder).transpose()?.flatten() {
+                return Err(Error::new(Code::Exists, format!("name is held by container {holder}")));
+            }
+        }
+        let lock = if trace::dry_run() { None } else { Some(Lock::store()?) };
+        if lock.is_some() {
+            // Once more under the lock: a removal may have been faster.
+            layers::all_there(lowers)?;
+        }
+        let id = container::claim(doc, self.name.as_deref(), lock.as_ref())?;
+        doc.set("labels", &labels)?;
+        if let Some(lock) = &lock {
+            container::begin(doc, lock).inspect_err(|_| drop(container::remove(&id)))?;
+            if self.volatile {
+                gc::own(&id)?;
+            }
+        }
+        Ok(id)
+    }
+}
+
+/// Where the root of container `id` and its writable layer are: all of it derives from the id.
+fn place(id: &str) -> Rootfs {
+    let text = |path: PathBuf| path.to_string_lossy().into_owned();
+    Rootfs {
+        path: text(paths::run_dir(id).join("rootfs")),
+        upper: Some(text(container::dir(id).join("upper"))),
+        work: Some(text(container::dir(id).join("work"))),
+        readonly: false,
+        volatile: false,
+    }
+}
+
+/// Makes the mount point; its parents are closed to others than the owner.
+fn make_point(rootfs: &Rootfs) -> Result<()> {
+    files::make_dir(Path::new(&rootfs.path))
+}

@@ -1,0 +1,61 @@
+//! What is mounted, as the kernel says (proc_pid_mountinfo(5)).
+
+use crate::{Cannot, Result};
+use std::{ffi::OsString, fs, os::unix::ffi::OsStringExt, path::PathBuf};
+
+/// One mount of this process's mount namespace.
+#[derive(Clone, Debug)]
+pub struct Mount {
+    /// Where it is mounted.
+    pub point: PathBuf,
+    /// `overlay`, `tmpfs`, …
+    pub fstype: String,
+    /// Per-mount options.
+    pub options: String,
+    /// Options of the file system.
+    pub super_options: String,
+}
+
+/// All mounts, in the kernel's order: of two on one point the later one is on top.
+pub fn read() -> Result<Vec<Mount>> {
+    let text = fs::read("/proc/self/mountinfo").cannot(|| "read /proc/self/mountinfo")?;
+    Ok(text.split(|b| *b == b'\n').filter_map(parse).collect())
+}
+
+fn parse(line: &[u8]) -> Option<Mount> {
+    let fields: Vec<&[u8]> = line.split(|b| *b == b' ').collect();
+    let dash = fields.iter().position(|f| *f == b"-")?;
+    let text = |at: usize| fields.get(at).map(|f| String::from_utf8_lossy(f).into_owned());
+    Some(Mount {
+        point: PathBuf::from(OsString::from_vec(unescape(fields.get(4)?))),
+        options: text(5)?,
+        fstype: text(dash + 1)?,
+        super_options: text(dash + 3)?,
+    })
+}
+
+/// Space, tab, newline and backslash are written as three octal digits.
+fn unescape(field: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((&first, tail)) = rest.split_first() {
+        let octal = tail.get(..3).filter(|_| first == b'\\');
+        let byte = octal.and_then(|o| u8::from_str_radix(std::str::from_utf8(o).ok()?, 8).ok());
+        out.push(byte.unwrap_or(first));
+        rest = if byte.is_some() { &tail[3..] } else { tail };
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parses_a_line_with_escapes_and_optional_fields() {
+        let m = parse(br"36 35 98:0 / /mnt/a\040b rw,noatime shared:1 master:2 - overlay ctr rw,upperdir=/u").unwrap();
+        assert_eq!(m.point, PathBuf::from("/mnt/a b"));
+        assert_eq!((m.fstype.as_str(), m.options.as_str()), ("overlay", "rw,noatime"));
+        assert_eq!(m.super_options, "rw,upperdir=/u");
+    }
+}
