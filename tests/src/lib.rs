@@ -1,1 +1,30 @@
-//! tests
+//! What the tests share: a throw-away host for each test, commands with a time limit, a real terminal,
+//! images made by other people's tools, registries, and the proof that nothing is left behind.
+//!
+//! See `tests/README.md` for how to write a test.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
+
+pub mod command;
+pub mod host;
+pub mod images;
+pub mod leftovers;
+pub mod net;
+pub mod processes;
+pub mod pty;
+pub mod ran;
+pub mod registry;
+pub mod requires;
+pub mod schema;
+pub mod suite;
+mod sys;
+pub mod test;
+pub mod tree;
+
+pub use command::Cmd;
+pub use host::Host;
+pub use net::Net;
+pub use pty::Pty;
+pub use ran::Ran;
+pub use serde_json::{Value, json};
+pub use test::{Test, test};

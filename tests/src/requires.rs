@@ -1,0 +1,104 @@
+//! What a test needs of the machine, by words. An unmet one makes the test ignored, with the reason printed;
+//! with `CTR_TEST_REQUIRE=1` it makes it fail. An unknown word always fails.
+
+use std::{env, fs, path::Path, process::Command};
+
+/// Whether an unmet need is a failure (`CTR_TEST_REQUIRE=1`, as CI sets it).
+pub fn strict() -> bool {
+    env::var_os("CTR_TEST_REQUIRE").is_some_and(|v| !v.is_empty() && v != "0")
+}
+
+/// The reason why this machine does not meet `needs`; `None` where it does.
+///
+/// # Panics
+/// For a word that is none of the list: a misspelt need must not skip a test for ever.
+pub fn unmet(needs: &[&str]) -> Option<String> {
+    let lacking: Vec<String> = needs.iter().filter_map(|word| lacks(word)).collect();
+    (!lacking.is_empty()).then(|| lacking.join(", "))
+}
+
+fn lacks(word: &str) -> Option<String> {
+    let missing = |what: String| Some(what);
+    match word {
+        "root" => (!nix::unistd::geteuid().is_root()).then(|| "needs root".to_owned()),
+        "overlay" => kernel_file_system("overlay"),
+        "netns" => (!Path::new("/proc/self/ns/net").exists()).then(|| "needs network namespaces".to_owned()),
+        "userns" => (!Path::new("/proc/self/ns/user").exists()).then(|| "needs user namespaces".to_owned()),
+        "tmpfs" => kernel_file_system("tmpfs"),
+        // A cgroup2 tree with the controllers that limits need; the hybrid layout has it, empty.
+        "cgroup2" => {
+            let controllers = fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").unwrap_or_default();
+            (!controllers.contains("memory")).then(|| "needs cgroup v2 with controllers".to_owned())
+        }
+        "cgroup1" => (!Path::new("/sys/fs/cgroup/memory").is_dir()).then(|| "needs cgroup v1 hierarchies".to_owned()),
+        "python3-jsonschema" => python_module("jsonschema"),
+        "libseccomp" => (!Path::new("/usr/include/seccomp.h").exists())
+            .then(|| "needs libseccomp's headers (apt-get install libseccomp-dev)".to_owned()),
+        _ => match program_of(word) {
+            Some((program, package)) => {
+                (!in_path(program)).then(|| format!("needs {program} (apt-get install {package})")).and_then(missing)
+            }
+            None => panic!("requires: unknown word {word:?}"),
+        },
+    }
+}
+
+/// The words that mean a program: (program, Debian package).
+fn program_of(word: &str) -> Option<(&'static str, &'static str)> {
+    const PROGRAMS: &[(&str, &str, &str)] = &[
+        ("attr", "setfattr", "attr"),
+        ("acl", "setfacl", "acl"),
+        ("bash", "bash", "bash"),
+        ("bats", "bats", "bats"),
+        ("bubblewrap", "bwrap", "bubblewrap"),
+        ("buildah", "buildah", "buildah"),
+        ("busybox", "busybox", "busybox-static"),
+        ("cargo", "cargo", "cargo"),
+        ("crun", "crun", "crun"),
+        ("curl", "curl", "curl"),
+        ("dash", "dash", "dash"),
+        ("docker-registry", "docker-registry", "docker-registry"),
+        ("gcc", "gcc", "gcc"),
+        ("htpasswd", "htpasswd", "apache2-utils"),
+        ("ip", "ip", "iproute2"),
+        ("jq", "jq", "jq"),
+        ("libcap", "setcap", "libcap2-bin"),
+        ("lsns", "lsns", "util-linux"),
+        ("make", "make", "make"),
+        ("mandoc", "mandoc", "mandoc"),
+        ("mmdebstrap", "mmdebstrap", "mmdebstrap"),
+        ("nft", "nft", "nftables"),
+        ("openssl", "openssl", "openssl"),
+        ("podman", "podman", "podman"),
+        ("python3", "python3", "python3"),
+        ("runc", "runc", "runc"),
+        ("setpriv", "setpriv", "util-linux"),
+        ("shellcheck", "shellcheck", "shellcheck"),
+        ("shfmt", "shfmt", "shfmt"),
+        ("skopeo", "skopeo", "skopeo"),
+        ("strace", "strace", "strace"),
+        ("umoci", "umoci", "umoci"),
+        ("zstd", "zstd", "zstd"),
+    ];
+    PROGRAMS.iter().find(|(name, ..)| *name == word).map(|&(_, program, package)| (program, package))
+}
+
+fn in_path(program: &str) -> bool {
+    let path = crate::suite::system_path();
+    env::split_paths(&path).any(|dir| dir.join(program).is_file())
+}
+
+fn kernel_file_system(name: &str) -> Option<String> {
+    let known = fs::read_to_string("/proc/filesystems").unwrap_or_default();
+    let has = known.lines().any(|line| line.split_whitespace().last() == Some(name));
+    // A module is loaded by the first mount of its type.
+    let loads = || Command::new("modprobe").arg(name).output().is_ok_and(|out| out.status.success());
+    (!has && !loads()).then(|| format!("needs the file system {name}"))
+}
+
+fn python_module(name: &str) -> Option<String> {
+    // Debian's own python, whose modules Debian's packages are; another one may stand before it in PATH.
+    let found = Command::new("/usr/bin/python3").args(["-c", &format!("import {name}")]).output();
+    (!found.is_ok_and(|out| out.status.success()))
+        .then(|| format!("needs python3's {name} (apt-get install python3-{name})"))
+}

@@ -1,0 +1,44 @@
+//! The suite: every tool by itself, the pipe as a whole, `ctr`. See `tests/README.md`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod harness;
+
+use ctr_tests::{Test, leftovers::Snapshot, registry, suite};
+use libtest_mimic::{Arguments, Trial};
+use std::process::ExitCode;
+
+/// Every module of tests, one line each.
+fn all() -> Vec<Test> {
+    let modules: &[fn() -> Vec<Test>] = &[harness::tests];
+    modules.iter().flat_map(|tests| tests()).collect()
+}
+
+fn main() -> ExitCode {
+    let mut args = Arguments::from_args();
+    // Most tests wait for processes: more threads than cores.
+    args.test_threads = args.test_threads.or(Some(4));
+    if args.list {
+        libtest_mimic::run(&args, trials()).exit();
+    }
+    ctr_tests::test::quiet_panics();
+    let before = Snapshot::take();
+    let conclusion = libtest_mimic::run(&args, trials());
+    registry::end();
+    let mut left = suite::end();
+    left.extend(before.more_now());
+    for thing in &left {
+        println!("left behind: {thing}");
+    }
+    // The machine as it was is a test too, passed or failed.
+    let shared = std::env::var_os("CTR_TEST_SHARED_MACHINE").is_some();
+    let clean = left.is_empty() || shared;
+    let passed = conclusion.num_passed + u64::from(clean);
+    let failed = conclusion.num_failed + u64::from(!clean);
+    println!("{passed} passed, {failed} failed, {} skipped", conclusion.num_ignored);
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn trials() -> Vec<Trial> {
+    all().into_iter().map(Trial::from).collect()
+}
