@@ -1,1 +1,148 @@
-//! ctr-fmt
+//! `ctr-fmt`: JSON records into docker's tables and lines.
+
+mod input;
+mod table;
+mod template;
+mod units;
+mod view;
+
+use clap::Args as ClapArgs;
+use ctr_core::{Code, Error, Result, Value};
+use input::Records;
+use std::{
+    io::{self, ErrorKind, IsTerminal, Read, Write},
+    process,
+};
+use template::Template;
+use view::{Headers, View};
+
+/// The tool's name.
+pub const NAME: &str = "ctr-fmt";
+/// The first line of its help.
+pub const ABOUT: &str = "Print JSON records as docker prints them: a table, a line each, or indented";
+
+/// The command line.
+#[derive(ClapArgs, Debug)]
+pub struct Args {
+    /// `table TEMPLATE`, a TEMPLATE for each record, or `json`; without it the records as one indented list
+    #[arg(value_name = "FORMAT", allow_hyphen_values = true)]
+    format: Option<String>,
+    /// Give the records the fields that docker's --format has for them
+    #[arg(long, value_name = "KIND")]
+    view: Option<View>,
+    /// With --view: do not cut ids
+    #[arg(long, requires = "view")]
+    no_trunc: bool,
+}
+
+/// Reads records from stdin, prints them on stdout.
+///
+/// Where a stage before failed, it has said so: this tool prints what came and ends with that stage's status.
+///
+/// # Errors
+/// `usage` for a format that is none, `invalid` for records that are not JSON or do not fit the format.
+pub fn run(args: Args) -> Result<()> {
+    if io::stdin().is_terminal() {
+        return Err(Error::new(Code::Usage, "stdin is a terminal: expected JSON").hint("see ctr-fmt --help"));
+    }
+    let mut records = Records::new(io::stdin().lock());
+    let mut out = io::stdout();
+    let done = print(&args, &mut records, &mut |text| out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+    match (done, records.failed) {
+        (Err(Stop::Error(e)), _) => Err(e),
+        // The status of SIGPIPE: a reader that has seen enough is no failure to speak of.
+        (Err(Stop::Written(e)), _) if e.kind() == ErrorKind::BrokenPipe => process::exit(141),
+        (Err(Stop::Written(e)), _) => Err(Error::io("write to stdout", &e)),
+        (Ok(()), Some(status)) => process::exit(status.into()),
+        (Ok(()), None) => Ok(()),
+    }
+}
+
+/// Why printing stopped.
+#[derive(Debug)]
+enum Stop {
+    Error(Error),
+    Written(io::Error),
+}
+
+impl From<Error> for Stop {
+    fn from(e: Error) -> Self {
+        Self::Error(e)
+    }
+}
+
+/// The form of the output.
+enum Format {
+    Table(Template),
+    Lines(Template),
+    Json,
+    List,
+}
+
+impl Format {
+    fn parse(format: Option<&str>, view: Option<View>) -> Result<Self> {
+        let format = match (format, view) {
+            // docker's `--format table` is the table it prints without --format.
+            (None | Some("table"), Some(view)) => view.default_format(),
+            (None, None) => return Ok(Self::List),
+            (Some("json"), _) => return Ok(Self::Json),
+            (Some(format), _) => format,
+        };
+        match format.strip_prefix("table ") {
+            Some(template) => Template::parse(template.trim_matches(' ')).map(Self::Table),
+            None => Template::parse(format.trim_matches(' ')).map(Self::Lines),
+        }
+    }
+}
+
+/// Prints all records in the form asked for, line by line as they come where the form allows.
+fn print(
+    args: &Args,
+    records: &mut Records<impl Read>,
+    write: &mut impl FnMut(&str) -> io::Result<()>,
+) -> Result<(), Stop> {
+    let format = Format::parse(args.format.as_deref(), args.view)?;
+    let titles = Headers(args.view);
+    let header = match &format {
+        // A field that the view does not have is an error also where there is no record.
+        Format::Table(template) => Some(template.header(&titles)?),
+        Format::Lines(template) if args.view.is_some() => template.header(&titles).map(|_| None)?,
+        _ => None,
+    };
+    let mut rows: Vec<_> = header.into_iter().collect();
+    let mut list = Vec::new();
+    while let Some(record) = records.next().transpose()? {
+        let record = match args.view {
+            Some(view) => view.of(&record, args.no_trunc),
+            None => record,
+        };
+        match &format {
+            Format::Table(template) => rows.push(template.render(&record, true)?),
+            Format::Lines(template) => {
+                write(&(template.render(&record, false)? + "\n")).map_err(Stop::Written)?;
+            }
+            Format::Json => write(&format!("{record}\n")).map_err(Stop::Written)?,
+            Format::List => list.push(record),
+        }
+    }
+    match format {
+        Format::Table(_) if records.failed.is_none() || rows.len() > 1 => {
+            write(&table::align(&rows)).map_err(Stop::Written)
+        }
+        Format::List if records.failed.is_none() || !list.is_empty() => {
+            write(&(indented(&Value::Array(list)) + "\n")).map_err(Stop::Written)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// JSON with docker's indentation of four spaces.
+fn indented(value: &Value) -> String {
+    use serde::Serialize;
+    let mut bytes = Vec::new();
+    let four = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+    match value.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, four)) {
+        Ok(()) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(_) => value.to_string(),
+    }
+}
