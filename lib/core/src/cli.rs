@@ -13,6 +13,9 @@ use std::{
 /// Most bytes of one run's input: far above any real document, far below memory.
 const MAX_INPUT: u64 = 64 << 20;
 
+/// 128 + SIGPIPE: how the shell shows a writer whose reader went away.
+const BROKEN_PIPE: i32 = 141;
+
 /// The options that every tool of the pipe has.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Common {
@@ -350,21 +353,32 @@ fn finish(result: Result<()>, failed: u8) -> ExitCode {
 }
 
 fn print_lines(lines: &[Value]) -> Result<()> {
-    let mut out = io::stdout().lock();
     for line in lines {
         let mut line = line.clone();
         if let Some(map) = line.as_object_mut() {
             map.shift_insert(0, "tool".to_owned(), json!(trace::tool()));
         }
-        writeln!(out, "{line}").cannot(|| "write to stdout")?;
+        print_line(&line)?;
     }
-    out.flush().cannot(|| "write to stdout")
+    Ok(())
+}
+
+/// Prints a line on stdout. A reader that went away ends the process as SIGPIPE would (Rust ignores that signal).
+///
+/// # Errors
+/// `io` or `limit` where stdout cannot be written for another reason.
+pub fn print_line(line: &impl std::fmt::Display) -> Result<()> {
+    let mut out = io::stdout().lock();
+    match writeln!(out, "{line}").and_then(|()| out.flush()) {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => std::process::exit(BROKEN_PIPE),
+        other => other.cannot(|| "write to stdout"),
+    }
 }
 
 /// A reader that went away is no news (status of SIGPIPE, as the shell shows it); anything else is.
 fn unprinted(e: &io::Error) -> ExitCode {
     if e.kind() == io::ErrorKind::BrokenPipe {
-        return ExitCode::from(141);
+        return ExitCode::from(BROKEN_PIPE as u8);
     }
     trace::warn(&Error::io("write to stdout", e).to_string());
     ExitCode::FAILURE

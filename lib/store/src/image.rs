@@ -26,6 +26,15 @@ pub mod media_type {
     pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
     /// Docker manifest list.
     pub const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+
+    /// The media type of a layer that begins with `head` (RFC 1952, RFC 8878).
+    pub fn of_layer(head: &[u8]) -> &'static str {
+        match head {
+            [0x1f, 0x8b, ..] => OCI_LAYER_GZIP,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => OCI_LAYER_ZSTD,
+            _ => OCI_LAYER,
+        }
+    }
 }
 
 /// A blob named by a manifest.
@@ -91,16 +100,17 @@ impl Store {
     /// The `image` section for a reference; `None` where the store does not have it.
     pub fn image(&self, reference: &Reference) -> Result<Option<Image>> {
         match self.descriptor(reference)? {
-            Some(descriptor) => self.image_of(reference, &descriptor).map(Some),
+            Some(descriptor) => self.image_of(Some(reference), &descriptor).map(Some),
             None => Ok(None),
         }
     }
 
     /// The `image` section for the manifest of `descriptor`, whose manifest and config are in the store.
+    /// Without a reference the image is named by its id.
     ///
     /// # Errors
     /// `corrupt` where manifest and config do not fit each other, `unsupported` where it is no image.
-    pub fn image_of(&self, reference: &Reference, descriptor: &Value) -> Result<Image> {
+    pub fn image_of(&self, reference: Option<&Reference>, descriptor: &Value) -> Result<Image> {
         let (digest, manifest) = manifest(self, descriptor)?;
         let config_blob = blob(&manifest["config"])?;
         let config = parse(&self.read_blob(&config_blob.digest, MAX_CONFIG)?, "image config", &config_blob.digest)?;
@@ -133,7 +143,7 @@ impl Store {
             })
             .collect();
         Ok(Image {
-            reference: reference.to_string(),
+            reference: reference.map_or_else(|| config_blob.digest.to_string(), Reference::to_string),
             manifest: descriptor.clone(),
             id: Some(config_blob.digest.to_string()),
             config,

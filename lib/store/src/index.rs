@@ -159,8 +159,19 @@ impl Store {
     /// Gives the blobs of the image that are not in the store (a removal at the same time took them, say):
     /// then nothing was written; fetch them and call again.
     pub fn tag(&self, reference: &Reference, descriptor: &Value, source: Option<&Digest>) -> Result<Vec<Digest>> {
+        self.enter(Some(reference), descriptor, source)
+    }
+
+    /// Keeps the image of `descriptor` without a reference: dangling, unless it has one already. Else as [`Store::tag`].
+    pub fn keep(&self, descriptor: &Value) -> Result<Vec<Digest>> {
+        self.enter(None, descriptor, None)
+    }
+
+    fn enter(&self, reference: Option<&Reference>, descriptor: &Value, source: Option<&Digest>) -> Result<Vec<Digest>> {
+        let name = reference.map(Reference::to_string);
+        let what = || json!({"ref": name, "digest": descriptor["digest"]});
         if trace::dry_run() {
-            return trace::act("tag", || json!({"ref": reference.to_string()}), || Ok(Vec::new()));
+            return trace::act("tag", what, || Ok(Vec::new()));
         }
         let lock = Lock::store()?;
         let missing = image::missing_blobs(self, descriptor)?;
@@ -170,32 +181,28 @@ impl Store {
         let id = image::config_digest(self, descriptor)?;
         let mut entry = Entry(descriptor.as_object().cloned().unwrap_or_default());
         entry.0.shift_remove("annotations");
-        let name = reference.to_string();
-        entry.annotate(ANNOTATION_REF, Some(&name));
+        entry.annotate(ANNOTATION_REF, name.as_deref());
         entry.annotate(ANNOTATION_ID, Some(id.as_str()));
         if let Some(source) = source.filter(|s| Some(s.as_str()) != entry.digest()) {
             entry.annotate(ANNOTATION_SOURCE, Some(source.as_str()));
         }
         let mut entries = self.entries()?;
-        if entries.iter().any(|e| e.0 == entry.0) {
+        let same = |e: &Entry| e.digest() == entry.digest();
+        if entries.iter().any(|e| e.0 == entry.0 || (name.is_none() && same(e))) {
             return Ok(missing);
         }
         // No more dangling if it was; and what the reference meant before dangles if nothing else names it.
-        entries.retain(|e| e.reference().is_some() || e.digest() != entry.digest());
-        let before = entries.iter().position(|e| e.reference() == Some(&name)).map(|at| entries.remove(at));
-        if let Some(mut old) = before
-            && old.digest() != entry.digest()
+        entries.retain(|e| e.reference().is_some() || !same(e));
+        let before = name.as_deref().and_then(|name| entries.iter().position(|e| e.reference() == Some(name)));
+        if let Some(mut old) = before.map(|at| entries.remove(at))
+            && !same(&old)
             && !entries.iter().any(|e| e.digest() == old.digest())
         {
             old.annotate(ANNOTATION_REF, None);
             entries.push(old);
         }
         entries.push(entry);
-        trace::act(
-            "tag",
-            || json!({"ref": name, "digest": descriptor["digest"]}),
-            || self.write_entries(&entries, &lock),
-        )?;
+        trace::act("tag", what, || self.write_entries(&entries, &lock))?;
         Ok(missing)
     }
 }

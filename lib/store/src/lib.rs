@@ -4,17 +4,24 @@
 //! `layers/sha256/<hex>/` holds the unpacked trees, shared by every image and container that has the layer.
 
 mod blobs;
+pub mod change;
 mod digest;
 mod image;
 mod index;
 mod ingest;
+mod platform;
+mod put;
 mod reference;
 mod remove;
+mod spool;
 
 pub use blobs::Store;
 pub use digest::{Digest, Hasher};
 pub use image::{MAX_CONFIG, MAX_MANIFEST, config_digest, media_type};
 pub use index::{ANNOTATION_ID, ANNOTATION_REF, ANNOTATION_SOURCE, Entry};
 pub use ingest::Ingest;
+pub use platform::Platform;
+pub use put::check_image;
 pub use reference::Reference;
 pub use remove::Removed;
+pub use spool::Spool;

@@ -141,8 +141,7 @@ impl Condemned {
             }
             Err(e) => return Err(e),
         };
-        let reference = Reference::parse("dangling")?;
-        let image = store.image_of(&reference, &descriptor);
+        let image = store.image_of(None, &descriptor);
         let trees = image.map(|i| i.layers.iter().filter_map(|l| Digest::parse(&l.diff_id).ok()).collect());
         Ok(Self { id: entry.id().map(str::to_owned), blobs, trees: trees.unwrap_or_default() })
     }

@@ -1,1 +1,140 @@
-//! img-import
+//! A tar of a root file system, from a file or stdin, becomes an image of one layer.
+
+use clap::Args;
+use ctr_core::{Cannot, Code, Common, Document, Done, Error, Map, Result, Tool, Value, json, trace};
+use ctr_store::{Digest, Hasher, Platform, Reference, Spool, Store, change, check_image, media_type};
+use std::{
+    fs::File,
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+
+const BUFFER: usize = 256 << 10;
+
+/// The arguments of img-import(1).
+#[derive(Args, Debug)]
+pub struct ImgImport {
+    /// The tar (plain, gzip or zstd); `-` is stdin
+    #[arg(value_name = "FILE")]
+    source: Option<PathBuf>,
+    /// The reference that the image gets; without it the image dangles
+    #[arg(value_name = "REF")]
+    reference: Option<String>,
+    /// Apply a Dockerfile instruction to the image's config
+    #[arg(short = 'c', long = "change", value_name = "INSTRUCTION")]
+    changes: Vec<String>,
+    /// The comment in the image's history
+    #[arg(short = 'm', long, value_name = "TEXT")]
+    message: Option<String>,
+    /// The platform that the files are for
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    platform: Option<String>,
+}
+
+impl Tool for ImgImport {
+    const NAME: &'static str = "img-import";
+    const ABOUT: &'static str = "Make an image of a tar of a root file system";
+
+    fn reads_document(&self) -> bool {
+        false
+    }
+
+    fn add(&mut self, doc: &mut Document, _: &Common) -> Result<Done> {
+        let source = self.source.as_deref().ok_or_else(|| {
+            Error::new(Code::Usage, "a tar is expected: a file, or - for stdin")
+                .hint("tar c -C DIR . | img-import - NAME")
+        })?;
+        let reference = self.reference.as_deref().map(Reference::parse).transpose()?;
+        if let Some(reference) = reference.as_ref().filter(|r| r.digest.is_some()) {
+            return Err(Error::new(Code::Invalid, format!("cannot import as {reference}: a digest cannot be chosen")));
+        }
+        let mut config = Map::new();
+        for instruction in &self.changes {
+            change::apply(&mut config, instruction)?;
+        }
+        let platform = self.platform.as_deref().map_or_else(|| Ok(Platform::host()), Platform::parse)?;
+        if trace::dry_run() {
+            let what = || json!({"source": source, "ref": reference.as_ref().map(Reference::to_string)});
+            trace::act("import", what, || Ok(()))?;
+            return Ok(Done::Print);
+        }
+        let store = Store::open()?;
+        let (layer, layer_type, size) = self.layer(&store, source)?;
+        let diff_id = diff_id(&store, &layer)?;
+        let comment = self.message.clone().unwrap_or_else(|| format!("Imported from {}", source.display()));
+        let config = self::config(&platform, config, &diff_id, &comment).to_string();
+        let layer = json!({"mediaType": layer_type, "digest": layer.as_str(), "size": size});
+        doc.set("image", &store.put_image(reference.as_ref(), config.as_bytes(), &[layer])?)?;
+        doc.push_step(Self::NAME, json!({}));
+        Ok(Done::Print)
+    }
+
+    fn check(doc: &Document) -> Result<Vec<Error>> {
+        check_image(doc)
+    }
+
+    fn gc() -> Result<Vec<Value>> {
+        let removed = Store::open()?.gc_spools()?;
+        Ok(removed.into_iter().map(|path| json!({"removed": "spool", "path": path})).collect())
+    }
+}
+
+impl ImgImport {
+    /// Streams the tar into a blob, as it is.
+    fn layer(&self, store: &Store, source: &Path) -> Result<(Digest, &'static str, u64)> {
+        let name = if source == Path::new("-") { "stdin".to_owned() } else { source.display().to_string() };
+        let mut input: Box<dyn Read> = if source == Path::new("-") {
+            Box::new(io::stdin())
+        } else {
+            Box::new(File::open(source).cannot(|| format!("open {name}"))?)
+        };
+        let mut spool = store.spool()?;
+        let kind = copy(&mut input, &mut spool, &name)?;
+        let size = spool.size();
+        Ok((spool.publish(store)?, kind, size))
+    }
+}
+
+fn copy(input: &mut dyn Read, spool: &mut Spool, name: &str) -> Result<&'static str> {
+    let mut buffer = vec![0; BUFFER];
+    let mut kind = None;
+    loop {
+        let n = input.read(&mut buffer).cannot(|| format!("read {name}"))?;
+        if n == 0 {
+            return kind.ok_or_else(|| Error::new(Code::Invalid, format!("{name} is empty: expected a tar")));
+        }
+        kind.get_or_insert(media_type::of_layer(&buffer[..n]));
+        spool.write_all(&buffer[..n]).cannot(|| format!("write to the image store from {name}"))?;
+    }
+}
+
+/// The digest of the tar inside the blob; also tells a tar from what is none.
+fn diff_id(store: &Store, layer: &Digest) -> Result<Digest> {
+    let blob = File::open(store.blob_path(layer)).cannot(|| format!("open blob {layer}"))?;
+    let mut tar = ctr_layer::compress::open(blob)?;
+    let mut hasher = Hasher::sha256();
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        let n = tar.read(&mut buffer).cannot(|| "decompress the tar")?;
+        if n == 0 {
+            return Ok(hasher.finish());
+        }
+        hasher.update(&buffer[..n]);
+    }
+}
+
+fn config(platform: &Platform, config: Map<String, Value>, diff_id: &Digest, comment: &str) -> Value {
+    let created = jiff::Timestamp::now().to_string();
+    let mut all = json!({
+        "created": created,
+        "architecture": platform.architecture,
+        "os": platform.os,
+        "config": config,
+        "rootfs": {"type": "layers", "diff_ids": [diff_id.as_str()]},
+        "history": [{"created": created, "comment": comment}],
+    });
+    if let Some(variant) = &platform.variant {
+        all["variant"] = json!(variant);
+    }
+    all
+}

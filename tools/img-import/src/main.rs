@@ -1,1 +1,5 @@
-fn main() {}
+//! `img-import`: see the library half.
+
+fn main() -> std::process::ExitCode {
+    ctr_core::pipe::<img_import::ImgImport>()
+}
