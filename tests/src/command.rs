@@ -6,7 +6,7 @@ use nix::{
     unistd::Pid,
 };
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsStr,
     io::{Read, Write},
     os::unix::process::{CommandExt, ExitStatusExt},
     path::Path,
@@ -17,7 +17,7 @@ use std::{
 };
 
 /// How long a command may take unless told otherwise.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_mins(2);
 
 /// A command that is not started yet.
 pub struct Cmd {
@@ -217,10 +217,5 @@ fn reader(mut pipe: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
 
 fn show(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words
-        .map(OsStr::to_os_string)
-        .map(OsString::into_string)
-        .map(|w| w.unwrap_or_default())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
 }

@@ -181,10 +181,8 @@ impl Drop for Host {
         for point in leftovers::mounts_beneath(&self.dir).iter().chain(&leftovers::mounts_beneath(&self.root)).rev() {
             let _ = umount2(point, MntFlags::MNT_DETACH);
         }
-        let removed = fs::remove_dir_all(&self.dir).and_then(|()| match self.root.exists() {
-            true => fs::remove_dir_all(&self.root),
-            false => Ok(()),
-        });
+        let root = if self.root.exists() { fs::remove_dir_all(&self.root) } else { Ok(()) };
+        let removed = root.and_then(|()| fs::remove_dir_all(&self.dir));
         if !std::thread::panicking() {
             removed.unwrap_or_else(|e| panic!("cannot take away {}: {e}", self.dir.display()));
             let left = self.leftovers();

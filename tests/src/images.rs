@@ -15,7 +15,7 @@ const IMAGES: &[(&str, &str, &str, &str)] = &[
     ("busybox", "busybox", "", ""),
     // Debian minbase, one layer.
     ("debian", "debian", "", ""),
-    // Debian and more: over 30,000 files in 7 layers, with odd files, whiteouts and opaque directories.
+    // Debian and more: over 30,000 files in 8 layers, with odd files, whiteouts and opaque directories.
     ("many", "many", "", "debian"),
     // 300 layers over busybox; layer N writes /layers/N and /last.
     ("layers300", "layers", "300", "busybox"),

@@ -3,7 +3,15 @@
 //!
 //! See `tests/README.md` for how to write a test.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
+// A test's way to fail is to panic; what a test asks of a command it need not use again.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::return_self_not_must_use,
+    clippy::format_collect,
+    clippy::format_push_string
+)]
 
 pub mod command;
 pub mod host;

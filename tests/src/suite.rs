@@ -123,13 +123,12 @@ fn binaries() -> PathBuf {
     }
 }
 
-/// The names of all compiled tools, by the crates under `tools/`.
+/// The names of all compiled tools: the packages under `tools/`.
 pub fn tools() -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir(repository().join("tools"))
-        .unwrap()
-        .flatten()
-        .filter(|entry| entry.path().join("Cargo.toml").exists())
-        .map(|entry| entry.file_name().into_string().unwrap())
+    let manifests = fs::read_dir(repository().join("tools")).unwrap().flatten().map(|e| e.path().join("Cargo.toml"));
+    let mut names: Vec<String> = manifests
+        .filter_map(|manifest| fs::read_to_string(manifest).ok())
+        .filter_map(|text| Some(text.split_once("name = \"")?.1.split_once('"')?.0.to_owned()))
         .collect();
     names.sort();
     names

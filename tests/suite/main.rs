@@ -1,6 +1,6 @@
 //! The suite: every tool by itself, the pipe as a whole, `ctr`. See `tests/README.md`.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs)]
 
 mod harness;
 

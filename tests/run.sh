@@ -1,0 +1,34 @@
+#!/bin/sh
+# run.sh [NAME…]: all tests, or those of the suite whose name contains a NAME. The last line is
+# "N passed, N failed, N skipped", the status says the same.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+cargo=${CARGO:-cargo}
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+status=0
+
+# keep COMMAND…: runs it, shows and keeps what it prints; a pipe would lose its status.
+keep() {
+	{
+		"$@" 2>&1
+		echo $? >"$log.status"
+	} | tee -a "$log"
+	[ "$(cat "$log.status")" = 0 ] || status=1
+	rm -f "$log.status"
+}
+
+[ $# -gt 0 ] || keep "$cargo" test --quiet --workspace --exclude ctr-tests
+keep "$cargo" test --quiet -p ctr-tests --test suite -- "$@"
+
+# A crate's tests close with libtest's line; the suite closes with libtest's line and its own, which counts more.
+awk -v status=$status '
+	function add() { passed += p; failed += f; skipped += s; p = f = s = 0 }
+	/^test result:/ { add(); p = $4; f = $6; s = $8 }
+	/^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$/ { p = $1; f = $3; s = $5; add() }
+	END {
+		add()
+		if (status != 0 && failed == 0) failed = 1
+		printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped
+	}' "$log"
+exit $status
