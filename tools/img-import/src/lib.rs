@@ -59,11 +59,13 @@ impl Tool for ImgImport {
             return Ok(Done::Print);
         }
         let store = Store::open()?;
-        let (layer, layer_type, size) = self.layer(&store, source)?;
-        let diff_id = diff_id(&store, &layer)?;
+        let (spool, layer_type) = spool(&store, source)?;
+        let diff_id = diff_id(&spool)?;
+        let size = spool.size();
+        let blob = spool.publish(&store)?;
         let comment = self.message.clone().unwrap_or_else(|| format!("Imported from {}", source.display()));
         let config = self::config(&platform, config, &diff_id, &comment).to_string();
-        let layer = json!({"mediaType": layer_type, "digest": layer.as_str(), "size": size});
+        let layer = json!({"mediaType": layer_type, "digest": blob.as_str(), "size": size});
         doc.set("image", &store.put_image(reference.as_ref(), config.as_bytes(), &[layer])?)?;
         doc.push_step(Self::NAME, json!({}));
         Ok(Done::Print)
@@ -79,20 +81,17 @@ impl Tool for ImgImport {
     }
 }
 
-impl ImgImport {
-    /// Streams the tar into a blob, as it is.
-    fn layer(&self, store: &Store, source: &Path) -> Result<(Digest, &'static str, u64)> {
-        let name = if source == Path::new("-") { "stdin".to_owned() } else { source.display().to_string() };
-        let mut input: Box<dyn Read> = if source == Path::new("-") {
-            Box::new(io::stdin())
-        } else {
-            Box::new(File::open(source).cannot(|| format!("open {name}"))?)
-        };
-        let mut spool = store.spool()?;
-        let kind = copy(&mut input, &mut spool, &name)?;
-        let size = spool.size();
-        Ok((spool.publish(store)?, kind, size))
-    }
+/// Streams the tar into the store, as it is. Gives it with its media type.
+fn spool(store: &Store, source: &Path) -> Result<(Spool, &'static str)> {
+    let name = if source == Path::new("-") { "stdin".to_owned() } else { source.display().to_string() };
+    let mut input: Box<dyn Read> = if source == Path::new("-") {
+        Box::new(io::stdin())
+    } else {
+        Box::new(File::open(source).cannot(|| format!("open {name}"))?)
+    };
+    let mut spool = store.spool()?;
+    let kind = copy(&mut input, &mut spool, &name)?;
+    Ok((spool, kind))
 }
 
 fn copy(input: &mut dyn Read, spool: &mut Spool, name: &str) -> Result<&'static str> {
@@ -108,10 +107,10 @@ fn copy(input: &mut dyn Read, spool: &mut Spool, name: &str) -> Result<&'static 
     }
 }
 
-/// The digest of the tar inside the blob; also tells a tar from what is none.
-fn diff_id(store: &Store, layer: &Digest) -> Result<Digest> {
-    let blob = File::open(store.blob_path(layer)).cannot(|| format!("open blob {layer}"))?;
-    let mut tar = ctr_layer::compress::open(blob)?;
+/// The digest of the tar inside; also tells a tar from what is none.
+fn diff_id(spool: &Spool) -> Result<Digest> {
+    let blob = File::open(spool.path()).cannot(|| format!("open {}", spool.path().display()))?;
+    let mut tar = ctr_layer::open(blob)?;
     let mut hasher = Hasher::sha256();
     let mut buffer = vec![0; BUFFER];
     loop {

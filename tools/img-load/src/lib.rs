@@ -56,7 +56,7 @@ impl Tool for ImgLoad {
             return Err(Error::new(Code::Invalid, format!("{} holds no image", source.name()))
                 .hint("a docker-archive, an oci-archive or an OCI layout is expected; img-import takes a plain tar"));
         };
-        let names: Vec<String> = loaded.iter().map(|l| l.shown()).collect();
+        let names: Vec<String> = loaded.iter().map(Loaded::shown).collect();
         let chosen = match &wanted {
             Some(wanted) => loaded.into_iter().find(|l| l.reference.as_ref() == Some(wanted)),
             None => loaded.into_iter().next(),

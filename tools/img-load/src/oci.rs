@@ -47,7 +47,10 @@ fn manifest_for(source: &Source, entry: &Value, platform: &Platform, name: &str)
                 entry = platform.select(&index, name)?.clone();
             }
             other => {
-                return Err(Error::new(Code::Unsupported, format!("{name}: media type {other:?} is no image manifest")));
+                return Err(Error::new(
+                    Code::Unsupported,
+                    format!("{name}: media type {other:?} is no image manifest"),
+                ));
             }
         }
     }

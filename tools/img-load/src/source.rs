@@ -43,8 +43,7 @@ impl Source {
 
     fn spool(store: &Store, input: Box<dyn Read + Send>, name: String) -> Result<Self> {
         let read = || format!("read {name}");
-        let tar =
-            ctr_layer::compress::open(input).map_err(|e| Error { message: format!("{name}: {}", e.message), ..e })?;
+        let tar = ctr_layer::open(input).map_err(|e| Error { message: format!("{name}: {}", e.message), ..e })?;
         let mut archive = tar::Archive::new(tar);
         let (mut files, mut links) = (HashMap::new(), HashMap::new());
         let mut buffer = vec![0; BUFFER];
