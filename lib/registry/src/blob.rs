@@ -7,7 +7,7 @@ use crate::{
     session::Call,
 };
 use ctr_core::{Code, Error, Result};
-use ctr_store::{Digest, Ingest};
+use ctr_store::{Digest, Hasher, Ingest};
 use std::io::{Read, Write};
 use ureq::http::{HeaderMap, Method, StatusCode, header};
 
@@ -46,6 +46,36 @@ impl Session {
             }
         }
         Ok(())
+    }
+}
+
+impl Session {
+    /// A small blob in memory, verified: an image config.
+    ///
+    /// # Errors
+    /// As for [`Session::blob`], and `corrupt` where the digest differs. `size` must have been bounded by the caller.
+    pub fn small_blob(&self, repository: &str, digest: &Digest, size: u64) -> Result<Vec<u8>> {
+        let what = format!("blob {digest} of {repository}");
+        let bytes = self.retrying(|| {
+            let answer = self.send(&Call {
+                what: &what,
+                method: Method::GET,
+                path: format!("/v2/{repository}/blobs/{digest}"),
+                access: Access::pull(repository),
+                headers: &[],
+            })?;
+            let host = answer.origin.authority();
+            let mut bytes = Vec::new();
+            let mut reader = answer.response.into_body().into_reader().take(size + 1);
+            reader.read_to_end(&mut bytes).map_err(|e| Failure::transport(&host, e.into()))?;
+            Ok(bytes)
+        })?;
+        let mut hasher = Hasher::new(digest);
+        hasher.update(&bytes);
+        if bytes.len() as u64 != size || hasher.finish() != *digest {
+            return Err(Error::new(Code::Corrupt, format!("{what}: {} sends other bytes", self.host())));
+        }
+        Ok(bytes)
     }
 }
 
