@@ -135,6 +135,10 @@ pub fn pipe<T: Tool>() -> ExitCode {
         Ok(doc) => doc,
         Err(e) => return fail::<T>(&cli.tool, Document::default(), e),
     };
+    // A document with an error is just what undo is for: it holds the steps done before the failure.
+    if cli.common.undo {
+        return undo::<T>(doc);
+    }
     if let Some(exit) = doc.error_exit() {
         let cleaned = cli.tool.inherited(&doc);
         if cli.tool.prints() {
@@ -142,9 +146,6 @@ pub fn pipe<T: Tool>() -> ExitCode {
         }
         let exit = if T::FAILED == 1 { exit } else { T::FAILED };
         return if cleaned.is_ok() { ExitCode::from(exit) } else { finish(cleaned, exit) };
-    }
-    if cli.common.undo {
-        return undo::<T>(doc);
     }
     if cli.common.check {
         return check::<T>(doc);
@@ -263,8 +264,8 @@ fn usage<T: Tool>(e: &clap::Error) -> ExitCode {
         let _ = e.print();
         return ExitCode::SUCCESS;
     }
-    let _ = e.print();
-    let error = usage_error(e).exit(if T::FAILED == 1 { 2 } else { T::FAILED });
+    let error = usage_error(e, T::NAME).exit(if T::FAILED == 1 { 2 } else { T::FAILED });
+    trace::warn(&error.to_string());
     if !io::stdout().is_terminal() {
         let mut doc = if io::stdin().is_terminal() { Document::default() } else { drain() };
         if doc.error_exit().is_none() {
@@ -273,6 +274,14 @@ fn usage<T: Tool>(e: &clap::Error) -> ExitCode {
         let _ = doc.print();
     }
     ExitCode::from(error.exit)
+}
+
+/// clap's first paragraph as our one line.
+fn usage_error(e: &clap::Error, tool: &str) -> Error {
+    let text = e.to_string();
+    let words: Vec<&str> = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect();
+    let line = words.join(" ");
+    Error::new(Code::Usage, line.strip_prefix("error: ").unwrap_or(&line)).hint(format!("see {tool} --help"))
 }
 
 /// What the stage before sends, for a tool that cannot use it but must pass it on.
@@ -285,12 +294,6 @@ fn drain() -> Document {
         .last()
         .and_then(|v| Document::from_value(v).ok())
         .unwrap_or_default()
-}
-
-fn usage_error(e: &clap::Error) -> Error {
-    let text = e.to_string();
-    let first = text.lines().next().unwrap_or_default();
-    Error::new(Code::Usage, first.strip_prefix("error: ").unwrap_or(first))
 }
 
 /// Reads the input to its end; the last document wins, interim ones are acted on as they come.
@@ -333,9 +336,13 @@ pub fn plain_command<A: Args>(name: &'static str, about: &'static str) -> Comman
 pub fn plain<A: Args>(name: &'static str, about: &'static str, run: impl FnOnce(A) -> Result<()>) -> ExitCode {
     let args = match plain_command::<A>(name, about).try_get_matches().and_then(|m| A::from_arg_matches(&m)) {
         Ok(args) => args,
-        Err(e) => {
+        Err(e) if !e.use_stderr() => {
             let _ = e.print();
-            return ExitCode::from(if e.use_stderr() { 2 } else { 0 });
+            return ExitCode::SUCCESS;
+        }
+        Err(e) => {
+            trace::init(name, false, false);
+            return finish(Err(usage_error(&e, name)), 1);
         }
     };
     trace::init(name, false, false);

@@ -11,6 +11,7 @@ use std::{
 
 /// Runs `TOOL --undo` for each step, last to first, with the document on its stdin.
 ///
+/// Left out are steps that recorded nothing to take away, and those of the tool that calls: it undoes its own.
 /// Best effort: a step that fails does not stop the others. Gives every error.
 pub fn undo_all(doc: &Document) -> Vec<Error> {
     let steps = match doc.steps() {
@@ -23,8 +24,10 @@ pub fn undo_all(doc: &Document) -> Vec<Error> {
     let mut done = Vec::new();
     let mut errors = Vec::new();
     for step in steps.iter().rev() {
-        if done.contains(&&step.tool) {
-            continue; // one call undoes all steps of a tool
+        let nothing = step.undo.as_object().is_none_or(serde_json::Map::is_empty);
+        // One call undoes all steps of a tool.
+        if nothing || step.tool == trace::tool() || done.contains(&&step.tool) {
+            continue;
         }
         done.push(&step.tool);
         if let Err(e) = undo_one(&step.tool, &plain) {
