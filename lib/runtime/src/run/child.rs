@@ -1,0 +1,223 @@
+//! The new process, from the clone to execve(2): the order of all steps is here, each step in its own file.
+
+use super::{
+    channel::Channel,
+    console::{self, Console},
+    creds, devices, init, limits, masks, mounts,
+    namespaces::{clock_offsets, maps_root},
+    plan::Plan,
+    procfs::{Proc, sysctl_path},
+    root, signals, stdio,
+    target::{Kind, Root},
+};
+use crate::sys;
+use ctr_core::{Cannot, Code, Error, Result, json, trace};
+use oci_spec::runtime::LinuxNamespaceType as Type;
+use rustix::{
+    fs::{Mode, OFlags},
+    process::{DumpableBehavior, Signal},
+};
+use std::os::fd::OwnedFd;
+
+/// What the steps inside the root leave for the last ones.
+#[derive(Default)]
+struct Made {
+    console: Option<Console>,
+    null: Option<OwnedFd>,
+    cwd: Option<OwnedFd>,
+}
+
+/// Builds the container around this process and becomes its command.
+pub fn start(plan: &Plan<'_>, channel: &Channel) -> ! {
+    let error = match build(plan, channel) {
+        Ok(()) => become_command(plan, channel),
+        Err(e) => e,
+    };
+    channel.fail(&error);
+    sys::exit(125);
+}
+
+/// The steps as lines of `--dry-run`, none of them done: `trace::act` sees to that.
+pub fn describe(plan: &Plan<'_>) -> Result<()> {
+    plan.namespaces.join()?;
+    enter(plan)?;
+    inside(plan)?;
+    trace::act("exec", || plan.describe(), || Ok(()))
+}
+
+fn build(plan: &Plan<'_>, channel: &Channel) -> Result<()> {
+    rustix::process::setsid().cannot(|| "begin a session")?;
+    if plan.namespaces.joins(Type::Pid) {
+        // Who is there already must not look into this process while it holds the host's descriptors.
+        set_dumpable(DumpableBehavior::NotDumpable)?;
+    }
+    if !plan.namespaces.join_before_clone() {
+        plan.namespaces.join()?;
+    }
+    if plan.waits_at_first() {
+        channel.wait()?;
+    }
+    let maps = plan.linux.uid_mappings().as_deref();
+    if plan.namespaces.joins(Type::User) || (plan.namespaces.makes(Type::User) && maps_root(maps)) {
+        creds::become_root()?;
+        if !plan.namespaces.joins(Type::Pid) {
+            // The change of ids gave /proc/self to the host's root; there is nobody in here to hide from.
+            set_dumpable(DumpableBehavior::Dumpable)?;
+        }
+    }
+    rustix::process::umask(Mode::empty());
+    enter(plan)?;
+    let made = inside(plan)?;
+
+    if let Some(console) = &made.console {
+        channel.send_terminal(&console.master)?;
+    }
+    // Once stderr is the container's, no line of --trace may follow: what is left is said here.
+    trace::act("exec", || plan.describe(), || Ok(()))?;
+    if let Some(cwd) = &made.cwd {
+        enter_cwd(cwd)?;
+    }
+    let terminal = made.console.as_ref().map(|c| &c.terminal);
+    stdio::set_up(terminal, made.null.as_ref(), plan.process.user().uid())?;
+    plan.creds.become_user()?;
+    rustix::process::umask(Mode::from_raw_mode(plan.process.user().umask().unwrap_or(0o022) & 0o777));
+    // Not before: a change of ids takes it back (prctl(2)). A parent that was killed before it took hold is
+    // noticed by the wait that follows.
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).cannot(|| "tie the process to the tool")?;
+    channel.wait()?;
+    signals::reset()?;
+    sys::cloexec_from_3().cannot(|| "mark descriptors close-on-exec")
+}
+
+/// The very last steps: what may still be done is the filter's to say.
+fn become_command(plan: &Plan<'_>, channel: &Channel) -> Error {
+    if plan.init.is_some() {
+        if let Err(e) = sys::pass_as_3(channel.fd()).cannot(|| "pass a descriptor to the init") {
+            return e;
+        }
+    }
+    if let Err(e) = plan.creds.confine() {
+        return e;
+    }
+    match &plan.init {
+        Some(program) => init::exec(program, &plan.command),
+        None => plan.command.exec(),
+    }
+}
+
+fn set_dumpable(how: DumpableBehavior) -> Result<()> {
+    rustix::process::set_dumpable_behavior(how).cannot(|| "set whether the process is dumpable")
+}
+
+/// The namespaces that are not the clone's to make, and what is set in each.
+fn enter(plan: &Plan<'_>) -> Result<()> {
+    let late = plan.namespaces.late;
+    if late != 0 {
+        trace::act("unshare", || json!({"flags": late}), || sys::unshare(late).cannot(|| "make a namespace"))?;
+    }
+    if plan.options.net_up && plan.namespaces.makes(Type::Network) {
+        trace::act("link", || json!({"up": "lo"}), || sys::loopback_up().cannot(|| "bring loopback up"))?;
+    }
+    if let Some(name) = plan.spec.hostname() {
+        let set = || rustix::system::sethostname(name.as_bytes()).cannot(|| format!("set hostname {name}"));
+        trace::act("hostname", || json!({"name": name}), set)?;
+    }
+    if let Some(name) = plan.spec.domainname() {
+        let set = || rustix::system::setdomainname(name.as_bytes()).cannot(|| format!("set domain name {name}"));
+        trace::act("domainname", || json!({"name": name}), set)?;
+    }
+    write_proc(plan)
+}
+
+fn write_proc(plan: &Plan<'_>) -> Result<()> {
+    let sysctl = plan.linux.sysctl().as_ref().filter(|s| !s.is_empty());
+    let clocks = plan.linux.time_offsets().as_ref().filter(|o| !o.is_empty());
+    let score = plan.process.oom_score_adj();
+    if sysctl.is_none() && clocks.is_none() && score.is_none() {
+        return Ok(());
+    }
+    let proc = trace::act("mount", || json!({"type": "proc", "private": true}), || Proc::open().map(Some))?;
+    let write = |path: &str, value: &str| {
+        let what = || json!({"file": path, "value": value});
+        trace::act("proc", what, || proc.as_ref().map_or(Ok(()), |proc| proc.write(path, value)))
+    };
+    if let Some(offsets) = clocks {
+        write("self/timens_offsets", &clock_offsets(offsets))?;
+    }
+    for (key, value) in sysctl.into_iter().flatten() {
+        write(&sysctl_path(key), value)?;
+    }
+    score.map_or(Ok(()), |score| write("self/oom_score_adj", &score.to_string()))
+}
+
+/// All that needs the host's rights: the root, what is mounted in it, the limits.
+fn inside(plan: &Plan<'_>) -> Result<Made> {
+    let made = if plan.namespaces.makes(Type::Mount) {
+        build_root(plan)?
+    } else {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        make(plan, &Root::new(rustix::fs::open("/", flags, Mode::empty()).cannot(|| "open the root")?))?
+    };
+    let keyring = || match sys::new_session_keyring() {
+        Err(e) if e.raw_os_error() == Some(libc::ENOSYS) => Ok(()), // a kernel without keys has none to hide
+        other => other.cannot(|| "join a new session keyring"),
+    };
+    trace::act("keyring", || json!({"session": "new"}), keyring)?;
+    limits::set(plan.process.rlimits().as_deref().unwrap_or_default())?;
+    Ok(made)
+}
+
+/// The root with everything in it: first what is mounted and made, then what is covered, at last what is read-only.
+fn build_root(plan: &Plan<'_>) -> Result<Made> {
+    let (rootfs, linux) = (plan.options.rootfs.as_path(), plan.linux);
+    let propagation = linux.rootfs_propagation().as_deref();
+    let root = trace::act(
+        "root",
+        || json!({"path": rootfs, "propagation": propagation.unwrap_or("rslave")}),
+        || root::enter(rootfs, propagation).map(Some),
+    )?;
+    let root = match root {
+        Some(root) => root,
+        None => Root::new(root::open(rootfs)?), // --dry-run: looked at, not entered
+    };
+    for mount in plan.spec.mounts().iter().flatten() {
+        mounts::mount(&root, mount, &plan.groups)?;
+    }
+    if !devices::are_given(plan.spec.mounts().as_deref().unwrap_or_default()) {
+        devices::set_up(&root, linux.devices().as_deref().unwrap_or_default(), plan.namespaces.has(Type::User))?;
+    }
+    let made = make(plan, &root)?;
+    masks::make_readonly(&root, linux.readonly_paths().as_deref().unwrap_or_default())?;
+    masks::mask(&root, linux.masked_paths().as_deref().unwrap_or_default())?;
+    if plan.spec.root().as_ref().is_some_and(|r| r.readonly().unwrap_or(false)) {
+        trace::act("readonly", || json!({"paths": ["/"]}), || root::make_readonly(&root))?;
+    }
+    trace::act("pivot", || json!({"root": rootfs}), || root::pivot(&root))?;
+    Ok(made)
+}
+
+/// What the process itself takes from the root: its terminal or null device, its working directory.
+fn make(plan: &Plan<'_>, root: &Root) -> Result<Made> {
+    let mut made = Made::default();
+    if plan.options.tty {
+        made.console = console::open(root, plan.process.user().uid(), plan.size)?;
+    } else if !plan.options.interactive && !trace::dry_run() {
+        made.null = Some(masks::dev_null(root, OFlags::RDWR)?);
+    }
+    let cwd = plan.process.cwd();
+    made.cwd = trace::act("cwd", || json!({"path": cwd}), || root.make(cwd, Kind::Directory).map(Some))?;
+    Ok(made)
+}
+
+/// Enters the working directory by the descriptor found inside the root; `/proc/self/fd/N` is none there.
+///
+/// # Errors
+/// `invalid` if the kernel says that it is not below the root after all (CVE-2024-21626).
+fn enter_cwd(cwd: &OwnedFd) -> Result<()> {
+    rustix::process::fchdir(cwd).cannot(|| "enter the working directory")?;
+    let path = rustix::process::getcwd(Vec::new()).cannot(|| "ask for the working directory")?;
+    if path.to_bytes().first() == Some(&b'/') {
+        return Ok(());
+    }
+    Err(Error::new(Code::Invalid, "the working directory is outside of the root"))
+}

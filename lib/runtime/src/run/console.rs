@@ -1,0 +1,60 @@
+//! The container's terminal, made inside: a pair of its own devpts, /dev/console bound to it.
+
+use super::{
+    devices::open_dev,
+    root::{attach, clone_tree},
+    target::{Root, is_char_device},
+};
+use ctr_core::{Cannot, Code, Error, Result, json, trace};
+use rustix::{
+    fs::{FileType, Mode, OFlags, Uid},
+    io::Errno,
+    pty::OpenptFlags,
+    termios::Winsize,
+};
+use std::{os::fd::OwnedFd, path::Path};
+
+/// Both ends of the terminal.
+pub struct Console {
+    /// The end that the parent relays.
+    pub master: OwnedFd,
+    /// The end that is the container's stdin, stdout and stderr.
+    pub terminal: OwnedFd,
+}
+
+/// Opens a terminal of the devpts mounted in the root and binds it on /dev/console.
+///
+/// Nothing here follows a path that the image could have set a trap in (CVE-2025-52565): the multiplexer is opened
+/// without links and checked to be the device 5:2, the other end comes from the kernel (`TIOCGPTPEER`), and the
+/// mount goes from descriptor to descriptor.
+pub fn open(root: &Root, owner: u32, size: Option<Winsize>) -> Result<Option<Console>> {
+    trace::act("console", || json!({"owner": owner}), || {
+        let what = || "open a terminal of the container's /dev/pts";
+        let master =
+            root.open_plain(Path::new("/dev/pts/ptmx"), OFlags::RDWR | OFlags::NOCTTY).cannot(what)?;
+        if !is_char_device(&master, 5, 2).cannot(what)? {
+            return Err(Error::new(Code::Invalid, "/dev/pts/ptmx of the container is not the terminal multiplexer"));
+        }
+        rustix::pty::unlockpt(&master).cannot(what)?;
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        let terminal = rustix::pty::ioctl_tiocgptpeer(&master, flags).cannot(what)?;
+        if let Some(size) = size {
+            rustix::termios::tcsetwinsize(&master, size).cannot(|| "set the size of the terminal")?;
+        }
+        rustix::fs::fchown(&terminal, Some(Uid::from_raw(owner)), None).cannot(|| "give the terminal to the user")?;
+        bind(root, &terminal)?;
+        Ok(Some(Console { master, terminal }))
+    })
+}
+
+fn bind(root: &Root, terminal: &OwnedFd) -> Result<()> {
+    let what = || "bind the terminal on /dev/console";
+    let dev = open_dev(root)?;
+    match rustix::fs::mknodat(&dev, "console", FileType::RegularFile, Mode::from_raw_mode(0o600), 0) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(e) => return Err(e).cannot(what),
+    }
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let place = rustix::fs::openat(&dev, "console", flags, Mode::empty()).cannot(what)?;
+    attach(clone_tree(terminal, false).cannot(what)?, place).cannot(what)
+}

@@ -1,0 +1,143 @@
+//! PID 1 of a container with `--init`: our own program, which runs the command as its child, passes signals on
+//! and reaps.
+//!
+//! It is executed, not merely forked: PID 1 then has none of the tool's memory, arguments or environment for the
+//! container to read. And it is executed through a read-only mount of the tool's own file that is attached
+//! nowhere: what `/proc/1/exe` leads to can never be written, so the tool on the host cannot be replaced from
+//! inside (CVE-2019-5736). The mount shares the page cache; a sealed copy in memory costs two megabytes a
+//! container and is made only where mounting is not allowed.
+
+use super::{channel::Channel, exec::Command, signals};
+use crate::sys;
+use ctr_core::{Cannot, Code, Error, Result};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use rustix::{
+    fs::{CWD, MemfdFlags, Mode, OFlags, SealFlags},
+    io::Errno,
+    mount::{MountAttrFlags as Attr, OpenTreeFlags},
+    process::{Pid, WaitOptions, wait},
+    thread::set_name,
+};
+use std::{
+    env,
+    ffi::{CString, OsStr},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::ffi::OsStringExt,
+    },
+};
+
+/// The name it is called by, as argument 0 and in the process list.
+const NAME: &str = "ctr-init";
+
+/// Our own file, ready to be executed inside. The number of the descriptor stays clear of 3.
+pub fn program() -> Result<OwnedFd> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let file = match rustix::mount::open_tree(CWD, "/proc/self/exe", flags) {
+        Ok(tree) => {
+            let set = Attr::MOUNT_ATTR_RDONLY | Attr::MOUNT_ATTR_NOSUID | Attr::MOUNT_ATTR_NODEV;
+            sys::mount_setattr(tree.as_fd(), false, set, Attr::MOUNT_ATTR_NOEXEC, 0)
+                .cannot(|| "make a read-only mount of the init")?;
+            tree
+        }
+        Err(Errno::PERM) => sealed_copy()?,
+        Err(e) => return Err(e).cannot(|| "mount the init"),
+    };
+    rustix::io::fcntl_dupfd_cloexec(&file, 10).cannot(|| "duplicate a descriptor")
+}
+
+fn sealed_copy() -> Result<OwnedFd> {
+    let what = || "copy the init into memory";
+    let file =
+        rustix::fs::open("/proc/self/exe", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).cannot(what)?;
+    let copy = rustix::fs::memfd_create(NAME, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).cannot(what)?;
+    while rustix::fs::sendfile(&copy, &file, None, 1 << 30).cannot(what)? > 0 {}
+    let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
+    rustix::fs::fcntl_add_seals(&copy, seals).cannot(what)?;
+    Ok(copy)
+}
+
+/// Becomes the init; returns only to say why it could not. The channel to the parent is descriptor 3.
+pub fn exec(program: &OwnedFd, command: &Command) -> Error {
+    let mut argv = vec![CString::from(c"ctr-init"), CString::from(c"--")];
+    argv.extend(command.argv.iter().cloned());
+    Error::io("run the init", &sys::fexecve(program.as_fd(), &argv, &command.envp))
+}
+
+/// To be called first thing in `main` by a tool that runs containers: where this process is the init of one,
+/// it does that job and does not return.
+pub fn enter_if_called() {
+    let mut args = env::args_os();
+    if args.next().as_deref() != Some(OsStr::new(NAME)) || args.next().as_deref() != Some(OsStr::new("--")) {
+        return;
+    }
+    let text = |s: std::ffi::OsString| String::from_utf8_lossy(&s.into_vec()).into_owned();
+    let args: Vec<String> = args.map(text).collect();
+    let env: Vec<String> = env::vars_os().map(|(key, value)| format!("{}={}", text(key), text(value))).collect();
+    let status = run(&args, &env).unwrap_or_else(|e| {
+        if let Some(channel) = sys::take_fd(3).map(Channel::from_fd) {
+            channel.fail(&e);
+        }
+        e.exit
+    });
+    sys::exit(status);
+}
+
+fn run(args: &[String], env: &[String]) -> Result<u8> {
+    let channel = sys::take_fd(3).ok_or_else(|| Error::new(Code::Usage, "ctr-init is run by ns-spawn only"))?;
+    rustix::io::fcntl_setfd(&channel, rustix::io::FdFlags::CLOEXEC).cannot(|| "mark a descriptor")?;
+    let _ = set_name(c"ctr-init");
+    let command = Command::new(args, env)?;
+    // Signals wait from here on, so that none is lost between the fork and the loop.
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), None).cannot(|| "block signals")?;
+    let child = sys::fork().cannot(|| "start the command")?;
+    if child == 0 {
+        let channel = Channel::from_fd(channel);
+        let error = in_foreground().err().unwrap_or_else(|| command.exec());
+        channel.fail(&error);
+        sys::exit(error.exit);
+    }
+    drop((channel, command));
+    release_stdio();
+    reap_until(child)
+}
+
+/// A process group of its own that has the terminal: keys that signal reach the command, not its init.
+fn in_foreground() -> Result<()> {
+    rustix::process::setpgid(None, None).cannot(|| "begin a process group")?;
+    let stdin = std::io::stdin();
+    if rustix::termios::isatty(&stdin) {
+        // SIGTTOU is blocked, so a process of the background may do this.
+        let _ = rustix::termios::tcsetpgrp(&stdin, rustix::process::getpgrp());
+    }
+    signals::reset()
+}
+
+/// The streams are the command's alone: what it closes is closed.
+fn release_stdio() {
+    if let Ok(null) = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) {
+        let _ = rustix::stdio::dup2_stdin(&null);
+        let _ = rustix::stdio::dup2_stdout(&null);
+        let _ = rustix::stdio::dup2_stderr(&null);
+    }
+}
+
+/// Passes signals on and reaps whoever dies, until the command does; the kernel then ends all others in here.
+fn reap_until(child: i32) -> Result<u8> {
+    let all = SigSet::all();
+    loop {
+        let signal = all.wait().cannot(|| "wait for a signal")?;
+        if signal != Signal::SIGCHLD {
+            if signals::is_forwarded(signal as i32) {
+                let _ = sys::kill(child, signal as i32);
+            }
+            continue;
+        }
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+            if Pid::from_raw(child) == Some(pid) {
+                let code = status.terminating_signal().map_or_else(|| status.exit_status().unwrap_or(1), |s| 128 + s);
+                return Ok(code as u8);
+            }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! One mount of the spec: made detached, finished, then attached by descriptor at a place inside the root.
+
+use super::{
+    cgroup::Groups,
+    cgroupfs,
+    options::{Change, MountOptions},
+    root::{attach, clone_tree},
+    target::{self, Kind, Root},
+};
+use crate::sys;
+use ctr_core::{Cannot, Code, Error, Result, json, trace};
+use oci_spec::runtime::Mount;
+use rustix::{
+    fs::{CWD, FileType, Mode, OFlags},
+    io::Errno,
+    mount::{FsMountFlags, FsOpenFlags, MountAttrFlags},
+};
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    path::Path,
+};
+
+/// Files of procfs that a bind may cover, as lxcfs does; all else below /proc is the kernel's alone.
+const PROC_FILES: &[&str] = &[
+    "/proc/cpuinfo",
+    "/proc/diskstats",
+    "/proc/loadavg",
+    "/proc/meminfo",
+    "/proc/net/dev",
+    "/proc/slabinfo",
+    "/proc/stat",
+    "/proc/swaps",
+    "/proc/uptime",
+];
+
+/// Makes one mount of the spec.
+pub fn mount(root: &Root, mount: &Mount, groups: &Groups) -> Result<()> {
+    let what = || {
+        json!({"type": mount.typ(), "source": mount.source(), "target": mount.destination(), "options": mount.options()})
+    };
+    trace::act("mount", what, || {
+        let options = MountOptions::parse(mount.options().iter().flatten().map(String::as_str))?;
+        if mount.uid_mappings().is_some() || mount.gid_mappings().is_some() {
+            return Err(Error::new(Code::Unsupported, "id-mapped mounts are not supported"));
+        }
+        let kind = mount.typ().as_deref().unwrap_or_default();
+        if options.bind.is_some() || kind == "bind" {
+            return bind(root, mount, &options);
+        }
+        match kind {
+            "" => Err(Error::new(Code::Invalid, format!("mount on {} has no type", mount.destination().display()))),
+            "cgroup" | "cgroup2" => cgroupfs::mount(root, mount.destination(), &options, groups),
+            _ => file_system(root, mount, kind, &options),
+        }
+    })
+}
+
+fn bind(root: &Root, mount: &Mount, options: &MountOptions) -> Result<()> {
+    let dest = mount.destination();
+    let Some(source) = mount.source().as_ref().filter(|s| s.is_absolute()) else {
+        return Err(Error::new(Code::Invalid, format!("bind mount on {} has no absolute source", dest.display())));
+    };
+    let what = || format!("bind {} on {}", source.display(), dest.display());
+    let place = rustix::fs::openat(CWD, source, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).cannot(what)?;
+    let is_dir = target::file_type(&place).cannot(what)? == FileType::Directory;
+    let tree = clone_tree(&place, options.bind.unwrap_or(false)).cannot(what)?;
+    let on = place_for(root, dest, "bind", Some(&tree), if is_dir { Kind::Directory } else { Kind::File })?;
+    finish(&tree, options).cannot(what)?;
+    attach(&tree, &on).cannot(what)
+}
+
+fn file_system(root: &Root, mount: &Mount, kind: &str, options: &MountOptions) -> Result<()> {
+    let dest = mount.destination();
+    let what = || format!("mount {kind} on {}", dest.display());
+    let on = place_for(root, dest, kind, None, Kind::Directory)?;
+    let fs = NewFs::open(kind)?;
+    if let Some(source) = mount.source() {
+        fs.set("source", Some(&source.to_string_lossy()))?;
+    }
+    for (key, value) in &options.data {
+        fs.set(key, value.as_deref())?;
+    }
+    if kind == "tmpfs" && !options.data.iter().any(|(key, _)| key == "mode") {
+        // As a mount over /tmp must stay 1777: the mode of the directory it covers.
+        let mode = rustix::fs::fstat(&on).cannot(what)?.st_mode & 0o7777;
+        fs.set("mode", Some(&format!("{mode:o}")))?;
+    }
+    let tree = fs.mount(options.top.set)?;
+    for (kind, recursive) in &options.propagation {
+        sys::mount_setattr(tree.as_fd(), *recursive, MountAttrFlags::empty(), MountAttrFlags::empty(), *kind)
+            .cannot(what)?;
+    }
+    attach(&tree, &on).cannot(what)
+}
+
+/// Sets attributes and propagation of a bound tree while nobody can see it yet.
+fn finish(tree: &OwnedFd, options: &MountOptions) -> std::io::Result<()> {
+    let change = |change: &Change, recursive: bool, propagation: u64| {
+        if change.is_empty() && propagation == 0 {
+            return Ok(());
+        }
+        sys::mount_setattr(tree.as_fd(), recursive, change.set, change.clear, propagation)
+    };
+    for (kind, recursive) in &options.propagation {
+        change(&Change::default(), *recursive, *kind)?;
+    }
+    change(&options.all, true, 0)?;
+    change(&options.top, false, 0)
+}
+
+/// The place of a mount, refused where mounting there would fake the kernel's own files.
+fn place_for(root: &Root, dest: &Path, kind: &str, source: Option<&OwnedFd>, make: Kind) -> Result<OwnedFd> {
+    let kernels = ["/proc", "/sys", "/dev"].iter().any(|dir| dest.starts_with(dir));
+    let on = if kernels { root.make_plain(dest, make)? } else { root.make(dest, make)? };
+    let refuse = || {
+        Err(Error::new(Code::Invalid, format!("cannot mount {kind} on {}: it would hide procfs", dest.display())))
+    };
+    if dest == Path::new("/proc") {
+        return if kind == "proc" || source.is_some_and(is_procfs) { Ok(on) } else { refuse() };
+    }
+    // Asked of the descriptor, not of the name: a link may lead into /proc (CVE-2019-16884, CVE-2023-27561).
+    if is_procfs(&on) && !PROC_FILES.iter().any(|file| dest == Path::new(file)) {
+        return refuse();
+    }
+    Ok(on)
+}
+
+/// Whether a descriptor is of procfs.
+pub fn is_procfs(fd: &OwnedFd) -> bool {
+    rustix::fs::fstatfs(fd).is_ok_and(|fs| fs.f_type == libc::PROC_SUPER_MAGIC)
+}
+
+/// A file system being configured (fsopen(2)).
+pub struct NewFs<'a> {
+    kind: &'a str,
+    context: OwnedFd,
+}
+
+impl<'a> NewFs<'a> {
+    /// Begins a file system of type `kind`.
+    pub fn open(kind: &'a str) -> Result<Self> {
+        match rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC) {
+            Ok(context) => Ok(Self { kind, context }),
+            Err(Errno::NODEV) => {
+                Err(Error::new(Code::Unsupported, format!("this kernel has no file system {kind}")))
+            }
+            Err(e) => Err(e).cannot(|| format!("open file system {kind}")),
+        }
+    }
+
+    /// Sets one option, `key` or `key=value`.
+    pub fn set(&self, key: &str, value: Option<&str>) -> Result<()> {
+        let done = match value {
+            Some(value) => rustix::mount::fsconfig_set_string(&self.context, key, value),
+            None => rustix::mount::fsconfig_set_flag(&self.context, key),
+        };
+        done.or_else(|e| self.explain(e, &format!("set option {key} of {}", self.kind)))
+    }
+
+    /// The mount, attached nowhere yet.
+    pub fn mount(self, attributes: MountAttrFlags) -> Result<OwnedFd> {
+        rustix::mount::fsconfig_create(&self.context).or_else(|e| self.explain(e, &format!("mount {}", self.kind)))?;
+        rustix::mount::fsmount(&self.context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+            .cannot(|| format!("mount {}", self.kind))
+    }
+
+    /// The kernel writes what it did not like into the context (`e tmpfs: Bad value for 'size'`).
+    fn explain(&self, errno: Errno, what: &str) -> Result<()> {
+        let mut line = [0; 256];
+        let length = rustix::io::read(&self.context, &mut line[..]).unwrap_or(0);
+        let text = String::from_utf8_lossy(&line[..length]);
+        let mut error = Error::io(what, &errno.into());
+        if let Some(reason) = text.trim_end().get(2..).filter(|r| !r.is_empty()) {
+            error.message = format!("cannot {what}: {reason}");
+        }
+        Err(error)
+    }
+}

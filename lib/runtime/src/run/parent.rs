@@ -1,0 +1,173 @@
+//! The tool's side: the clone, what only it can do for the new process, and the wait for its end.
+
+use super::{
+    Exit,
+    channel::{Channel, Message},
+    child,
+    namespaces::write_id_maps,
+    plan::Plan,
+    relay::{self, Terminal},
+    signals::{Signals, is_deadly},
+};
+use crate::sys::{self, Cloned};
+use ctr_core::{Cannot, Code, Error, Result, json, trace};
+use oci_spec::runtime::LinuxNamespaceType as Type;
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    io::Errno,
+    process::{Pid, PidfdFlags, WaitOptions, pidfd_open, waitpid},
+};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// The container's process; dropping it before its end kills it.
+struct Started {
+    pid: i32,
+    pidfd: OwnedFd,
+    ended: bool,
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        if !self.ended {
+            let _ = sys::pidfd_signal(self.pidfd.as_fd(), libc::SIGKILL);
+            let _ = relay::reap(self.pidfd.as_fd());
+        }
+    }
+}
+
+/// Starts the container's process and waits for its end.
+pub fn run(plan: &Plan<'_>, on_start: &mut dyn FnMut(i32) -> Result<()>) -> Result<Exit> {
+    let signals = Signals::take()?;
+    let ends = Channel::pair()?;
+    let what = || json!({"namespaces": plan.namespaces.names(), "joinedBefore": plan.namespaces.join_before_clone()});
+    let Some((mut started, channel)) = trace::act("clone", what, || clone(plan, ends).map(Some))? else {
+        child::describe(plan)?;
+        return Ok(Exit { code: 0, signal: None });
+    };
+
+    if plan.namespaces.makes(Type::User) {
+        write_id_maps(started.pid, plan.linux)?;
+    }
+    if plan.groups.must_place() {
+        plan.groups.place(started.pid)?;
+    }
+    if plan.waits_at_first() {
+        channel.go().or_else(|e| last_words(&channel, e))?;
+    }
+    on_start(started.pid)?;
+    channel.go().or_else(|e| last_words(&channel, e))?;
+
+    let mut master = None;
+    loop {
+        if let Some(signal) = wait(&channel, &signals)? {
+            let message = format!("stopped by signal {signal} before the command ran");
+            return Err(Error::new(Code::Io, message).exit(128 + signal as u8));
+        }
+        match channel.next()? {
+            Message::Terminal(fd) => master = Some(fd),
+            Message::Failed(error) => return Err(error),
+            Message::End => break,
+            Message::Pid(_) => {}
+        }
+    }
+    drop(channel);
+    let terminal = master.map(|master| Terminal {
+        master,
+        user: plan.user_tty.as_ref(),
+        keys: plan.options.interactive,
+    });
+    let exit = relay::watch(started.pidfd.as_fd(), &signals, terminal)?;
+    started.ended = true;
+    Ok(exit)
+}
+
+/// The new process is gone already: what it said is the reason, not that we cannot reach it.
+fn last_words(channel: &Channel, error: Error) -> Result<()> {
+    match channel.next() {
+        Ok(Message::Failed(reason)) => Err(reason),
+        _ => Err(error),
+    }
+}
+
+/// Waits for news of the new process; gives a signal that says to stop.
+fn wait(channel: &Channel, signals: &Signals) -> Result<Option<i32>> {
+    loop {
+        let mut fds = [PollFd::new(channel, PollFlags::IN), PollFd::new(signals, PollFlags::IN)];
+        match poll(&mut fds, None) {
+            Err(Errno::INTR) => continue,
+            other => other.map(drop).cannot(|| "poll")?,
+        }
+        let [news, signal] = fds.map(|fd| !fd.revents().is_empty());
+        if signal {
+            while let Some(signal) = signals.next()? {
+                if is_deadly(signal) {
+                    return Ok(Some(signal));
+                }
+            }
+        }
+        if news {
+            return Ok(None);
+        }
+    }
+}
+
+/// Gives the new process and our end of the channel to it. The child drops that end at once, or its parent's death
+/// would go unnoticed.
+fn clone(plan: &Plan<'_>, (channel, theirs): (Channel, Channel)) -> Result<(Started, Channel)> {
+    let group = plan.groups.clone_into()?;
+    let group = group.as_ref().map(AsFd::as_fd);
+    if plan.namespaces.join_before_clone() {
+        return clone_between(plan, channel, theirs, group);
+    }
+    match sys::clone(plan.namespaces.new | libc::CLONE_PIDFD as u64, group).cannot(|| "start the new process")? {
+        Cloned::Child => {
+            drop(channel);
+            child::start(plan, &theirs)
+        }
+        Cloned::Parent { pid, pidfd: Some(pidfd) } => Ok((Started { pid, pidfd, ended: false }, channel)),
+        Cloned::Parent { .. } => Err(Error::new(Code::Internal, "the kernel gave no descriptor of the new process")),
+    }
+}
+
+/// By a process between, which joins and then clones: the new process is its sibling (`CLONE_PARENT`), our child.
+fn clone_between(
+    plan: &Plan<'_>,
+    channel: Channel,
+    theirs: Channel,
+    group: Option<BorrowedFd<'_>>,
+) -> Result<(Started, Channel)> {
+    let between = match sys::clone(0, None).cannot(|| "start a process")? {
+        Cloned::Parent { pid, .. } => pid,
+        Cloned::Child => {
+            drop(channel);
+            between(plan, &theirs, group)
+        }
+    };
+    drop(theirs);
+    let news = channel.next();
+    if let Some(between) = Pid::from_raw(between) {
+        let _ = waitpid(Some(between), WaitOptions::empty());
+    }
+    match news? {
+        Message::Pid(pid) => {
+            // Our child, not reaped yet: the number cannot be another's.
+            let raw = Pid::from_raw(pid).ok_or_else(|| Error::new(Code::Internal, "the new process has no number"))?;
+            let pidfd = pidfd_open(raw, PidfdFlags::empty()).cannot(|| "open the new process")?;
+            Ok((Started { pid, pidfd, ended: false }, channel))
+        }
+        Message::Failed(error) => Err(error),
+        _ => Err(Error::new(Code::Internal, "the process between is gone")),
+    }
+}
+
+fn between(plan: &Plan<'_>, theirs: &Channel, group: Option<BorrowedFd<'_>>) -> ! {
+    let cloned = plan.namespaces.join().and_then(|()| {
+        sys::clone(plan.namespaces.new | libc::CLONE_PARENT as u64, group).cannot(|| "start the new process")
+    });
+    match cloned {
+        Ok(Cloned::Child) => child::start(plan, theirs),
+        Ok(Cloned::Parent { pid, .. }) => drop(theirs.send_pid(pid)),
+        Err(e) => theirs.fail(&e),
+    }
+    sys::exit(0)
+}

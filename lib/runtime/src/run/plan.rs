@@ -1,0 +1,134 @@
+//! Everything worked out before the clone: after it, in a half-built container, is a bad time to find a mistake.
+
+use super::{
+    Options,
+    cgroup::Groups,
+    creds::Creds,
+    exec::Command,
+    init,
+    namespaces::Namespaces,
+    procfs::sysctl_allowed,
+    supported, tty,
+};
+use ctr_core::{Cannot, Code, Error, Result, Value, json};
+use oci_spec::runtime::{Linux, LinuxNamespaceType as Type, Process, Spec};
+use rustix::{
+    fs::{FileType, RawMode},
+    termios::Winsize,
+};
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+};
+
+/// What parent and child both go by.
+pub struct Plan<'a> {
+    /// The spec.
+    pub spec: &'a Spec,
+    /// Its process.
+    pub process: &'a Process,
+    /// Its Linux part.
+    pub linux: &'a Linux,
+    /// What the spec does not say.
+    pub options: &'a Options,
+    /// New and joined namespaces.
+    pub namespaces: Namespaces,
+    /// Control groups.
+    pub groups: Groups,
+    /// User, capabilities, filter.
+    pub creds: Creds,
+    /// What is executed in the end.
+    pub command: Command,
+    /// Our own program for PID 1 (`--init`).
+    pub init: Option<OwnedFd>,
+    /// The user's terminal.
+    pub user_tty: Option<OwnedFd>,
+    /// The size that the container's terminal begins with.
+    pub size: Option<Winsize>,
+}
+
+impl<'a> Plan<'a> {
+    /// Checks the spec as far as that is possible outside, and prepares what it needs.
+    pub fn of(spec: &'a Spec, options: &'a Options) -> Result<Self> {
+        supported::check(spec)?;
+        let missing = |part: &str| Error::new(Code::Invalid, format!("spec has no {part}"));
+        let process = spec.process().as_ref().ok_or_else(|| missing("process"))?;
+        let linux = spec.linux().as_ref().ok_or_else(|| missing("linux section"))?;
+        if !options.rootfs.is_absolute() {
+            return Err(Error::new(Code::Invalid, format!("root {} is not absolute", options.rootfs.display())));
+        }
+        if !process.cwd().is_absolute() {
+            return Err(Error::new(
+                Code::Invalid,
+                format!("working directory {} is not absolute", process.cwd().display()),
+            ));
+        }
+        refuse_directories(options)?;
+        let namespaces = Namespaces::of(linux)?;
+        check_names(spec, linux, &namespaces)?;
+        let seccomp = linux.seccomp().as_ref().map(ctr_seccomp::compile).transpose()?;
+        let creds = Creds::of(process, seccomp, namespaces.has(Type::User))?;
+        let command =
+            Command::new(process.args().as_deref().unwrap_or_default(), process.env().as_deref().unwrap_or_default())?;
+        let user_tty = tty::find(options)?;
+        let asked = process.console_size().map(|size| Winsize {
+            ws_row: size.height() as u16,
+            ws_col: size.width() as u16,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        });
+        Ok(Self {
+            spec,
+            process,
+            linux,
+            options,
+            groups: Groups::find(linux.cgroups_path().as_deref())?,
+            init: options.init.then(init::program).transpose()?,
+            size: user_tty.as_ref().and_then(tty::size).or(asked.filter(|s| s.ws_row > 0 && s.ws_col > 0)),
+            namespaces,
+            creds,
+            command,
+            user_tty,
+        })
+    }
+
+    /// What is executed as whom, for `--trace`.
+    pub fn describe(&self) -> Value {
+        let mut what = self.creds.describe();
+        what["args"] = json!(self.process.args());
+        what["cwd"] = json!(self.process.cwd());
+        what
+    }
+
+    /// Whether the child waits at its beginning until the parent has written id maps or moved it to its group.
+    pub fn waits_at_first(&self) -> bool {
+        self.namespaces.makes(Type::User) || self.groups.must_place()
+    }
+}
+
+/// A directory as stdin, stdout or stderr would let the container walk out of its root.
+fn refuse_directories(options: &Options) -> Result<()> {
+    let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
+    let passed = [("stdin", stdin.as_fd()), ("stdout", stdout.as_fd()), ("stderr", stderr.as_fd())];
+    for (name, fd) in passed.into_iter().skip(usize::from(!options.interactive)) {
+        let stat = rustix::fs::fstat(fd).cannot(|| format!("stat {name}"))?;
+        if !options.tty && FileType::from_raw_mode(stat.st_mode as RawMode) == FileType::Directory {
+            return Err(Error::new(Code::Invalid, format!("{name} is a directory: the container could leave its root")));
+        }
+    }
+    Ok(())
+}
+
+/// Names and parameters that would be the host's where the container has no namespace for them.
+fn check_names(spec: &Spec, linux: &Linux, namespaces: &Namespaces) -> Result<()> {
+    let uts = namespaces.has(Type::Uts);
+    if !uts && (spec.hostname().is_some() || spec.domainname().is_some()) {
+        return Err(Error::new(Code::Invalid, "hostname is set, but the container has no uts namespace of its own"));
+    }
+    for key in linux.sysctl().iter().flatten().map(|(key, _)| key) {
+        if !sysctl_allowed(key, namespaces.has(Type::Ipc), namespaces.has(Type::Network), uts) {
+            return Err(Error::new(Code::Invalid, format!("sysctl {key} is not of a namespace of the container's own")));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! Signals of the tool while a container runs: blocked, read from a descriptor, passed on.
+
+use crate::sys;
+use ctr_core::{Cannot, Result};
+use nix::sys::{
+    signal::{SigSet, SigmaskHow, sigprocmask},
+    signalfd::{SfdFlags, SignalFd},
+};
+use std::{
+    ffi::c_int,
+    os::fd::{AsFd, BorrowedFd},
+};
+
+/// All signals blocked and readable; what was before comes back when this is dropped.
+pub struct Signals {
+    fd: SignalFd,
+    before: SigSet,
+}
+
+impl Signals {
+    /// Blocks every signal and opens the descriptor. Who ignores one (nohup(1)) is not asked to pass it on.
+    pub fn take() -> Result<Self> {
+        let mut before = SigSet::empty();
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before)).cannot(|| "block signals")?;
+        let mut wanted = SigSet::all();
+        for signal in [nix::sys::signal::SIGHUP, nix::sys::signal::SIGINT, nix::sys::signal::SIGQUIT] {
+            if sys::is_ignored(signal as c_int) {
+                wanted.remove(signal);
+            }
+        }
+        let fd = SignalFd::with_flags(&wanted, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+            .cannot(|| "open a signal descriptor")?;
+        Ok(Self { fd, before })
+    }
+
+    /// The next signal that is pending.
+    pub fn next(&self) -> Result<Option<c_int>> {
+        let signal = self.fd.read_signal().cannot(|| "read a signal")?;
+        Ok(signal.map(|info| info.ssi_signo as c_int))
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.before), None);
+    }
+}
+
+/// Whether `signal` ends a tool that is still starting its container.
+pub fn is_deadly(signal: c_int) -> bool {
+    matches!(signal, libc::SIGHUP | libc::SIGINT | libc::SIGQUIT | libc::SIGTERM)
+}
+
+/// Whether `signal` is for the container: not those about our own children, pipes and terminal.
+pub fn is_forwarded(signal: c_int) -> bool {
+    !matches!(
+        signal,
+        libc::SIGCHLD | libc::SIGPIPE | libc::SIGURG | libc::SIGWINCH | libc::SIGTTIN | libc::SIGTTOU | libc::SIGTSTP
+    )
+}
+
+/// In the child, before execve(2): nothing of the tool's handling is left.
+pub fn reset() -> Result<()> {
+    sys::default_signals();
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None).cannot(|| "unblock signals")
+}

@@ -1,0 +1,184 @@
+//! Paths inside the root, which an image controls: found and made by descriptor, never outside.
+
+use ctr_core::{Cannot, Code, Error, Result};
+use rustix::{
+    fs::{AtFlags, FileType, Mode, OFlags, RawMode, ResolveFlags},
+    io::Errno,
+};
+use std::{
+    ffi::{OsStr, OsString},
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
+    path::Path,
+};
+
+/// As many symbolic links in one path as the kernel follows (path_resolution(7)).
+const MAX_LINKS: u32 = 40;
+
+/// A directory that is `/` for every path looked up through it.
+pub struct Root(OwnedFd);
+
+/// What to make where a path is missing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A directory, mode 0755.
+    Directory,
+    /// An empty file, mode 0644, to bind something on.
+    File,
+}
+
+impl AsFd for Root {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl Root {
+    /// The directory behind `fd` as a root.
+    pub fn new(fd: OwnedFd) -> Self {
+        Self(fd)
+    }
+
+    /// Opens `path`; symbolic links are followed as if this root were `/`, magic links never.
+    pub fn open(&self, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+        self.open_with(path, flags, ResolveFlags::empty())
+    }
+
+    /// Opens `path`, of which no part may be a symbolic link.
+    pub fn open_plain(&self, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+        self.open_with(path, flags, ResolveFlags::NO_SYMLINKS)
+    }
+
+    fn open_with(&self, path: &Path, flags: OFlags, more: ResolveFlags) -> rustix::io::Result<OwnedFd> {
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | more;
+        loop {
+            match rustix::fs::openat2(&self.0, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
+                // The kernel could not rule out a race with a rename somewhere on the machine: ask again.
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// The place for a mount (`O_PATH`): made, with its parents, where it is missing.
+    pub fn make(&self, path: &Path, kind: Kind) -> Result<OwnedFd> {
+        let found = match self.open(path, OFlags::PATH) {
+            Err(Errno::NOENT) => self.walk(path, kind)?,
+            other => other.cannot(|| format!("open {} in the root", path.display()))?,
+        };
+        self.checked(found, path, kind)
+    }
+
+    /// The same where no part of the path may be a symbolic link: `/proc`, `/sys`, `/dev` and below.
+    ///
+    /// # Errors
+    /// `invalid` for an image that planted one (CVE-2019-16884, CVE-2026-41579).
+    pub fn make_plain(&self, path: &Path, kind: Kind) -> Result<OwnedFd> {
+        let refused = || Error::new(Code::Invalid, format!("{} of the image has a symbolic link in it", path.display()));
+        let found = match self.open_plain(path, OFlags::PATH) {
+            Err(Errno::LOOP) => return Err(refused()),
+            Err(Errno::NOENT) => {
+                drop(self.walk(path, kind)?);
+                self.open_plain(path, OFlags::PATH).map_err(|_| refused())?
+            }
+            other => other.cannot(|| format!("open {} in the root", path.display()))?,
+        };
+        self.checked(found, path, kind)
+    }
+
+    fn checked(&self, found: OwnedFd, path: &Path, kind: Kind) -> Result<OwnedFd> {
+        let is_dir = file_type(&found).cannot(|| format!("stat {}", path.display()))? == FileType::Directory;
+        match kind {
+            Kind::Directory if !is_dir => {
+                Err(Error::new(Code::Invalid, format!("{} in the root is not a directory", path.display())))
+            }
+            Kind::File if is_dir => {
+                Err(Error::new(Code::Invalid, format!("{} in the root is a directory", path.display()))
+                    .hint("a file can only be mounted on a file"))
+            }
+            _ => Ok(found),
+        }
+    }
+
+    /// Goes down `path` one name at a time, making what is missing.
+    ///
+    /// openat2(2) cannot create directories, so the links are followed here: each step opens one name below a
+    /// directory already held, without following; `..` goes back to a descriptor held, never by the kernel.
+    /// A link to nowhere (Debian's `/etc/resolv.conf`) leads to the place it names, inside the root.
+    fn walk(&self, path: &Path, kind: Kind) -> Result<OwnedFd> {
+        let mut held: Vec<OwnedFd> = Vec::new();
+        let mut rest = names(path);
+        let mut links = 0;
+        while let Some(name) = rest.pop() {
+            if name == ".." {
+                held.pop();
+                continue;
+            }
+            let here = held.last().map_or(self.0.as_fd(), AsFd::as_fd);
+            let last = rest.is_empty();
+            let next = open_or_make(here, &name, if last { kind } else { Kind::Directory })
+                .cannot(|| format!("make {} in the root", path.display()))?;
+            match file_type(&next).cannot(|| format!("stat {}", path.display()))? {
+                FileType::Symlink => {
+                    links += 1;
+                    if links > MAX_LINKS {
+                        return Err(Errno::LOOP).cannot(|| format!("open {} in the root", path.display()));
+                    }
+                    let text = rustix::fs::readlinkat(&next, "", Vec::new())
+                        .cannot(|| format!("read a link of {}", path.display()))?;
+                    let text = Path::new(OsStr::from_bytes(text.to_bytes()));
+                    if text.is_absolute() {
+                        held.clear();
+                    }
+                    rest.append(&mut names(text));
+                }
+                FileType::Directory => held.push(next),
+                _ if last => return Ok(next),
+                _ => return Err(Errno::NOTDIR).cannot(|| format!("open {} in the root", path.display())),
+            }
+        }
+        match held.pop() {
+            Some(fd) => Ok(fd),
+            None => rustix::io::fcntl_dupfd_cloexec(&self.0, 3).cannot(|| "duplicate a descriptor"),
+        }
+    }
+}
+
+/// The names of a path, last first; `.` and the root are left out.
+fn names(path: &Path) -> Vec<OsString> {
+    let bytes = path.as_os_str().as_bytes();
+    let names = bytes.split(|b| *b == b'/').filter(|n| !n.is_empty() && *n != b".");
+    names.rev().map(|n| OsStr::from_bytes(n).to_owned()).collect()
+}
+
+/// Opens one name without following it (`O_PATH`), and makes it if it is not there.
+fn open_or_make(dir: BorrowedFd<'_>, name: &OsStr, kind: Kind) -> rustix::io::Result<OwnedFd> {
+    let open = || rustix::fs::openat(dir, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
+    match open() {
+        Err(Errno::NOENT) => {}
+        other => return other,
+    }
+    let made = match kind {
+        Kind::Directory => rustix::fs::mkdirat(dir, name, Mode::from_raw_mode(0o755)),
+        Kind::File => rustix::fs::mknodat(dir, name, FileType::RegularFile, Mode::from_raw_mode(0o644), 0),
+    };
+    match made {
+        Ok(()) | Err(Errno::EXIST) => open(),
+        Err(e) => Err(e),
+    }
+}
+
+/// The type of what a descriptor refers to.
+pub fn file_type(fd: &OwnedFd) -> rustix::io::Result<FileType> {
+    let stat = rustix::fs::statat(fd, "", AtFlags::EMPTY_PATH | AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok(FileType::from_raw_mode(stat.st_mode as RawMode))
+}
+
+/// Whether a descriptor is the character device `major:minor`, whatever its name says.
+pub fn is_char_device(fd: &OwnedFd, major: u32, minor: u32) -> rustix::io::Result<bool> {
+    let stat = rustix::fs::fstat(fd)?;
+    Ok(FileType::from_raw_mode(stat.st_mode as RawMode) == FileType::CharacterDevice
+        && stat.st_rdev == rustix::fs::makedev(major, minor))
+}
