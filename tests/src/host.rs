@@ -6,6 +6,8 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
+    thread,
+    time::{Duration, Instant},
 };
 
 /// One test's host.
@@ -146,7 +148,21 @@ impl Host {
     #[track_caller]
     pub fn load(&self, image: &str) {
         let archive = images::archive(image);
-        self.cmd("img-load", &[archive.to_str().unwrap()]).run().ok();
+        self.cmd("img-load", &["-i", archive.to_str().unwrap()]).run().ok();
+    }
+
+    /// Waits until a process of this host, in a container too, has exactly this command line; gives its id.
+    #[track_caller]
+    pub fn process(&self, command_line: &str) -> i32 {
+        let start = Instant::now();
+        loop {
+            let found = processes::of(&self.dir).into_iter().find(|p| processes::command_line(*p) == command_line);
+            if let Some(pid) = found {
+                return pid;
+            }
+            assert!(start.elapsed() < Duration::from_secs(20), "no process {command_line}");
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// What the tools have left on this host: mounts, processes, containers, names. Empty: nothing.
@@ -183,7 +199,7 @@ impl Drop for Host {
         }
         let root = if self.root.exists() { fs::remove_dir_all(&self.root) } else { Ok(()) };
         let removed = root.and_then(|()| fs::remove_dir_all(&self.dir));
-        if !std::thread::panicking() {
+        if !thread::panicking() {
             removed.unwrap_or_else(|e| panic!("cannot take away {}: {e}", self.dir.display()));
             let left = self.leftovers();
             assert!(left.is_empty(), "could not be taken away: {left:?}");

@@ -3,6 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs)]
 
 mod harness;
+mod images;
+mod lint;
+mod pipe;
+mod run;
 
 use ctr_tests::{Test, leftovers::Snapshot, registry, suite};
 use libtest_mimic::{Arguments, Trial};
@@ -10,7 +14,7 @@ use std::process::ExitCode;
 
 /// Every module of tests, one line each.
 fn all() -> Vec<Test> {
-    let modules: &[fn() -> Vec<Test>] = &[harness::tests];
+    let modules: &[fn() -> Vec<Test>] = &[harness::tests, images::tests, lint::tests, pipe::tests, run::tests];
     modules.iter().flat_map(|tests| tests()).collect()
 }
 
