@@ -63,7 +63,8 @@ pub fn from_json(bytes: &[u8], capabilities: &[&str]) -> Result<LinuxSeccomp> {
     resolve(bytes, capabilities, kernel())
 }
 
-fn resolve(bytes: &[u8], capabilities: &[&str], kernel: (u32, u32)) -> Result<LinuxSeccomp> {
+/// The same for a kernel of that version.
+pub fn resolve(bytes: &[u8], capabilities: &[&str], kernel: (u32, u32)) -> Result<LinuxSeccomp> {
     let file: File = serde_json::from_slice(bytes).map_err(|e| invalid(e.to_string()))?;
     // To docker a file without it means no filter at all; a filter that is not there must not look like one.
     let default = file.default_action.ok_or_else(|| invalid("it has no defaultAction"))?;
