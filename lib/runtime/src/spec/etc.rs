@@ -1,0 +1,133 @@
+//! /etc/hosts, /etc/hostname and /etc/resolv.conf: files of the container's directory, bound over the image's.
+
+use super::{
+    Flags,
+    mounts::is_mounted,
+    namespaces::{Mode, Namespaces},
+    part,
+};
+use ctr_core::{Cannot, Code, Error, Result, Value, json, trace};
+use std::{
+    fs::{File, Permissions},
+    io::{Read, Write},
+    net::IpAddr,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+};
+
+/// Most bytes that are taken of a file of the host.
+const MAX_HOST_FILE: u64 = 1 << 20;
+
+/// What every container's /etc/hosts begins with.
+const LOCAL: &str = "127.0.0.1\tlocalhost\n\
+    ::1\tlocalhost ip6-localhost ip6-loopback\n\
+    fe00::\tip6-localnet\n\
+    ff00::\tip6-mcastprefix\n\
+    ff02::1\tip6-allnodes\n\
+    ff02::2\tip6-allrouters\n";
+
+/// Writes the files into `dir` and appends their mounts, except where the spec mounts something of its own.
+pub fn complete(
+    mounts: &mut Vec<Value>,
+    dir: &Path,
+    flags: &Flags,
+    namespaces: &Namespaces,
+    hostname: Option<&str>,
+    readonly: bool,
+) -> Result<()> {
+    let host_network = namespaces.of("network") == &Mode::Host;
+    let source = dir.join("hosts");
+    if !flags.add_host.is_empty() || !is_mounted(mounts, "/etc/hosts") {
+        let mut text = if host_network { of_host("/etc/hosts")?.unwrap_or_default() } else { LOCAL.to_owned() };
+        for word in &flags.add_host {
+            text.push_str(&host_line(word)?);
+        }
+        provide(mounts, "/etc/hosts", &source, &text, readonly)?;
+    }
+    if let Some(name) = hostname
+        && (flags.hostname.is_some() || !is_mounted(mounts, "/etc/hostname"))
+    {
+        provide(mounts, "/etc/hostname", &dir.join("hostname"), &format!("{name}\n"), readonly)?;
+    }
+    // With loopback alone there is nobody to ask; a joined network's file is its owner's to provide.
+    if host_network
+        && !is_mounted(mounts, "/etc/resolv.conf")
+        && let Some(text) = of_host("/etc/resolv.conf")?
+    {
+        provide(mounts, "/etc/resolv.conf", &dir.join("resolv.conf"), &text, readonly)?;
+    }
+    Ok(())
+}
+
+fn provide(mounts: &mut Vec<Value>, place: &str, source: &Path, text: &str, readonly: bool) -> Result<()> {
+    let source_text = source.to_string_lossy();
+    match mounts.iter().find(|m| part::string(Some(m), "destination") == Some(place)) {
+        Some(other) if part::string(Some(other), "source") != Some(&source_text) => {
+            return Err(Error::new(Code::Exists, format!("cannot write {place}: another file is mounted there")));
+        }
+        Some(_) => {}
+        None => {
+            let mut options = vec!["rbind", "rprivate"];
+            options.extend(readonly.then_some("ro"));
+            mounts.push(json!({"destination": place, "type": "bind", "source": source_text, "options": options}));
+        }
+    }
+    trace::act(
+        "write",
+        || json!({"path": source_text}),
+        || {
+            let write = || {
+                let mut file = File::create(source)?;
+                // Readable to every user of the container, whatever the caller's umask.
+                file.set_permissions(Permissions::from_mode(0o644))?;
+                file.write_all(text.as_bytes())
+            };
+            write().cannot(|| format!("write {}", source.display()))
+        },
+    )
+}
+
+/// `NAME:IP` (or `NAME=IP`) as a line of hosts(5).
+fn host_line(word: &str) -> Result<String> {
+    let bad = |why: &str| Error::new(Code::Invalid, format!("invalid host {word:?}: {why}")).hint("expected NAME:IP");
+    let (name, ip) = word.split_once(['=', ':']).ok_or_else(|| bad("it has no address"))?;
+    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_graphic() && b != b'#') {
+        return Err(bad("its name is none"));
+    }
+    let ip = ip.strip_prefix('[').and_then(|i| i.strip_suffix(']')).unwrap_or(ip);
+    let ip: IpAddr = ip.parse().map_err(|_| bad("its address is no IP address"))?;
+    Ok(format!("{ip}\t{name}\n"))
+}
+
+/// A file of the host, `None` where there is none.
+fn of_host(path: &str) -> Result<Option<String>> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e).cannot(|| format!("open {path}")),
+    };
+    let mut bytes = Vec::new();
+    file.take(MAX_HOST_FILE).read_to_end(&mut bytes).cannot(|| format!("read {path}"))?;
+    let mut text = String::from_utf8_lossy(&bytes).into_owned();
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    Ok(Some(text))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn host_lines() {
+        assert_eq!(host_line("db:10.0.0.1").unwrap(), "10.0.0.1\tdb\n");
+        assert_eq!(host_line("db=10.0.0.1").unwrap(), "10.0.0.1\tdb\n");
+        assert_eq!(host_line("six:2001:db8::1").unwrap(), "2001:db8::1\tsix\n");
+        assert_eq!(host_line("six:[::1]").unwrap(), "::1\tsix\n");
+        for bad in ["db", "db:", ":10.0.0.1", "db:10.0.0", "a b:10.0.0.1", "a\n:10.0.0.1", "db:host-gateway"] {
+            assert_eq!(host_line(bad).unwrap_err().code, Code::Invalid, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! From flags, image config and document to a complete OCI runtime-spec.
+//!
+//! What the document's `spec` has already is kept, with every key nobody here knows: flags first, then the
+//! document, then the default. A spec that has a `process` was completed before; of it only what a flag names changes.
+//! It is built as JSON, in the order of the specification, for that is what is recorded and printed;
+//! [`read`] turns it into the types that `run` takes.
+
+mod capabilities;
+mod devices;
+mod env;
+mod etc;
+mod flags;
+mod mounts;
+mod namespaces;
+mod part;
+mod process;
+mod rlimits;
+mod security;
+mod sysctl;
+mod user;
+mod version;
+
+pub use flags::Flags;
+pub use user::{Accounts, User};
+
+use capabilities::Set;
+use ctr_core::{Code, Error, Map, Result, Value, ident, json};
+use namespaces::{Mode, Namespaces};
+use oci_spec::runtime::Spec;
+use serde::Deserialize;
+use std::path::Path;
+
+/// The annotation that asks for an init as PID 1.
+pub const INIT: &str = "ctr.init";
+/// The annotation that image-spec (conversion.md) gives the image's StopSignal.
+pub const STOP_SIGNAL: &str = "org.opencontainers.image.stopSignal";
+
+/// What a spec is made from beside the flags.
+pub struct Source<'a> {
+    /// The container's id; `None` while there is none.
+    pub id: Option<&'a str>,
+    /// The mounted root, absolute.
+    pub rootfs: &'a Path,
+    /// It is mounted read-only.
+    pub readonly: bool,
+    /// `config` of the image config (image-spec, config.md).
+    pub image: Option<&'a Value>,
+    /// Where the container's own files lie (/etc/hosts); `None`: it gets none.
+    pub files: Option<&'a Path>,
+}
+
+/// Completes `spec` in place.
+pub fn complete(spec: &mut Map<String, Value>, flags: &Flags, source: &Source<'_>) -> Result<()> {
+    let complete = spec.contains_key("process");
+    let namespaces = Namespaces::new(spec, complete, flags)?;
+    let security = security::Security::parse(&flags.security_opt)?;
+    // A user namespace of its own has every capability, in it.
+    let available = if namespaces.of("user") == &Mode::New { Set::ALL } else { Set::own() };
+    let hostname = hostname(spec, flags, source, &namespaces)?;
+
+    let root = part::object(spec, "root")?;
+    let readonly = flags.read_only || source.readonly || root.get("readonly") == Some(&json!(true));
+    root.insert("path".to_owned(), json!(source.rootfs.to_string_lossy()));
+    root.insert("readonly".to_owned(), json!(readonly));
+
+    let process = part::object(spec, "process")?;
+    process::complete(process, flags, source, hostname.as_deref(), available)?;
+    if let Some(on) = security.no_new_privileges {
+        process.insert("noNewPrivileges".to_owned(), json!(on));
+    }
+    let bounding = security::bounding_of(process);
+
+    match (namespaces.of("uts"), &hostname) {
+        (Mode::New, Some(name)) => {
+            spec.insert("hostname".to_owned(), json!(name));
+        }
+        _ => {
+            spec.shift_remove("hostname");
+        }
+    }
+    mounts::complete(spec, flags, &namespaces, complete)?;
+    if let Some(dir) = source.files {
+        let mounts = part::list(spec, "mounts")?;
+        etc::complete(mounts, dir, flags, &namespaces, hostname.as_deref(), readonly)?;
+    }
+    annotations(spec, flags, source)?;
+
+    let linux = part::object(spec, "linux")?;
+    namespaces.write(linux, flags)?;
+    sysctl::complete(part::object(linux, "sysctl")?, flags, &namespaces)?;
+    devices::complete(linux, flags)?;
+    mounts::protect(linux, flags.privileged || security.system_paths_unconfined, complete);
+    security.seccomp(linux, flags, &bounding)?;
+    version::set(spec);
+    Ok(())
+}
+
+/// `spec` in its types.
+///
+/// # Errors
+/// `invalid`, naming the field, where it does not have the specification's form.
+pub fn read(spec: &Value) -> Result<Spec> {
+    Spec::deserialize(spec).map_err(|e| Error::new(Code::Invalid, format!("document: section spec: {e}")))
+}
+
+/// The name the container will have: the caller's where it shares the UTS namespace.
+fn hostname(
+    spec: &Map<String, Value>,
+    flags: &Flags,
+    source: &Source<'_>,
+    namespaces: &Namespaces,
+) -> Result<Option<String>> {
+    if namespaces.of("uts") != &Mode::New {
+        if flags.hostname.is_some() {
+            return Err(Error::new(Code::Invalid, "a host name needs a UTS namespace of its own"));
+        }
+        let host = rustix::system::uname();
+        let shared = namespaces.of("uts") == &Mode::Host;
+        return Ok(shared.then(|| host.nodename().to_string_lossy().into_owned()));
+    }
+    let name = match (&flags.hostname, spec.get("hostname").and_then(Value::as_str), source.id) {
+        (Some(name), ..) => name.as_str(),
+        (None, Some(name), _) => name,
+        (None, None, Some(id)) => ident::short(id),
+        (None, None, None) => return Ok(None),
+    };
+    // sethostname(2) takes 64 bytes; blanks and control characters would be more than a name in /etc/hosts.
+    if name.is_empty() || name.len() > 64 || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)) {
+        return Err(Error::new(Code::Invalid, format!("invalid host name {name:?}"))
+            .hint("letters, digits, '-', '.', '_', at most 64"));
+    }
+    Ok(Some(name.to_owned()))
+}
+
+/// What starting it again needs to know and the specification has no place for.
+fn annotations(spec: &mut Map<String, Value>, flags: &Flags, source: &Source<'_>) -> Result<()> {
+    let stop = flags.stop_signal.as_deref().or(part::string(source.image, "StopSignal"));
+    if let Some(word) = &flags.stop_signal {
+        check_signal(word)?;
+    }
+    if !flags.init && stop.is_none() {
+        return Ok(());
+    }
+    let annotations = part::object(spec, "annotations")?;
+    if flags.init {
+        annotations.insert(INIT.to_owned(), json!("true"));
+    }
+    if let Some(word) = stop
+        && (flags.stop_signal.is_some() || !annotations.contains_key(STOP_SIGNAL))
+    {
+        annotations.insert(STOP_SIGNAL.to_owned(), json!(word));
+    }
+    Ok(())
+}
+
+/// `TERM`, `SIGTERM`, `15`, `RTMIN+3`.
+fn check_signal(word: &str) -> Result<()> {
+    let name = word.to_ascii_uppercase();
+    let bare = name.strip_prefix("SIG").unwrap_or(&name);
+    let real_time = bare.strip_prefix("RTMIN+").or(bare.strip_prefix("RTMAX-")).unwrap_or("x");
+    let good = bare.parse::<u8>().is_ok_and(|n| (1..=64).contains(&n))
+        || matches!(bare, "RTMIN" | "RTMAX")
+        || real_time.parse::<u8>().is_ok_and(|n| n <= 30)
+        || format!("SIG{bare}").parse::<nix::sys::signal::Signal>().is_ok();
+    if good { Ok(()) } else { Err(Error::new(Code::Invalid, format!("invalid signal {word:?}"))) }
+}
+
+#[cfg(test)]
+mod tests;
