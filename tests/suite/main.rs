@@ -4,6 +4,7 @@
 
 mod harness;
 mod images;
+mod img_pull;
 mod lint;
 mod pipe;
 mod run;
@@ -14,7 +15,8 @@ use std::process::ExitCode;
 
 /// Every module of tests, one line each.
 fn all() -> Vec<Test> {
-    let modules: &[fn() -> Vec<Test>] = &[harness::tests, images::tests, lint::tests, pipe::tests, run::tests];
+    let modules: &[fn() -> Vec<Test>] =
+        &[harness::tests, images::tests, img_pull::tests, lint::tests, pipe::tests, run::tests];
     modules.iter().flat_map(|tests| tests()).collect()
 }
 

@@ -65,15 +65,19 @@ fn refuses_wrong_bytes() {
         reply
     });
     let ran = pull(&host, &server).fails(1).code("corrupt");
-    let ran = ran.stderr_has(&image.layers[1]).stderr_has(&digest(&noise(70_000, 99)));
-    drop(ran);
+    ran.stderr_has(&image.layers[1]).stderr_has(&digest(&noise(70_000, 99)));
     assert_nothing_named(&host);
     assert!(partials(&host).iter().all(|p| !p.contains(&image.layers[1][7..])), "wrong bytes were kept");
     // A config that lies as well.
+    let host = Host::new();
     let bad = image.config.clone();
-    let server = serving(&host, &image, move |request, reply| {
-        if request.path.ends_with(&bad) { Reply::new(200, "{}") } else { reply }
-    });
+    let server = serving(
+        &host,
+        &image,
+        move |request, reply| {
+            if request.path.ends_with(&bad) { Reply::new(200, "{}") } else { reply }
+        },
+    );
     pull(&host, &server).fails(1).code("corrupt").stderr_has(&image.config);
 }
 
@@ -90,8 +94,11 @@ fn refuses_wrong_lengths() {
     ] {
         let host = Host::new();
         let layer = layer.clone();
-        let server =
-            serving(&host, &image, move |request, good| if request.path.ends_with(&layer) { reply.clone() } else { good });
+        let server = serving(
+            &host,
+            &image,
+            move |request, good| if request.path.ends_with(&layer) { reply.clone() } else { good },
+        );
         pull(&host, &server).fails(1).code("corrupt").stderr_has(part);
         assert_nothing_named(&host);
     }
@@ -133,8 +140,14 @@ fn refuses_what_is_no_image() {
     let typed = |kind: &'static str| Image::with(&[1], move |m| m["layers"][0]["mediaType"] = json!(kind));
     for (image, code) in [
         (Image::with(&[1], |m| m["schemaVersion"] = json!(1)), "unsupported"),
-        (Image::with(&[1], |m| m["config"]["mediaType"] = json!("application/vnd.cncf.helm.config.v1+json")), "unsupported"),
-        (Image::with(&[1], |m| m["mediaType"] = json!("application/vnd.docker.distribution.manifest.v1+prettyjws")), "unsupported"),
+        (
+            Image::with(&[1], |m| m["config"]["mediaType"] = json!("application/vnd.cncf.helm.config.v1+json")),
+            "unsupported",
+        ),
+        (
+            Image::with(&[1], |m| m["mediaType"] = json!("application/vnd.docker.distribution.manifest.v1+prettyjws")),
+            "unsupported",
+        ),
         (typed("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"), "unsupported"),
         (typed("application/vnd.oci.image.layer.nondistributable.v1.tar"), "unsupported"),
         (typed("application/octet-stream\u{7}"), "unsupported"),

@@ -32,8 +32,10 @@ fn bearer(host: &Host, image: &Image, token: impl Fn(&Request) -> Reply + Send +
             return image.answer(request);
         }
         let realm = format!("http://{}/token", request.header("host").unwrap());
-        Reply::new(401, r#"{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}"#)
-            .header("WWW-Authenticate", format!(r#"Bearer realm="{realm}",service="the service",scope="repository:image:pull""#))
+        Reply::new(401, r#"{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}"#).header(
+            "WWW-Authenticate",
+            format!(r#"Bearer realm="{realm}",service="the service",scope="repository:image:pull""#),
+        )
     })
 }
 
@@ -59,7 +61,7 @@ fn fetches_a_token_with_credentials() {
     log_in(&host, &server.address, &json!({"auth": "YWxpY2U6c2VjcmV0"}));
     pull(&host, &server.reference()).ok();
     assert!(server.requests("/token").last().unwrap().path.ends_with("&account=alice"));
-    assert!(server.requests("image").iter().all(|r| r.header("authorization") != Some(basic)));
+    assert!(server.requests("/v2/image").iter().all(|r| r.header("authorization") != Some(basic)));
     log_in(&host, &server.address, &json!({"auth": "not base64"}));
     pull(&host, &server.reference()).fails(1).code("invalid").stderr_has("docker/config.json");
 }

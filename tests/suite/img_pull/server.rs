@@ -74,6 +74,10 @@ impl Reply {
         self.cut(n)
     }
 
+    pub fn is_success(&self) -> bool {
+        self.status < 300
+    }
+
     pub fn redirect(location: String) -> Self {
         Self::new(307, "").header("Location", location)
     }
