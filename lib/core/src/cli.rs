@@ -370,6 +370,22 @@ fn print_lines(lines: &[Value]) -> Result<()> {
     Ok(())
 }
 
+/// Does `f` for each word of a command line, and goes on after one that fails, as rm(1) does.
+///
+/// # Errors
+/// The last failure; the earlier ones are printed.
+pub fn each<'a>(words: impl IntoIterator<Item = &'a String>, mut f: impl FnMut(&'a str) -> Result<()>) -> Result<()> {
+    let mut failed: Option<Error> = None;
+    for word in words {
+        if let Err(e) = f(word)
+            && let Some(earlier) = failed.replace(e)
+        {
+            trace::warn(&earlier.to_string());
+        }
+    }
+    failed.map_or(Ok(()), Err)
+}
+
 /// Prints a line on stdout. A reader that went away ends the process as SIGPIPE would (Rust ignores that signal).
 ///
 /// # Errors

@@ -16,7 +16,7 @@ mod rollback;
 pub mod steps;
 pub mod trace;
 
-pub use cli::{Common, Done, Tool, command, pipe, plain, plain_command, print_line};
+pub use cli::{Common, Done, Tool, command, each, pipe, plain, plain_command, print_line};
 pub use doc::{Document, Image, Layer, Rootfs, State, Step};
 pub use error::{Cannot, Code, Error, Result};
 pub use lock::Lock;

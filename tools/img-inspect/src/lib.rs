@@ -1,7 +1,7 @@
 //! Shows images as docker's inspect does: a JSON list, one object an image.
 
 use clap::Args;
-use ctr_core::{Code, Error, Map, Result, Value, json, print_line, trace};
+use ctr_core::{Code, Error, Map, Result, Value, each, json, print_line};
 use ctr_store::{Entry, Reference, Store};
 
 /// The tool's name.
@@ -24,27 +24,19 @@ pub struct ImgInspect {
 pub fn run(args: ImgInspect) -> Result<()> {
     let store = Store::open()?;
     let entries = store.entries()?;
-    let (mut found, mut failed) = (Vec::new(), None::<Error>);
-    for word in &args.images {
-        let shown = store
-            .find(word)
-            .and_then(|entry| if args.document { document(&store, &entry) } else { inspect(&store, &entry, &entries) });
-        match shown {
-            Ok(value) => found.push(value),
-            Err(e) => {
-                if let Some(earlier) = failed.replace(e) {
-                    trace::warn(&earlier.to_string());
-                }
-            }
-        }
-    }
+    let mut found = Vec::new();
+    let result = each(&args.images, |word| {
+        let entry = store.find(word)?;
+        found.push(if args.document { document(&store, &entry)? } else { inspect(&store, &entry, &entries)? });
+        Ok(())
+    });
     if args.document {
         found.iter().try_for_each(print_line)?;
     } else {
         let text = serde_json::to_string_pretty(&found).map_err(|e| Error::new(Code::Internal, e.to_string()))?;
         print_line(&text)?;
     }
-    failed.map_or(Ok(()), Err)
+    result
 }
 
 fn document(store: &Store, entry: &Entry) -> Result<Value> {

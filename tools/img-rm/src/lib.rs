@@ -1,7 +1,7 @@
 //! Removes images: references first, and what no other image and no container uses with the last one.
 
 use clap::Args;
-use ctr_core::{Code, Error, Result, json, print_line, trace};
+use ctr_core::{Code, Error, Result, each, json, print_line};
 use ctr_store::{Removed, Store};
 
 /// The tool's name.
@@ -35,18 +35,7 @@ pub fn run(args: ImgRm) -> Result<()> {
         }
         return Ok(());
     }
-    let mut failed: Option<Error> = None;
-    for image in &args.images {
-        match store.remove(image, args.force) {
-            Ok(removed) => removed.iter().try_for_each(print)?,
-            Err(e) => {
-                if let Some(earlier) = failed.replace(e) {
-                    trace::warn(&earlier.to_string());
-                }
-            }
-        }
-    }
-    failed.map_or(Ok(()), Err)
+    each(&args.images, |image| store.remove(image, args.force)?.iter().try_for_each(print))
 }
 
 fn print(removed: &Removed) -> Result<()> {
