@@ -88,7 +88,11 @@ fn every_flag_is_in_its_page() {
         // mandoc prints bold as X, backspace, X.
         let mut text = String::new();
         for c in shown.chars() {
-            if c == '\u{8}' { text.truncate(text.len().saturating_sub(1)) } else { text.push(c) }
+            if c == '\u{8}' {
+                let _ = text.pop();
+            } else {
+                text.push(c)
+            }
         }
         let words: BTreeSet<&str> = text.split(|c: char| c.is_whitespace() || "[],=|()".contains(c)).collect();
         let help = host.tool(&tool, &["--help"]).ok().text();
