@@ -6,3 +6,5 @@
 pub mod run;
 pub mod spec;
 mod sys;
+
+pub use sys::copy_fd;

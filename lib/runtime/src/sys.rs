@@ -210,6 +210,15 @@ pub fn take_fd(number: c_int) -> Option<OwnedFd> {
     unsafe { (libc::fcntl(number, libc::F_GETFD) >= 0).then(|| OwnedFd::from_raw_fd(number)) }
 }
 
+/// A copy of the caller's open descriptor `number` that no child inherits; `None` where nothing is open under it.
+pub fn copy_fd(number: c_int) -> Option<OwnedFd> {
+    // SAFETY: F_DUPFD_CLOEXEC passes no memory; the copy is new, so nobody else owns it.
+    unsafe {
+        let copy = libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3);
+        (copy >= 0).then(|| OwnedFd::from_raw_fd(copy))
+    }
+}
+
 /// Moves `fd` to the number 3 without close-on-exec: how the init inside finds it.
 pub fn pass_as_3(fd: &OwnedFd) -> io::Result<()> {
     let raw = fd.as_fd().as_raw_fd();

@@ -1,1 +1,237 @@
-//! ns-spawn
+//! Completes the OCI runtime-spec from image config and flags, and runs its process in new namespaces.
+
+mod bundle;
+mod check;
+mod claim;
+mod gc;
+mod state;
+mod status;
+mod undo;
+
+use clap::Args;
+use ctr_core::{
+    Code, Common, Document, Done, Error, Map, Result, Rootfs, Tool, Value, container, json, print_line, steps, trace,
+};
+use ctr_runtime::{
+    run::{self, Exit, Options},
+    spec::{self, Flags, Source},
+};
+use oci_spec::runtime::{LinuxNamespaceType, Spec};
+use status::Status;
+use std::path::{Path, PathBuf};
+
+/// The arguments of ns-spawn(1).
+#[derive(Args, Debug)]
+pub struct NsSpawn {
+    /// Give the container the tool's stdin
+    #[arg(short = 'i', long)]
+    interactive: bool,
+    /// Give the container this name, if its document has none yet
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Give the container a label, if its document has no id yet
+    #[arg(short = 'l', long = "label", value_name = "KEY=VALUE")]
+    labels: Vec<String>,
+    /// Undo every step of the document when the process has ended, or could not begin
+    #[arg(long)]
+    rm: bool,
+    /// Print the finished config.json and run nothing
+    #[arg(long, conflicts_with_all = ["rm", "bundle"])]
+    print_spec: bool,
+    /// Run the OCI bundle in DIR as it is; no document is read
+    #[arg(short = 'b', long, value_name = "DIR")]
+    bundle: Option<PathBuf>,
+    /// Write what becomes of the process as JSON lines to descriptor N
+    #[arg(long, value_name = "N")]
+    status_fd: Option<i32>,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+impl Tool for NsSpawn {
+    const NAME: &'static str = "ns-spawn";
+    const ABOUT: &'static str = "Complete the OCI runtime-spec of a container and run it";
+    const FAILED: u8 = 125;
+
+    fn reads_document(&self) -> bool {
+        self.bundle.is_none()
+    }
+
+    fn add(&mut self, doc: &mut Document, common: &Common) -> Result<Done> {
+        let mut status = Status::open(self.status_fd)?;
+        if let Some(dir) = &self.bundle {
+            return bundle::run(self, dir, &mut status);
+        }
+        let rootfs: Rootfs = doc.need("rootfs", "overlay-mount")?;
+        if !Path::new(&rootfs.path).is_absolute() {
+            return Err(Error::new(Code::Invalid, format!("document: rootfs {:?} is not absolute", rootfs.path)));
+        }
+        if self.print_spec {
+            return self.print_spec(doc, &rootfs);
+        }
+        self.spawn(doc, &rootfs, common, &mut status)
+    }
+
+    fn undo(doc: &mut Document, undo: &Value) -> Result<()> {
+        undo::undo(doc, undo)
+    }
+
+    fn check(doc: &Document) -> Result<Vec<Error>> {
+        check::check(doc)
+    }
+
+    fn gc() -> Result<Vec<Value>> {
+        gc::gc()
+    }
+
+    /// The process did not begin, for this tool or one before failed: with `--rm` nothing may stay.
+    fn inherited(&self, doc: &Document) -> Result<()> {
+        if let Ok(mut status) = Status::open(self.status_fd) {
+            status.line(&doc.as_value());
+        }
+        if self.rm {
+            undo_all(doc);
+        }
+        Ok(())
+    }
+
+    fn prints(&self) -> bool {
+        false
+    }
+}
+
+impl NsSpawn {
+    fn print_spec(&self, doc: &mut Document, rootfs: &Rootfs) -> Result<Done> {
+        let id = doc.str("id").map(container::checked_id).transpose()?.map(str::to_owned);
+        self.complete(doc, rootfs, id.as_deref())?;
+        let spec = doc.get("spec").unwrap_or(&Value::Null);
+        spec::read(spec)?;
+        let text = serde_json::to_string_pretty(spec).map_err(|e| Error::new(Code::Internal, e.to_string()))?;
+        print_line(&text)?;
+        Ok(Done::Exit(0))
+    }
+
+    /// Completes `doc.spec` in place.
+    fn complete(&self, doc: &mut Document, rootfs: &Rootfs, id: Option<&str>) -> Result<()> {
+        let mut spec = std::mem::take(doc.object("spec")?);
+        let files = id.map(container::dir);
+        let source = Source {
+            id,
+            rootfs: Path::new(&rootfs.path),
+            readonly: rootfs.readonly,
+            image: doc.get("image").and_then(|i| i.get("config")).and_then(|c| c.get("config")),
+            files: files.as_deref(),
+        };
+        spec::complete(&mut spec, &self.flags, &source)?;
+        *doc.object("spec")? = spec;
+        Ok(())
+    }
+
+    fn spawn(&self, doc: &mut Document, rootfs: &Rootfs, common: &Common, status: &mut Status) -> Result<Done> {
+        let claimed = claim::begin(doc, self.name.as_deref(), &self.labels)?;
+        let id = container::checked_id(doc.str("id").unwrap_or_default())?.to_owned();
+        let before = doc.object("spec")?.clone();
+        let spawned = self.spawn_as(doc, &id, claimed, before.clone(), rootfs, common, status);
+        match spawned {
+            Ok(exit) => {
+                self.ended(doc, &id, claimed)?;
+                Ok(Done::Exit(exit.code))
+            }
+            Err(e) => {
+                take_back(doc, &id, claimed, before, &e);
+                Err(e)
+            }
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn spawn_as(
+        &self,
+        doc: &mut Document,
+        id: &str,
+        claimed: bool,
+        before: Map<String, Value>,
+        rootfs: &Rootfs,
+        common: &Common,
+        status: &mut Status,
+    ) -> Result<Exit> {
+        // Held to the end: two processes of one container would write to one root.
+        let _running = state::hold(id)?;
+        self.complete(doc, rootfs, Some(id))?;
+        let spec = spec::read(doc.get("spec").unwrap_or(&Value::Null))?;
+        if !doc.steps()?.iter().any(|step| step.tool == Self::NAME) {
+            doc.push_step(Self::NAME, json!({"id": id, "claimed": claimed, "spec": before}));
+        }
+        let options = Options {
+            rootfs: PathBuf::from(&rootfs.path),
+            interactive: self.interactive || common.file.is_some(),
+            stdin_is_document: common.file.is_none(),
+            ..options(&spec, id)
+        };
+        let exit = run::run(&spec, options, &mut |pid| {
+            let running = state::running(doc, id, pid)?;
+            status.running(id, &running);
+            Ok(())
+        })?;
+        if !trace::dry_run() {
+            let stopped = state::stopped(doc, exit.code)?;
+            status.stopped(id, &stopped, exit.signal);
+        }
+        Ok(exit)
+    }
+
+    /// After the process: the record says how it ended, or with `--rm` nothing is left.
+    fn ended(&self, doc: &Document, id: &str, claimed: bool) -> Result<()> {
+        if trace::dry_run() {
+            return Ok(());
+        }
+        if !self.rm {
+            container::save(doc)?;
+            return state::forget(id);
+        }
+        undo_all(doc);
+        if claimed && let Err(e) = container::remove(id) {
+            trace::warn(&e.to_string());
+        }
+        Ok(())
+    }
+}
+
+/// What both a document's container and a bundle give to the engine.
+fn options(spec: &Spec, id: &str) -> Options {
+    let tty = spec.process().as_ref().and_then(oci_spec::runtime::Process::terminal).unwrap_or(false);
+    let init = spec.annotations().as_ref().is_some_and(|a| a.get(spec::INIT).is_some_and(|v| v == "true"));
+    let namespaces = spec.linux().as_ref().and_then(|l| l.namespaces().as_deref()).unwrap_or_default();
+    let new_network = namespaces.iter().any(|n| n.typ() == LinuxNamespaceType::Network && n.path().is_none());
+    Options {
+        id: id.to_owned(),
+        rootfs: PathBuf::new(),
+        tty,
+        interactive: true,
+        stdin_is_document: false,
+        init,
+        status_fd: None,
+        net_up: new_network,
+    }
+}
+
+/// Our own half of a failed add goes; the container that others began stays, and its record says why nothing runs.
+fn take_back(doc: &mut Document, id: &str, claimed: bool, before: Map<String, Value>, error: &Error) {
+    if trace::dry_run() {
+        return;
+    }
+    let undone = if claimed {
+        container::remove(id)
+    } else {
+        state::failed(doc, before, error.exit).and_then(|()| state::forget(id))
+    };
+    if let Err(e) = undone {
+        trace::warn(&format!("rollback: {e}"));
+    }
+}
+
+fn undo_all(doc: &Document) {
+    for error in steps::undo_all(doc) {
+        trace::warn(&error.to_string());
+    }
+}

@@ -4,7 +4,7 @@ use clap::{ArgAction, Args};
 use std::path::PathBuf;
 
 /// Everything a caller can say about the process, its surroundings and its confinement.
-#[derive(Args, Clone, Debug, Default)]
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Flags {
     /// Give the container a terminal
     #[arg(short = 't', long)]

@@ -23,7 +23,11 @@ fn numbers(version: &str) -> Vec<u32> {
     version.split(['.', '-', '+']).take(3).map(|n| n.parse().unwrap_or(0)).collect()
 }
 
-/// What runtime-spec 1.1.0 brought: errno values and process-killing actions of seccomp, the time namespace.
+/// What came with runtime-spec 1.1.0 and a runtime of 1.0 would fail on or take for something else: the time
+/// namespace, the domain name, actions of seccomp that it has no name for.
+///
+/// `errnoRet` came with it too and is no reason: it only makes the reason of a refusal finer, so a runtime that does
+/// not know it enforces the same filter; those of 1.0 in use all know it.
 fn needs_later(spec: &Map<String, Value>) -> bool {
     let linux = spec.get("linux").unwrap_or(&Value::Null);
     let list = |value: Option<&Value>, hit: &dyn Fn(&Value) -> bool| {
@@ -35,9 +39,8 @@ fn needs_later(spec: &Map<String, Value>) -> bool {
             Some("SCMP_ACT_KILL_PROCESS" | "SCMP_ACT_KILL_THREAD" | "SCMP_ACT_NOTIFY")
         )
     };
-    let late_rule = |rule: &Value| rule.get("errnoRet").is_some() || late_action(rule, "action");
     let late_seccomp = linux.get("seccomp").is_some_and(|s| {
-        s.get("defaultErrnoRet").is_some() || late_action(s, "defaultAction") || list(s.get("syscalls"), &late_rule)
+        late_action(s, "defaultAction") || list(s.get("syscalls"), &|rule| late_action(rule, "action"))
     });
     late_seccomp
         || spec.contains_key("domainname")
@@ -62,11 +65,10 @@ mod tests {
         assert_eq!(version(json!({"linux": {"namespaces": [{"type": "pid"}]}})), "1.0.2");
         assert_eq!(version(json!({"linux": {"namespaces": [{"type": "time"}]}})), "1.1.0");
         assert_eq!(version(json!({"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ERRNO"}}})), "1.0.2");
-        assert_eq!(version(json!({"linux": {"seccomp": {"defaultErrnoRet": 1}}})), "1.1.0");
-        assert_eq!(
-            version(json!({"linux": {"seccomp": {"syscalls": [{"action": "SCMP_ACT_ERRNO", "errnoRet": 38}]}}})),
-            "1.1.0"
-        );
+        assert_eq!(version(json!({"linux": {"seccomp": {"defaultErrnoRet": 1}}})), "1.0.2");
+        assert_eq!(version(json!({"linux": {"seccomp": {"defaultAction": "SCMP_ACT_KILL_PROCESS"}}})), "1.1.0");
+        let notify = json!({"linux": {"seccomp": {"syscalls": [{"names": ["mount"], "action": "SCMP_ACT_NOTIFY"}]}}});
+        assert_eq!(version(notify), "1.1.0");
         assert_eq!(version(json!({"ociVersion": "1.2.0"})), "1.2.0");
         assert_eq!(version(json!({"ociVersion": "1.0.2-dev", "domainname": "x"})), "1.1.0");
     }

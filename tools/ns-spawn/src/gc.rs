@@ -1,0 +1,45 @@
+//! Finds the state of processes that are gone, and processes of containers that are.
+
+use crate::{state, undo};
+use ctr_core::{Cannot, Lock, Result, Value, container, ident, json, paths, trace};
+use std::{fs, io::ErrorKind};
+
+/// Removes the run state of dead processes; ends a process whose container is gone.
+pub fn gc() -> Result<Vec<Value>> {
+    let mut removed = Vec::new();
+    for id in ids()? {
+        let Ok(live) = container::live_state(&id) else { continue };
+        match live {
+            // The directory is there before the process and goes after it: without it nobody will ask for the process.
+            Some(state) if !container::dir(&id).exists() => {
+                trace::act("kill", || json!({"container": id, "pid": state.pid}), || undo::kill(&state))?;
+                removed.push(json!({"removed": "process", "id": id, "pid": state.pid}));
+            }
+            Some(_) => {}
+            None if state::file(&id).exists() => {
+                // Whoever holds the lock is about to start or to end the process and writes the state itself.
+                let lock = Lock::try_exclusive(&state::lock_file(&id))?;
+                if lock.is_some() && container::live_state(&id)?.is_none() {
+                    trace::act("remove", || json!({"state": id}), || state::forget(&id))?;
+                    removed.push(json!({"removed": "state", "id": id}));
+                }
+            }
+            None => {}
+        }
+    }
+    Ok(removed)
+}
+
+fn ids() -> Result<Vec<String>> {
+    let dir = paths::run().join("containers");
+    let what = || format!("read {}", dir.display());
+    let entries = match fs::read_dir(&dir) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.cannot(what)?,
+    };
+    let mut ids = Vec::new();
+    for entry in entries {
+        ids.extend(entry.cannot(what)?.file_name().into_string().ok().filter(|name| ident::is_id(name)));
+    }
+    Ok(ids)
+}
