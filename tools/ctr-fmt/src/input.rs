@@ -7,7 +7,10 @@ use std::{
     io::{BufReader, Read},
 };
 
-/// The records of a stream. An error of a stage before (`ctr-document(5)`, rule 5) is not a record: it is kept.
+/// The records of a stream.
+///
+/// No record is what tells that a stage before failed: a document with an error (`ctr-document(5)`, rule 5), and from
+/// tools beside the pipe a bare number, as in `{ img-ls || echo $?; } | ctr-fmt`. That status is kept.
 pub struct Records<R: Read> {
     values: StreamDeserializer<'static, IoRead<BufReader<R>>, Value>,
     list: VecDeque<Value>,
@@ -24,15 +27,23 @@ impl<R: Read> Records<R> {
 
     /// Whether the value is a record: interim documents and errors are not.
     fn is_record(&mut self, value: &Value) -> bool {
+        if let Value::Number(status) = value {
+            self.fail(status.as_u64());
+            return false;
+        }
         if value.get("ctr").and_then(Value::as_u64).is_none() {
             return true;
         }
         if let Some(error) = value.get("error").filter(|e| !e.is_null()) {
-            let exit = error.get("exit").and_then(Value::as_u64).and_then(|e| u8::try_from(e).ok());
-            self.failed = Some(exit.filter(|e| *e != 0).unwrap_or(1));
+            self.fail(error.get("exit").and_then(Value::as_u64));
             return false;
         }
         value.get("partial") != Some(&Value::Bool(true))
+    }
+
+    fn fail(&mut self, status: Option<u64>) {
+        let status = status.and_then(|s| u8::try_from(s).ok()).filter(|s| *s != 0);
+        self.failed = Some(status.unwrap_or(1));
     }
 }
 

@@ -7,10 +7,10 @@ mod units;
 mod view;
 
 use clap::Args as ClapArgs;
-use ctr_core::{Code, Error, Result, Value};
+use ctr_core::{Code, Error, Result, Value, print_line};
 use input::Records;
 use std::{
-    io::{self, ErrorKind, IsTerminal, Read, Write},
+    io::{self, IsTerminal, Read},
     process,
 };
 use template::Template;
@@ -46,28 +46,10 @@ pub fn run(args: Args) -> Result<()> {
         return Err(Error::new(Code::Usage, "stdin is a terminal: expected JSON").hint("see ctr-fmt --help"));
     }
     let mut records = Records::new(io::stdin().lock());
-    let mut out = io::stdout();
-    let done = print(&args, &mut records, &mut |text| out.write_all(text.as_bytes()).and_then(|()| out.flush()));
-    match (done, records.failed) {
-        (Err(Stop::Error(e)), _) => Err(e),
-        // The status of SIGPIPE: a reader that has seen enough is no failure to speak of.
-        (Err(Stop::Written(e)), _) if e.kind() == ErrorKind::BrokenPipe => process::exit(141),
-        (Err(Stop::Written(e)), _) => Err(Error::io("write to stdout", &e)),
-        (Ok(()), Some(status)) => process::exit(status.into()),
-        (Ok(()), None) => Ok(()),
-    }
-}
-
-/// Why printing stopped.
-#[derive(Debug)]
-enum Stop {
-    Error(Error),
-    Written(io::Error),
-}
-
-impl From<Error> for Stop {
-    fn from(e: Error) -> Self {
-        Self::Error(e)
+    print(&args, &mut records)?;
+    match records.failed {
+        Some(status) => process::exit(status.into()),
+        None => Ok(()),
     }
 }
 
@@ -96,11 +78,7 @@ impl Format {
 }
 
 /// Prints all records in the form asked for, line by line as they come where the form allows.
-fn print(
-    args: &Args,
-    records: &mut Records<impl Read>,
-    write: &mut impl FnMut(&str) -> io::Result<()>,
-) -> Result<(), Stop> {
+fn print(args: &Args, records: &mut Records<impl Read>) -> Result<()> {
     let format = Format::parse(args.format.as_deref(), args.view)?;
     let titles = Headers(args.view);
     let header = match &format {
@@ -118,20 +96,14 @@ fn print(
         };
         match &format {
             Format::Table(template) => rows.push(template.render(&record, true)?),
-            Format::Lines(template) => {
-                write(&(template.render(&record, false)? + "\n")).map_err(Stop::Written)?;
-            }
-            Format::Json => write(&format!("{record}\n")).map_err(Stop::Written)?,
+            Format::Lines(template) => print_line(&template.render(&record, false)?)?,
+            Format::Json => print_line(&record)?,
             Format::List => list.push(record),
         }
     }
     match format {
-        Format::Table(_) if records.failed.is_none() || rows.len() > 1 => {
-            write(&table::align(&rows)).map_err(Stop::Written)
-        }
-        Format::List if records.failed.is_none() || !list.is_empty() => {
-            write(&(indented(&Value::Array(list)) + "\n")).map_err(Stop::Written)
-        }
+        Format::Table(_) if records.failed.is_none() || rows.len() > 1 => print_line(&table::align(&rows)),
+        Format::List if records.failed.is_none() || !list.is_empty() => print_line(&indented(&Value::Array(list))),
         _ => Ok(()),
     }
 }

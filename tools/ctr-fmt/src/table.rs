@@ -7,7 +7,7 @@ const GAP: usize = 3;
 /// Least width of a column, its gap included.
 const NARROWEST: usize = 10;
 
-/// Lays out rows of cells that tabs end; what follows the last tab of a row is not padded.
+/// Lays out rows of cells that tabs end; what follows the last tab of a row is not padded. No newline at the end.
 pub fn align(rows: &[String]) -> String {
     let rows: Vec<Vec<&str>> = rows.iter().map(|row| row.split('\t').collect()).collect();
     let mut widths: Vec<usize> = Vec::new();
@@ -19,16 +19,17 @@ pub fn align(rows: &[String]) -> String {
             widths[i] = widths[i].max(cell.chars().count() + GAP);
         }
     }
-    let mut out = String::new();
+    let mut lines = Vec::new();
     for row in &rows {
+        let mut line = String::new();
         let last = row.len() - 1;
         for (cell, width) in row.iter().take(last).zip(&widths) {
-            let _ = write!(out, "{cell:width$}");
+            let _ = write!(line, "{cell:width$}");
         }
-        out.push_str(row[last]);
-        out.push('\n');
+        line.push_str(row[last]);
+        lines.push(line);
     }
-    out
+    lines.join("\n")
 }
 
 #[cfg(test)]
@@ -36,7 +37,7 @@ mod tests {
     #[test]
     fn columns_have_dockers_widths() {
         let rows = ["REPOSITORY\tTAG\tIMAGE ID".to_owned(), "a-long-repository\t1\té".to_owned()];
-        let text = "REPOSITORY          TAG       IMAGE ID\na-long-repository   1         é\n";
+        let text = "REPOSITORY          TAG       IMAGE ID\na-long-repository   1         é";
         assert_eq!(super::align(&rows), text);
     }
 }

@@ -1,0 +1,50 @@
+//! Removes containers: undoes the steps that each one's record names, last to first.
+
+use clap::Args;
+use ctr_core::{Code, Error, Result, container, each, print_line, steps};
+
+/// The tool's name.
+pub const NAME: &str = "ctr-rm";
+/// The first line of its help.
+pub const ABOUT: &str = "Remove containers";
+
+/// The arguments of ctr-rm(1).
+#[derive(Args, Debug)]
+pub struct CtrRm {
+    /// Names, ids or beginnings of ids that no other container has
+    #[arg(value_name = "CONTAINER", required = true)]
+    containers: Vec<String>,
+    /// Kill the command of a container that runs; a container that is not there is no failure
+    #[arg(short, long)]
+    force: bool,
+}
+
+/// Removes each container and prints its name as it was given; goes on after one that fails.
+///
+/// # Errors
+/// The last failure, once all were tried; the earlier ones are printed.
+pub fn run(args: CtrRm) -> Result<()> {
+    each(&args.containers, |word| match remove(word, args.force) {
+        Err(e) if args.force && e.code == Code::NotFound => Ok(()),
+        removed => removed.and_then(|()| print_line(&word)),
+    })
+}
+
+fn remove(word: &str, force: bool) -> Result<()> {
+    let id = container::find(word)?;
+    let doc = container::load(&id)?;
+    if !force && let Some(state) = container::live_state(&id)? {
+        let pid = state.pid.unwrap_or_default();
+        return Err(Error::new(Code::Busy, format!("cannot remove container {word}: it runs as process {pid}"))
+            .hint("stop it first, or force"));
+    }
+    match steps::undo_all(&doc).pop() {
+        // Each tool has said on stderr what it could not undo.
+        Some(e) => Err(Error::new(e.code, format!("cannot remove container {word}: {}", e.message))),
+        None if container::ids()?.contains(&id) => {
+            Err(Error::new(Code::Invalid, format!("cannot remove container {word}: no step of its record does it"))
+                .hint(format!("see {}", container::dir(&id).display())))
+        }
+        None => Ok(()),
+    }
+}

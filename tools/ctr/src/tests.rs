@@ -1,0 +1,191 @@
+//! docker command line → pipe: the table that says what each command is.
+
+#![allow(clippy::unwrap_used)]
+
+use crate::{Plan, plan};
+use ctr_core::{Code, Result};
+
+/// Words as a shell would split them, without its other rules: single quotes only.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (i, part) in line.split('\'').enumerate() {
+        if i % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_ascii_whitespace().map(str::to_owned));
+        }
+    }
+    words
+}
+
+fn planned(line: &str) -> Result<Plan> {
+    plan(&words(line))
+}
+
+const PULL: &str = "img-pull --stream --pull missing";
+
+#[test]
+fn run_deals_its_flags_out_to_the_tools() {
+    for (line, pipe) in [
+        ("run busybox", "PULL busybox | img-unpack | overlay-mount | ns-spawn"),
+        ("run --rm busybox true", "PULL busybox | img-unpack | overlay-mount --volatile | ns-spawn --rm -- true"),
+        (
+            "run --rm -it --name web busybox sh",
+            "PULL busybox | img-unpack | overlay-mount --volatile --name web | ns-spawn -it --rm -- sh",
+        ),
+        ("container run -t busybox", "PULL busybox | img-unpack | overlay-mount | ns-spawn -t"),
+        (
+            "run -i --rm busybox wc -c",
+            "{ PULL busybox | img-unpack | overlay-mount --volatile \
+             | ns-spawn -f /dev/fd/3 -i --rm -- wc -c 3<&0 0<&4; } 4<&0",
+        ),
+        // What follows the image is the command's, whatever it looks like.
+        ("run busybox ls --rm -it -- x", "PULL busybox | img-unpack | overlay-mount | ns-spawn -- ls --rm -it -- x"),
+        ("run --rm=false -i=0 busybox", "PULL busybox | img-unpack | overlay-mount | ns-spawn"),
+        (
+            "run --pull=always -q --platform linux/arm64 a/b:c",
+            "img-pull --stream --pull always -q --platform linux/arm64 a/b:c | img-unpack | overlay-mount | ns-spawn",
+        ),
+        (
+            "run -l a=b --label 'c=d e' --read-only --name x --name y img",
+            "PULL img | img-unpack | overlay-mount -l a=b -l 'c=d e' --read-only --name y | ns-spawn",
+        ),
+        (
+            "run -e A=b -eC -e 'D=it is $HOME' --env-file f -w /x -u 1000:1000 -h host --init img",
+            "PULL img | img-unpack | overlay-mount \
+             | ns-spawn -e A=b -e C -e 'D=it is $HOME' --env-file f -w /x -u 1000:1000 --hostname host --init",
+        ),
+        (
+            "run --entrypoint '' --ulimit nofile=10:20 --group-add 5 --add-host a:1.2.3.4 --sysctl net.a=1 img",
+            "PULL img | img-unpack | overlay-mount \
+             | ns-spawn --entrypoint= --ulimit nofile=10:20 --group-add 5 --add-host a:1.2.3.4 --sysctl net.a=1",
+        ),
+        (
+            "run --cap-add ALL --cap-drop NET_RAW --privileged --security-opt seccomp=unconfined --shm-size 1g img",
+            "PULL img | img-unpack | overlay-mount \
+             | ns-spawn --cap-add ALL --cap-drop NET_RAW --privileged --security-opt seccomp=unconfined --shm-size 1g",
+        ),
+        ("run --net host img", "PULL img | img-unpack | overlay-mount | ns-spawn --network host"),
+        ("run --pid container:x img", "PULL img | img-unpack | overlay-mount | ns-spawn --pid container:x"),
+        ("run --oom-score-adj -5 img", "PULL img | img-unpack | overlay-mount | ns-spawn --oom-score-adj=-5"),
+        ("run -d=false img", "PULL img | img-unpack | overlay-mount | ns-spawn"),
+        ("run -- -img", "PULL -- -img | img-unpack | overlay-mount | ns-spawn"),
+        (
+            "run img sh -c 'echo \"$A\" `x` | y; z'",
+            "PULL img | img-unpack | overlay-mount | ns-spawn -- sh -c 'echo \"$A\" `x` | y; z'",
+        ),
+    ] {
+        assert_eq!(planned(line).unwrap().line, pipe.replace("PULL", PULL), "{line}");
+    }
+    assert!(planned("run -it img").unwrap().terminal);
+    assert!(!planned("run -t img").unwrap().terminal);
+}
+
+#[test]
+fn commands_about_images() {
+    const TABLE: &str =
+        "ctr-fmt --view image 'table {{.Repository}}\\t{{.Tag}}\\t{{.ID}}\\t{{.CreatedSince}}\\t{{.Size}}'";
+    for (line, pipe) in [
+        ("pull busybox", "img-pull --stream busybox | img-unpack | ctr-fmt '{{.image.ref}}'"),
+        (
+            "image pull -q --platform linux/arm64 a",
+            "img-pull --stream -q --platform linux/arm64 a | img-unpack | ctr-fmt '{{.image.ref}}'",
+        ),
+        ("images", &format!("{{ img-ls || echo $?; }} | {TABLE}")),
+        ("image ls -a", &format!("{{ img-ls || echo $?; }} | {TABLE}")),
+        (
+            "image list --filter dangling=true -f 'label=a b' 'busy*'",
+            &format!("{{ img-ls -f dangling=true -f 'label=a b' 'busy*' || echo $?; }} | {TABLE}"),
+        ),
+        ("images -q", "{ img-ls || echo $?; } | ctr-fmt --view image '{{.ID}}'"),
+        ("images -q --no-trunc", "{ img-ls || echo $?; } | ctr-fmt --view image --no-trunc '{{.ID}}'"),
+        ("images --format json", "{ img-ls || echo $?; } | ctr-fmt --view image json"),
+        ("images -q --format '{{.Tag}}'", "{ img-ls || echo $?; } | ctr-fmt --view image '{{.Tag}}'"),
+        (
+            "rmi -f a b",
+            "{ img-rm -f a b || echo $?; } | ctr-fmt '{{range $done, $what := .}}{{$done}}: {{$what}}{{end}}'",
+        ),
+        ("tag a b:c", "img-tag a b:c"),
+        (
+            "load -i 'a file.tar'",
+            "img-load -i 'a file.tar' | img-unpack \
+             | ctr-fmt '{{range $i, $name := .loaded}}{{if $i}}\\n{{end}}Loaded image: {{$name}}{{end}}'",
+        ),
+        (
+            "import - a:b -c 'CMD [\"sh\"]' -m text",
+            "img-import -c 'CMD [\"sh\"]' -m text - a:b | img-unpack | ctr-fmt '{{.image.id}}'",
+        ),
+        ("image inspect a b", "{ img-inspect a b || echo $?; } | ctr-fmt"),
+        ("image inspect -f '{{.Id}}' a", "{ img-inspect a || echo $?; } | ctr-fmt '{{.Id}}'"),
+    ] {
+        assert_eq!(planned(line).unwrap().line, pipe, "{line}");
+    }
+}
+
+#[test]
+fn commands_about_containers_and_the_machine() {
+    for (line, pipe) in [
+        ("rm a b", "ctr-rm a b"),
+        ("container rm -f a", "ctr-rm -f a"),
+        ("inspect a", "{ ctr-inspect --if-any a || img-inspect a || echo $?; } | ctr-fmt"),
+        (
+            "inspect -f '{{json .}}' a b",
+            "{ ctr-inspect --if-any a || img-inspect a || echo $?; \
+             ctr-inspect --if-any b || img-inspect b || echo $?; } | ctr-fmt '{{json .}}'",
+        ),
+        ("inspect --type image a", "{ img-inspect a || echo $?; } | ctr-fmt"),
+        ("container inspect a", "{ ctr-inspect a || echo $?; } | ctr-fmt"),
+        ("info -f '{{.Driver}}'", "{ ctr-info || echo $?; } | ctr-fmt '{{.Driver}}'"),
+        ("version -f json", "{ ctr-info --versions || echo $?; } | ctr-fmt json"),
+        ("help", "ctr-plan --print-help"),
+        ("", "ctr-plan --print-help"),
+        ("help run", "ctr-plan --print-help run"),
+        ("run --rm --help x", "ctr-plan --print-help run"),
+        ("image ls --help", "ctr-plan --print-help image ls"),
+        ("image", "ctr-plan --print-help image"),
+    ] {
+        assert_eq!(planned(line).unwrap().line, pipe, "{line}");
+    }
+}
+
+#[test]
+fn what_is_not_there_says_so() {
+    use Code::{Unsupported, Usage};
+    for (line, code, part) in [
+        ("nope", Usage, "'nope' is not a ctr command"),
+        ("image nope", Usage, "'image nope' is not a ctr command"),
+        ("ps", Unsupported, "ps: not there yet"),
+        ("container ls", Unsupported, "container ls: not there yet"),
+        ("--debug run x", Usage, "unknown flag --debug"),
+        ("run", Usage, "run needs an image"),
+        ("run --nope x", Usage, "unknown flag --nope"),
+        ("run -d x", Unsupported, "--detach: not there yet"),
+        ("run -p 80:80 x", Unsupported, "--publish: not there yet"),
+        ("run -v /a:/b x", Unsupported, "--volume: not there yet"),
+        ("run -m 64m x", Unsupported, "--memory: not there yet"),
+        ("run --network bridge x", Unsupported, "--network bridge: not there yet"),
+        ("run --pull now x", Usage, "--pull is always, missing or never"),
+        ("pull -a x", Unsupported, "--all-tags: not there yet"),
+        ("pull", Usage, "pull needs one image"),
+        ("tag a", Usage, "tag needs"),
+        ("load x", Usage, "load takes no operand"),
+        ("import https://x", Unsupported, "import: not there yet"),
+        ("inspect --type volume x", Usage, "--type is container or image"),
+        ("rm", Usage, "rm needs a container"),
+    ] {
+        let e = planned(line).unwrap_err();
+        assert_eq!(e.code, code, "{line}: {e}");
+        assert!(e.message.contains(part), "{line}: {e}");
+    }
+}
+
+#[test]
+fn help_is_there_for_every_command() {
+    for verb in crate::verbs::VERBS {
+        for name in verb.names {
+            let text = crate::help::text(&words(name));
+            assert!(text.contains(verb.about) && text.contains(&format!("Usage: ctr {name}")), "{name}: {text}");
+        }
+    }
+    crate::command().debug_assert();
+}

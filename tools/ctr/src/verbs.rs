@@ -1,0 +1,94 @@
+//! The commands, under each name that docker has for them.
+
+use crate::{
+    Plan, container,
+    flags::{Flag, Given},
+    image, machine, run,
+};
+use ctr_core::Result;
+
+/// One command.
+pub struct Verb {
+    /// Its names, the everyday one first.
+    pub names: &'static [&'static str],
+    /// Its line in the help.
+    pub about: &'static str,
+    /// What follows its name.
+    pub usage: &'static str,
+    /// Its flags.
+    pub flags: &'static [Flag],
+    /// Flags that docker has for it and that are refused.
+    pub later: &'static [Flag],
+    /// Whether flags end at the first operand.
+    pub stop: bool,
+    /// Makes the plan.
+    pub plan: fn(&Given) -> Result<Plan>,
+}
+
+const fn verb(
+    names: &'static [&'static str],
+    usage: &'static str,
+    about: &'static str,
+    flags: &'static [Flag],
+    plan: fn(&Given) -> Result<Plan>,
+) -> Verb {
+    Verb { names, about, usage, flags, later: &[], stop: false, plan }
+}
+
+/// Every command that there is.
+pub const VERBS: &[Verb] = &[
+    Verb {
+        later: run::LATER,
+        stop: true,
+        ..verb(
+            &["run", "container run"],
+            "IMAGE [COMMAND] [ARG…]",
+            "Run a command in a new container",
+            run::FLAGS,
+            run::run,
+        )
+    },
+    verb(&["rm", "container rm", "container remove"], "CONTAINER…", "Remove containers", container::RM, container::rm),
+    verb(&["pull", "image pull"], "IMAGE", "Fetch an image from its registry", image::PULL, image::pull),
+    verb(&["images", "image ls", "image list"], "[REPOSITORY[:TAG]]", "List images", image::IMAGES, image::images),
+    verb(&["rmi", "image rm", "image remove"], "IMAGE…", "Remove images", image::RMI, image::rmi),
+    verb(&["tag", "image tag"], "IMAGE NAME", "Give an image another name", image::TAG, image::tag),
+    verb(&["load", "image load"], "", "Load images from an archive", image::LOAD, image::load),
+    verb(
+        &["import", "image import"],
+        "FILE|- [NAME]",
+        "Make an image of a tar of a root",
+        image::IMPORT,
+        image::import,
+    ),
+    verb(&["inspect"], "NAME…", "Show everything about containers and images", container::INSPECT, container::inspect),
+    verb(&["image inspect"], "IMAGE…", "Show everything about images", image::INSPECT, image::inspect),
+    verb(
+        &["container inspect"],
+        "CONTAINER…",
+        "Show everything about containers",
+        image::INSPECT,
+        container::inspect_containers,
+    ),
+    verb(&["info", "system info"], "", "Show what this machine can do", machine::FORMAT, machine::info),
+    verb(&["version"], "", "Show the release", machine::FORMAT, machine::version),
+];
+
+/// Words that begin a command of two words.
+pub const GROUPS: &[&str] = &["container", "image", "system"];
+
+/// Commands of docker that are not there yet.
+pub const LATER: &[&str] = &[
+    "attach", "build", "builder", "buildx", "commit", "compose", "cp", "create", "diff", "events", "exec", "export",
+    "history", "kill", "login", "logout", "logs", "network", "pause", "port", "ps", "push", "rename", "restart",
+    "save", "search", "start", "stats", "stop", "top", "unpause", "update", "volume", "wait",
+];
+
+/// The command that the first words of `args` name, and how many words that is.
+pub fn find(args: &[String]) -> Option<(&'static Verb, usize)> {
+    let words: Vec<&str> = args.iter().take(2).map(String::as_str).collect();
+    [2, 1].into_iter().find_map(|n| {
+        let name = words.get(..n)?.join(" ");
+        Some((VERBS.iter().find(|verb| verb.names.contains(&name.as_str()))?, n))
+    })
+}
