@@ -5,9 +5,11 @@
 mod harness;
 mod images;
 mod img_pull;
+mod img_unpack;
 mod lint;
 mod pipe;
 mod run;
+mod store;
 
 use ctr_tests::{Test, leftovers::Snapshot, registry, suite};
 use libtest_mimic::{Arguments, Trial};
@@ -15,8 +17,16 @@ use std::process::ExitCode;
 
 /// Every module of tests, one line each.
 fn all() -> Vec<Test> {
-    let modules: &[fn() -> Vec<Test>] =
-        &[harness::tests, images::tests, img_pull::tests, lint::tests, pipe::tests, run::tests];
+    let modules: &[fn() -> Vec<Test>] = &[
+        harness::tests,
+        images::tests,
+        img_pull::tests,
+        img_unpack::tests,
+        lint::tests,
+        pipe::tests,
+        run::tests,
+        store::tests,
+    ];
     modules.iter().flat_map(|tests| tests()).collect()
 }
 

@@ -263,14 +263,14 @@ pub fn gc(_lock: &Lock) -> Result<Vec<PathBuf>> {
         let half_removed = name.starts_with('.');
         let half_made = ident::is_id(&name) && !path.join(RECORD).exists();
         if half_removed || half_made {
-            files::remove_tree(&path)?;
+            files::discard(&path)?;
             removed.push(path);
         }
     }
     for name in list(&paths::names())? {
         if holder(&name)?.is_none() {
             let path = paths::names().join(name);
-            files::remove_file(&path)?;
+            files::discard(&path)?;
             removed.push(path);
         }
     }
@@ -278,7 +278,7 @@ pub fn gc(_lock: &Lock) -> Result<Vec<PathBuf>> {
     for id in list(&run)? {
         if ident::is_id(&id) && !dir(&id).exists() {
             let path = run.join(id);
-            files::remove_tree(&path)?;
+            files::discard(&path)?;
             removed.push(path);
         }
     }

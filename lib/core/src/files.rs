@@ -1,6 +1,6 @@
 //! Files that are never half there: written aside, flushed, renamed.
 
-use crate::{Cannot, Result};
+use crate::{Cannot, Result, json, trace};
 use rustix::fs::{Mode, OFlags};
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -44,6 +44,11 @@ pub fn remove_tree(path: &Path) -> Result<()> {
         Err(e) if e.kind() == ErrorKind::NotADirectory => remove_file(path),
         other => other.cannot(|| format!("remove {}", path.display())),
     }
+}
+
+/// What gc does with a leftover: removes the tree or file at `path`, by [`trace::act`].
+pub fn discard(path: &Path) -> Result<()> {
+    trace::act("remove", || json!({"path": path}), || remove_tree(path))
 }
 
 /// Removes the file `path`; succeeds where nothing is there.

@@ -41,7 +41,8 @@ pub fn run_dir(id: &str) -> PathBuf {
 
 fn pick(var: &str, system: &str, xdg: &str, home: &str) -> PathBuf {
     if let Some(dir) = env::var_os(var).filter(|d| !d.is_empty()) {
-        return PathBuf::from(dir);
+        // Documents carry these paths to processes with other working directories.
+        return std::path::absolute(&dir).unwrap_or_else(|_| PathBuf::from(dir));
     }
     if rustix::process::geteuid().is_root() {
         return PathBuf::from(system);

@@ -42,6 +42,9 @@ impl Store {
         };
         match missing.first() {
             None => Ok(image),
+            Some(digest) if self.blob_path(digest).exists() => {
+                Err(Error::new(Code::Corrupt, format!("blob {digest} has not the size that the manifest says")))
+            }
             Some(digest) => {
                 Err(Error::new(Code::Busy, format!("blob {digest} was removed meanwhile")).hint("try again"))
             }

@@ -3,7 +3,13 @@
 use crate::{Digest, Entry, Reference, Store, image};
 use ctr_core::{Cannot, Code, Document, Error, Image, Lock, Result, container, files, ident, json, paths, trace};
 use serde::Serialize;
-use std::{collections::HashSet, fs, io::ErrorKind, path::PathBuf};
+use std::{
+    collections::HashSet,
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// One thing a removal did, in docker's words.
 #[derive(Clone, Debug, Serialize)]
@@ -72,37 +78,56 @@ impl Store {
         containers: &[Document],
         removed: &mut Vec<Removed>,
     ) -> Result<Vec<PathBuf>> {
-        let mut blobs = HashSet::new();
-        let mut trees = HashSet::new();
-        for entry in kept {
-            // An image that does not read keeps what it can be seen to use; fsck is where it is repaired.
-            if let Ok(other) = Condemned::of(self, entry) {
-                blobs.extend(other.blobs);
-                trees.extend(other.trees);
-            }
-        }
-        for doc in containers {
-            if let Some(image) = doc.section::<Image>("image")? {
-                trees.extend(image.layers.iter().filter_map(|l| Digest::parse(&l.diff_id).ok()));
-            }
-        }
-        for digest in condemned.blobs.iter().filter(|d| !blobs.contains(*d)) {
+        let used = Used::by(self, kept, containers)?;
+        for digest in condemned.blobs.iter().filter(|d| !used.blobs.contains(*d)) {
             files::remove_file(&self.blob_path(digest))?;
         }
-        if let Some(id) = &condemned.id {
+        if let Some(id) = condemned.id.as_ref().filter(|id| !used.blobs.iter().any(|d| d.as_str() == *id)) {
             removed.push(Removed::Deleted(id.clone()));
         }
         let mut trash = Vec::new();
-        for diff_id in condemned.trees.iter().filter(|d| !trees.contains(*d)) {
-            let aside = paths::layers().join(format!(".removed-{}", ident::token()));
-            match fs::rename(self.layer_path(diff_id), &aside) {
-                Ok(()) => trash.push(aside),
-                Err(e) if e.kind() == ErrorKind::NotFound => continue,
-                Err(e) => return Err(e).cannot(|| format!("remove layer {diff_id}")),
+        for diff_id in condemned.trees.iter().filter(|d| !used.trees.contains(*d)) {
+            if let Some(aside) = self.set_aside(diff_id)? {
+                trash.push(aside);
+                removed.push(Removed::Deleted(diff_id.to_string()));
             }
-            removed.push(Removed::Deleted(diff_id.to_string()));
         }
         Ok(trash)
+    }
+
+    /// Renames a layer's tree aside, for it to be deleted without the lock; `None` where there is none.
+    fn set_aside(&self, diff_id: &Digest) -> Result<Option<PathBuf>> {
+        let aside = paths::layers().join(format!(".removed-{}", ident::token()));
+        match fs::rename(self.layer_path(diff_id), &aside) {
+            Ok(()) => Ok(Some(aside)),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e).cannot(|| format!("remove layer {diff_id}")),
+        }
+    }
+
+    /// Removes what nothing names: trees of layers that no image and no container has, and blobs that no image
+    /// has, those once they are `age` old, for a pull enters its blobs only at its end. Gives what was removed.
+    pub fn gc_orphans(&self, age: Duration) -> Result<Vec<PathBuf>> {
+        let lock = Lock::store()?;
+        let used = Used::by(self, &self.entries()?, &records()?)?;
+        let mut removed = Vec::new();
+        for (path, digest) in digests_in(&self.images().join("blobs")) {
+            let old = fs::metadata(&path).and_then(|m| m.modified()).is_ok_and(|t| t.elapsed().is_ok_and(|e| e >= age));
+            if old && !used.blobs.contains(&digest) {
+                files::discard(&path)?;
+                removed.push(path);
+            }
+        }
+        let mut trash = Vec::new();
+        for (path, diff_id) in digests_in(&paths::layers()).into_iter().filter(|(_, d)| !used.trees.contains(d)) {
+            trash.extend(trace::act("remove", || json!({"path": path}), || self.set_aside(&diff_id))?);
+            removed.push(path);
+        }
+        drop(lock);
+        for tree in trash {
+            files::remove_tree(&tree)?;
+        }
+        Ok(removed)
     }
 
     /// Removes layer trees that a removal renamed aside and did not come to delete.
@@ -111,11 +136,51 @@ impl Store {
         let Ok(entries) = fs::read_dir(paths::layers()) else { return Ok(removed) };
         for entry in entries.flatten() {
             if entry.file_name().to_string_lossy().starts_with(".removed-") {
-                files::remove_tree(&entry.path())?;
+                files::discard(&entry.path())?;
                 removed.push(entry.path());
             }
         }
         Ok(removed)
+    }
+}
+
+/// The files `ALGORITHM/HEX` below a directory.
+fn digests_in(dir: &Path) -> Vec<(PathBuf, Digest)> {
+    let names = |dir: &Path| -> Vec<fs::DirEntry> {
+        fs::read_dir(dir).map(|entries| entries.flatten().collect()).unwrap_or_default()
+    };
+    let mut found = Vec::new();
+    for algorithm in names(dir) {
+        for entry in names(&algorithm.path()) {
+            let text = format!("{}:{}", algorithm.file_name().display(), entry.file_name().display());
+            found.extend(Digest::parse(&text).ok().map(|digest| (entry.path(), digest)));
+        }
+    }
+    found
+}
+
+/// What images and containers hold of the store.
+struct Used {
+    blobs: HashSet<Digest>,
+    trees: HashSet<Digest>,
+}
+
+impl Used {
+    fn by(store: &Store, entries: &[Entry], containers: &[Document]) -> Result<Self> {
+        let (mut blobs, mut trees) = (HashSet::new(), HashSet::new());
+        for entry in entries {
+            // An image that does not read keeps what it can be seen to use.
+            if let Ok(image) = Condemned::of(store, entry) {
+                blobs.extend(image.blobs);
+                trees.extend(image.trees);
+            }
+        }
+        for doc in containers {
+            if let Some(image) = doc.section::<Image>("image")? {
+                trees.extend(image.layers.iter().filter_map(|l| Digest::parse(&l.diff_id).ok()));
+            }
+        }
+        Ok(Self { blobs, trees })
     }
 }
 

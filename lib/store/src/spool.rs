@@ -39,7 +39,7 @@ impl Store {
         for entry in entries.flatten().filter(|e| e.file_name().to_string_lossy().starts_with("spool-")) {
             let free = File::open(entry.path()).is_ok_and(|f| f.try_lock().is_ok());
             if free {
-                files::remove_file(&entry.path())?;
+                files::discard(&entry.path())?;
                 removed.push(entry.path());
             }
         }

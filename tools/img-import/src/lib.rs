@@ -33,11 +33,8 @@ pub struct ImgImport {
 
 impl Tool for ImgImport {
     const NAME: &'static str = "img-import";
+    const BEGINS: bool = true;
     const ABOUT: &'static str = "Make an image of a tar of a root file system";
-
-    fn reads_document(&self) -> bool {
-        false
-    }
 
     fn add(&mut self, doc: &mut Document, _: &Common) -> Result<Done> {
         let source = self.source.as_deref().ok_or_else(|| {
@@ -59,8 +56,9 @@ impl Tool for ImgImport {
             return Ok(Done::Print);
         }
         let store = Store::open()?;
-        let (spool, layer_type) = spool(&store, source)?;
-        let diff_id = diff_id(&spool)?;
+        let name = if source == Path::new("-") { "stdin".to_owned() } else { source.display().to_string() };
+        let (spool, layer_type) = spool(&store, source, &name)?;
+        let diff_id = diff_id(&spool, &name)?;
         let size = spool.size();
         let blob = spool.publish(&store)?;
         let comment = self.message.clone().unwrap_or_else(|| format!("Imported from {}", source.display()));
@@ -82,15 +80,14 @@ impl Tool for ImgImport {
 }
 
 /// Streams the tar into the store, as it is. Gives it with its media type.
-fn spool(store: &Store, source: &Path) -> Result<(Spool, &'static str)> {
-    let name = if source == Path::new("-") { "stdin".to_owned() } else { source.display().to_string() };
+fn spool(store: &Store, source: &Path, name: &str) -> Result<(Spool, &'static str)> {
     let mut input: Box<dyn Read> = if source == Path::new("-") {
         Box::new(io::stdin())
     } else {
         Box::new(File::open(source).cannot(|| format!("open {name}"))?)
     };
     let mut spool = store.spool()?;
-    let kind = copy(&mut input, &mut spool, &name)?;
+    let kind = copy(&mut input, &mut spool, name)?;
     Ok((spool, kind))
 }
 
@@ -107,18 +104,35 @@ fn copy(input: &mut dyn Read, spool: &mut Spool, name: &str) -> Result<&'static 
     }
 }
 
-/// The digest of the tar inside; also tells a tar from what is none.
-fn diff_id(spool: &Spool) -> Result<Digest> {
+/// The digest of the tar inside; reads it entry by entry, which tells a tar from what is none and a whole one from one
+/// that was cut short.
+fn diff_id(spool: &Spool, name: &str) -> Result<Digest> {
+    let corrupt = |e: io::Error| match e.raw_os_error() {
+        Some(_) => Error::io(format!("read {name}"), &e),
+        None => Error::new(Code::Corrupt, format!("{name} is not a whole tar: {e}")),
+    };
     let blob = File::open(spool.path()).cannot(|| format!("open {}", spool.path().display()))?;
-    let mut tar = ctr_layer::open(blob)?;
-    let mut hasher = Hasher::sha256();
-    let mut buffer = vec![0; BUFFER];
-    loop {
-        let n = tar.read(&mut buffer).cannot(|| "decompress the tar")?;
-        if n == 0 {
-            return Ok(hasher.finish());
-        }
-        hasher.update(&buffer[..n]);
+    let tar = ctr_layer::open(blob).map_err(|e| Error { message: format!("{name}: {}", e.message), ..e })?;
+    let mut archive = tar::Archive::new(Hashing { tar, hasher: Hasher::sha256() });
+    for entry in archive.entries().map_err(corrupt)?.raw(true) {
+        entry.map_err(corrupt)?;
+    }
+    let mut rest = archive.into_inner();
+    io::copy(&mut rest, &mut io::sink()).map_err(corrupt)?;
+    Ok(rest.hasher.finish())
+}
+
+/// Hashes what is read through it.
+struct Hashing<R> {
+    tar: R,
+    hasher: Hasher,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.tar.read(buffer)?;
+        self.hasher.update(&buffer[..n]);
+        Ok(n)
     }
 }
 

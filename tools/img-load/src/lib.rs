@@ -32,11 +32,8 @@ struct Loaded {
 
 impl Tool for ImgLoad {
     const NAME: &'static str = "img-load";
+    const BEGINS: bool = true;
     const ABOUT: &'static str = "Load images from an archive or an OCI layout";
-
-    fn reads_document(&self) -> bool {
-        false
-    }
 
     fn add(&mut self, doc: &mut Document, _: &Common) -> Result<Done> {
         let wanted = self.reference.as_deref().map(Reference::parse).transpose()?;

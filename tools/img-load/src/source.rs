@@ -5,10 +5,12 @@
 
 use ctr_core::{Cannot, Code, Error, Result};
 use ctr_store::{Digest, Spool, Store};
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, openat2, statat};
 use std::{
     collections::HashMap,
     fs::File,
     io::{self, Read, Write},
+    os::fd::OwnedFd,
     path::{Component, Path, PathBuf},
 };
 
@@ -25,7 +27,7 @@ pub struct Source {
 }
 
 enum Kind {
-    Dir(PathBuf),
+    Dir(OwnedFd),
     Tar { files: HashMap<String, Spool>, links: HashMap<String, String>, published: HashMap<String, (Digest, u64)> },
 }
 
@@ -35,7 +37,8 @@ impl Source {
         let Some(path) = path else { return Self::spool(store, Box::new(io::stdin()), "stdin".to_owned()) };
         let name = path.display().to_string();
         if path.is_dir() {
-            return Ok(Self { name, kind: Kind::Dir(path.to_owned()) });
+            let dir = File::open(path).cannot(|| format!("open {name}"))?;
+            return Ok(Self { name, kind: Kind::Dir(dir.into()) });
         }
         let file = File::open(path).cannot(|| format!("open {name}"))?;
         Self::spool(store, Box::new(file), name)
@@ -92,7 +95,7 @@ impl Source {
     /// Whether there is a file of that name.
     pub fn has(&self, file: &str) -> bool {
         match &self.kind {
-            Kind::Dir(dir) => dir.join(file).is_file(),
+            Kind::Dir(dir) => statat(dir, file, AtFlags::empty()).is_ok(),
             Kind::Tar { files, .. } => files.contains_key(file),
         }
     }
@@ -111,14 +114,20 @@ impl Source {
     }
 
     fn file(&self, file: &str) -> Result<File> {
-        let path = match &self.kind {
-            Kind::Dir(dir) => plain(Path::new(file)).map(|file| dir.join(file)),
+        let missing = || Error::new(Code::Corrupt, format!("{} has no {file}", self.name));
+        let opened = match &self.kind {
+            // Beneath the directory, whatever links it holds: what is read here becomes part of an image.
+            Kind::Dir(dir) => {
+                openat2(dir, file, OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty(), ResolveFlags::BENEATH)
+                    .map(File::from)
+                    .map_err(io::Error::from)
+            }
             Kind::Tar { files, links, .. } => {
-                files.get(file).or_else(|| files.get(links.get(file)?)).map(|spool| spool.path().to_owned())
+                let spool = files.get(file).or_else(|| files.get(links.get(file)?));
+                File::open(spool.ok_or_else(missing)?.path())
             }
         };
-        let missing = || Error::new(Code::Corrupt, format!("{} has no {file}", self.name));
-        File::open(path.ok_or_else(missing)?).map_err(|e| {
+        opened.map_err(|e| {
             if e.kind() == io::ErrorKind::NotFound {
                 missing()
             } else {

@@ -3,7 +3,7 @@
 mod filter;
 
 use clap::Args;
-use ctr_core::{Code, Error, Image, Result, Value, container, json, print_line};
+use ctr_core::{Code, Error, Image, Result, Value, container, json, print_line, trace};
 use ctr_store::{Entry, Reference, Store};
 use filter::Filter;
 
@@ -31,10 +31,23 @@ pub(crate) struct Listed {
     source: Option<String>,
 }
 
-/// Prints the images.
+/// Prints the images that read.
+///
+/// # Errors
+/// Once they are printed, the last of those that do not; the earlier ones are printed on stderr.
 pub fn run(args: ImgLs) -> Result<()> {
     let store = Store::open()?;
-    let mut images: Vec<Listed> = store.entries()?.iter().map(|e| listed(&store, e)).collect::<Result<_>>()?;
+    let (mut images, mut torn) = (Vec::new(), None::<Error>);
+    for entry in store.entries()? {
+        match listed(&store, &entry) {
+            Ok(image) => images.push(image),
+            Err(e) => {
+                let name = entry.reference().or(entry.id()).unwrap_or("<none>").to_owned();
+                let e = Error { message: format!("image {name}: {}", e.message), ..e };
+                torn.replace(e).iter().for_each(|earlier| trace::warn(&earlier.to_string()));
+            }
+        }
+    }
     images.sort_by_key(|image| std::cmp::Reverse(image.created));
     let mut filters = Vec::new();
     for text in &args.filters {
@@ -47,7 +60,7 @@ pub fn run(args: ImgLs) -> Result<()> {
     for image in images.iter().filter(|image| filter::all(&filters, image)) {
         print_line(&line(image, &users))?;
     }
-    Ok(())
+    torn.map_or(Ok(()), Err)
 }
 
 fn listed(store: &Store, entry: &Entry) -> Result<Listed> {
@@ -65,7 +78,7 @@ fn users() -> Result<Vec<Value>> {
         match container::load(&id) {
             Ok(doc) => digests.extend(doc.get("image").map(|image| image["manifest"]["digest"].clone())),
             Err(e) if e.code == Code::NotFound => {}
-            Err(e) => return Err(e),
+            Err(e) => trace::warn(&e.to_string()),
         }
     }
     Ok(digests)

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// How long a partial blob waits to be resumed.
-const KEPT: Duration = Duration::from_secs(24 * 3600);
+const KEPT: Duration = Duration::from_hours(24);
 
 /// Removes partial blobs, and files written aside, that are older than a day and that no process is writing.
 pub(crate) fn run() -> Result<Vec<Value>> {
@@ -47,5 +47,5 @@ fn remove(entry: &DirEntry) -> Result<Option<Value>> {
     }
     let what = || json!({"path": path, "bytes": meta.len()});
     trace::act("remove", what, || files::remove_file(&path))?;
-    Ok(Some(json!({"removed": path, "bytes": meta.len()})))
+    Ok(Some(json!({"removed": "partial", "path": path, "bytes": meta.len()})))
 }

@@ -82,6 +82,7 @@ impl Args {
 
 impl Tool for Args {
     const NAME: &'static str = "img-pull";
+    const BEGINS: bool = true;
     const ABOUT: &'static str = "Fetch an image from a registry into the store";
 
     fn reads_document(&self) -> bool {

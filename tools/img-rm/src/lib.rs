@@ -3,11 +3,15 @@
 use clap::Args;
 use ctr_core::{Code, Error, Result, each, json, print_line};
 use ctr_store::{Removed, Store};
+use std::time::Duration;
 
 /// The tool's name.
 pub const NAME: &str = "img-rm";
 /// The first line of its help.
 pub const ABOUT: &str = "Remove images that nothing uses";
+
+/// How long a blob that no image names waits for the pull that it may belong to.
+const KEPT: Duration = Duration::from_secs(24 * 3600);
 
 /// The arguments of img-rm(1).
 #[derive(Args, Debug)]
@@ -18,7 +22,7 @@ pub struct ImgRm {
     /// Take all references of an id, and the reference of an image that a container uses
     #[arg(short, long)]
     force: bool,
-    /// Remove what removals and imports that were killed left
+    /// Remove what killed removals and imports left, and layers and day-old blobs that nothing uses
     #[arg(long, conflicts_with_all = ["images", "force"])]
     gc: bool,
 }
@@ -30,7 +34,8 @@ pub struct ImgRm {
 pub fn run(args: ImgRm) -> Result<()> {
     let store = Store::open()?;
     if args.gc {
-        for path in store.gc_trees()?.into_iter().chain(store.gc_spools()?) {
+        let leftovers = store.gc_trees()?.into_iter().chain(store.gc_spools()?);
+        for path in leftovers.chain(store.gc_orphans(KEPT)?) {
             print_line(&json!({"tool": NAME, "removed": "leftover", "path": path}))?;
         }
         return Ok(());

@@ -34,7 +34,7 @@ impl Tool for Args {
     }
 
     /// A layer that an interim document lists is a complete blob: unpacking need not wait for the others.
-    fn interim(&mut self, doc: Document) -> Result<()> {
+    fn interim(&mut self, doc: &Document) -> Result<()> {
         if doc.error_exit().is_some() || self.layer.is_some() || trace::dry_run() {
             return Ok(());
         }
@@ -79,7 +79,7 @@ impl Tool for Args {
     }
 
     fn gc() -> Result<Vec<Value>> {
-        Ok(ctr_layer::gc()?.iter().map(|path| json!({"removed": path})).collect())
+        Ok(ctr_layer::gc()?.iter().map(|path| json!({"removed": "tree", "path": path})).collect())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Finds what crashes left, by the ids in names: no log is kept.
 
-use crate::{layers, mount};
-use ctr_core::{Cannot, Lock, Result, Value, container, files, json, mountinfo, paths, steps, trace};
+use crate::{OverlayMount, layers, mount, undo};
+use ctr_core::{Cannot, Lock, Result, Tool, Value, container, files, json, mountinfo, paths, steps, trace};
 use rustix::process::{Pid, getpgrp, test_kill_process_group};
 use std::{fs, path::PathBuf};
 
@@ -30,12 +30,18 @@ pub fn gc() -> Result<Vec<Value>> {
     let mut removed = Vec::new();
     for id in container::ids()? {
         // A record that does not read is for a person to look at, not for gc to throw away.
-        let Ok(doc) = container::load(&id) else { continue };
+        let Ok(mut doc) = container::load(&id) else { continue };
         if container::is_volatile(&doc) && is_orphan(&id) {
-            for error in steps::undo_all(&doc) {
-                trace::warn(&error.to_string());
+            let mut errors = steps::undo_all(&doc);
+            for step in doc.steps()?.iter().rev().filter(|step| step.tool == OverlayMount::NAME) {
+                errors.extend(undo::undo(&mut doc, &step.undo).err());
             }
-            removed.push(json!({"removed": "container", "id": id}));
+            if errors.is_empty() {
+                removed.push(json!({"removed": "container", "path": container::dir(&id)}));
+            }
+            for e in &errors {
+                trace::warn(&e.to_string());
+            }
         }
     }
     let lock = Lock::store()?;
@@ -44,7 +50,7 @@ pub fn gc() -> Result<Vec<Value>> {
         if let Some(id) = layers::id_of_point(&m.point)
             && !ids.contains(&id)
         {
-            mount::unmount(&m.point)?;
+            trace::act("unmount", || json!({"target": m.point}), || mount::unmount(&m.point))?;
             removed.push(json!({"removed": "mount", "path": m.point}));
         }
     }

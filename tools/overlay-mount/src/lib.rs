@@ -7,8 +7,8 @@ mod undo;
 
 use clap::Args;
 use ctr_core::{
-    Code, Common, Document, Done, Error, Image, Lock, Result, Rollback, Rootfs, Tool, Value, container, files, json,
-    mountinfo, paths, trace,
+    Code, Common, Document, Done, Error, Image, Lock, Result, Rollback, Rootfs, Tool, Value, container, files, ident,
+    json, mountinfo, paths, trace,
 };
 use std::path::{Path, PathBuf};
 
@@ -38,6 +38,14 @@ impl Tool for OverlayMount {
         if let Some(rootfs) = doc.section::<Rootfs>("rootfs")? {
             return Err(Error::new(Code::Exists, format!("document has a rootfs already, {}", rootfs.path))
                 .hint("overlay-mount --undo takes it away"));
+        }
+        if let (Some(name), Some(_)) = (&self.name, doc.str("id"))
+            && doc.str("name") != Some(name)
+        {
+            return Err(Error::new(
+                Code::Exists,
+                format!("cannot claim name {name}: the document's container has one already"),
+            ));
         }
         let lowers = layers::lowers(&image)?;
         let mut rollback = Rollback::new();
@@ -120,10 +128,23 @@ impl OverlayMount {
             // Once more under the lock: a removal may have been faster.
             layers::all_there(lowers)?;
         }
+        let claimed = doc.str("id").is_none();
         let id = container::claim(doc, self.name.as_deref(), lock.as_ref())?;
+        let point = place(&id).path;
+        if mount::is_mounted(Path::new(&point)) {
+            // Two overlays on one writable layer would corrupt each other, and the kernel does not refuse it.
+            return Err(Error::new(
+                Code::Exists,
+                format!("the root of container {} is mounted already", ident::short(&id)),
+            ));
+        }
         doc.set("labels", &labels)?;
         if let Some(lock) = &lock {
-            container::begin(doc, lock).inspect_err(|_| drop(container::remove(&id)))?;
+            container::begin(doc, lock).inspect_err(|_| {
+                if claimed {
+                    drop(container::remove(&id));
+                }
+            })?;
             if self.volatile {
                 gc::own(&id)?;
             }

@@ -1,17 +1,16 @@
 //! The skeleton of every tool: arguments, the document in, a verb, the document out, the exit status.
 
-use crate::{Cannot, Code, Document, Error, Result, container, trace};
+mod input;
+mod verbs;
+
+use crate::{Cannot, Code, Document, Error, Result, trace};
 use clap::{Args, Command, CommandFactory, FromArgMatches, Parser};
-use serde_json::{Deserializer, Value, json};
+use serde_json::{Value, json};
 use std::{
-    fs::File,
-    io::{self, BufReader, IsTerminal, Read, Write},
+    io::{self, IsTerminal, Write},
     path::PathBuf,
     process::ExitCode,
 };
-
-/// Most bytes of one run's input: far above any real document, far below memory.
-const MAX_INPUT: u64 = 64 << 20;
 
 /// 128 + SIGPIPE: how the shell shows a writer whose reader went away.
 const BROKEN_PIPE: i32 = 141;
@@ -56,13 +55,16 @@ pub trait Tool: Args + Sized {
     /// The exit status where the tool itself fails: 1, or 125 for tools that run a command.
     const FAILED: u8 = 1;
 
-    /// Whether this call reads a document; a tool that begins a pipe says no.
+    /// Whether the tool begins a pipe: then stdin is not its own to read unless a document is asked for.
+    const BEGINS: bool = false;
+
+    /// Whether this call reads a document.
     fn reads_document(&self) -> bool {
-        true
+        !Self::BEGINS
     }
 
     /// Acts on an interim document early (`--stream`); the final one holds all it held.
-    fn interim(&mut self, _doc: Document) -> Result<()> {
+    fn interim(&mut self, _doc: &Document) -> Result<()> {
         Ok(())
     }
 
@@ -123,21 +125,22 @@ pub fn pipe<T: Tool>() -> ExitCode {
     };
     trace::init(T::NAME, cli.common.trace, cli.common.dry_run);
     if cli.common.gc {
-        return finish(T::gc().and_then(|removed| print_lines(&removed)), T::FAILED);
+        let removed = T::gc().map(|removed| if trace::dry_run() { Vec::new() } else { removed });
+        return finish(removed.and_then(|removed| print_lines(&removed)), T::FAILED);
     }
     let reads = cli.tool.reads_document() || cli.common.file.is_some() || cli.common.undo || cli.common.check;
     if reads && cli.common.file.is_none() && io::stdin().is_terminal() {
         let _ = command::<T>().print_help();
         return ExitCode::from(2);
     }
-    let input = if reads { read(&mut cli) } else { Ok(Document::default()) };
-    let doc = match input {
-        Ok(doc) => doc,
-        Err(e) => return fail::<T>(&cli.tool, Document::default(), e),
-    };
+    let input::Input { doc, fault } =
+        if reads { input::read(&mut cli) } else { input::Input { doc: Document::default(), fault: None } };
+    if let Some(fault) = fault {
+        return verbs::fail::<T>(&cli.tool, doc, fault);
+    }
     // A document with an error is just what undo is for: it holds the steps done before the failure.
     if cli.common.undo {
-        return undo::<T>(doc);
+        return verbs::undo::<T>(doc);
     }
     if let Some(exit) = doc.error_exit() {
         let cleaned = cli.tool.inherited(&doc);
@@ -148,114 +151,9 @@ pub fn pipe<T: Tool>() -> ExitCode {
         return if cleaned.is_ok() { ExitCode::from(exit) } else { finish(cleaned, exit) };
     }
     if cli.common.check {
-        return check::<T>(doc);
+        return verbs::check::<T>(doc);
     }
-    add::<T>(&mut cli, doc)
-}
-
-fn add<T: Tool>(cli: &mut Cli<T>, input: Document) -> ExitCode {
-    let mut doc = input.clone();
-    let done = match cli.tool.add(&mut doc, &cli.common) {
-        Ok(done) => done,
-        Err(e) => return fail::<T>(&cli.tool, input, e),
-    };
-    match done {
-        Done::Exit(status) => ExitCode::from(status),
-        Done::Print => {
-            if !trace::dry_run()
-                && doc.str("id").is_some()
-                && let Err(e) = container::save(&doc)
-            {
-                take_back::<T>(&input, &mut doc);
-                return fail::<T>(&cli.tool, input, e);
-            }
-            match doc.print() {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(e) => {
-                    // The document is what names the step: nobody has it, so the step must not stay.
-                    take_back::<T>(&input, &mut doc);
-                    unprinted(&e)
-                }
-            }
-        }
-    }
-}
-
-/// Undoes the steps that `doc` has and `input` had not.
-fn take_back<T: Tool>(input: &Document, doc: &mut Document) {
-    let (Ok(before), Ok(after)) = (input.steps(), doc.steps()) else { return };
-    for step in after.iter().skip(before.len()).rev() {
-        if let Err(e) = T::undo(doc, &step.undo) {
-            trace::warn(&e.to_string());
-        }
-    }
-}
-
-fn undo<T: Tool>(mut doc: Document) -> ExitCode {
-    let steps = match doc.steps() {
-        Ok(steps) => steps,
-        Err(e) => return finish(Err(e), T::FAILED),
-    };
-    let (mut kept, mut errors) = (Vec::new(), Vec::new());
-    for step in steps.into_iter().rev() {
-        if step.tool == T::NAME {
-            if let Err(e) = T::undo(&mut doc, &step.undo) {
-                errors.push(e);
-                kept.push(step);
-            }
-        } else {
-            kept.push(step);
-        }
-    }
-    kept.reverse();
-    let result = doc.set_steps(&kept).and_then(|()| still_a_container(&doc));
-    errors.extend(result.err());
-    report::<T>(doc, &errors)
-}
-
-/// After an undo the record must not name a step that is gone; a container that is gone has no record.
-fn still_a_container(doc: &Document) -> Result<()> {
-    match doc.str("id") {
-        Some(id) if !trace::dry_run() && container::dir(container::checked_id(id)?).exists() => container::save(doc),
-        _ => Ok(()),
-    }
-}
-
-fn check<T: Tool>(doc: Document) -> ExitCode {
-    match T::check(&doc) {
-        Ok(findings) => report::<T>(doc, &findings),
-        Err(e) => report::<T>(doc, &[e]),
-    }
-}
-
-/// Prints every error on stderr, the document (with the first error) on stdout.
-fn report<T: Tool>(mut doc: Document, errors: &[Error]) -> ExitCode {
-    for e in errors {
-        trace::warn(&e.to_string());
-    }
-    if let Some(first) = errors.first() {
-        doc.set_error(T::NAME, first);
-    }
-    match doc.print() {
-        Ok(()) if errors.is_empty() => ExitCode::SUCCESS,
-        Ok(()) => ExitCode::from(1),
-        Err(e) => unprinted(&e),
-    }
-}
-
-/// One line on stderr, the input document with the error on stdout.
-fn fail<T: Tool>(tool: &T, mut input: Document, error: Error) -> ExitCode {
-    let mut error = error;
-    if error.exit == 1 {
-        error.exit = T::FAILED;
-    }
-    trace::warn(&error.to_string());
-    input.set_error(T::NAME, &error);
-    if tool.prints() {
-        let _ = input.print();
-    }
-    let _ = tool.inherited(&input).map_err(|e| trace::warn(&e.to_string()));
-    ExitCode::from(error.exit)
+    verbs::add::<T>(&mut cli, doc)
 }
 
 /// Help and version as asked for; else the usage error, which travels down the pipe like any other.
@@ -264,16 +162,20 @@ fn usage<T: Tool>(e: &clap::Error) -> ExitCode {
         let _ = e.print();
         return ExitCode::SUCCESS;
     }
-    let error = usage_error(e, T::NAME).exit(if T::FAILED == 1 { 2 } else { T::FAILED });
+    let runs_a_command = T::FAILED != 1;
+    let error = usage_error(e, T::NAME).exit(if runs_a_command { T::FAILED } else { 2 });
     trace::warn(&error.to_string());
-    if !io::stdout().is_terminal() {
-        let mut doc = if io::stdin().is_terminal() { Document::default() } else { drain() };
-        if doc.error_exit().is_none() {
-            doc.set_error(T::NAME, &error);
-        }
-        let _ = doc.print();
+    if runs_a_command || io::stdout().is_terminal() {
+        // Stdout is a command's or a person's.
+        return ExitCode::from(error.exit);
     }
-    ExitCode::from(error.exit)
+    let mut doc = if T::BEGINS || io::stdin().is_terminal() { Document::default() } else { input::drain() };
+    let exit = doc.error_exit().unwrap_or(error.exit);
+    if doc.error_exit().is_none() {
+        doc.set_error(T::NAME, &error);
+    }
+    let _ = doc.print();
+    ExitCode::from(exit)
 }
 
 /// clap's first paragraph as our one line.
@@ -282,49 +184,6 @@ fn usage_error(e: &clap::Error, tool: &str) -> Error {
     let words: Vec<&str> = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect();
     let line = words.join(" ");
     Error::new(Code::Usage, line.strip_prefix("error: ").unwrap_or(&line)).hint(format!("see {tool} --help"))
-}
-
-/// What the stage before sends, for a tool that cannot use it but must pass it on.
-fn drain() -> Document {
-    let mut text = String::new();
-    let _ = io::stdin().take(MAX_INPUT).read_to_string(&mut text);
-    Deserializer::from_str(&text)
-        .into_iter::<Value>()
-        .map_while(std::result::Result::ok)
-        .last()
-        .and_then(|v| Document::from_value(v).ok())
-        .unwrap_or_default()
-}
-
-/// Reads the input to its end; the last document wins, interim ones are acted on as they come.
-fn read<T: Tool>(cli: &mut Cli<T>) -> Result<Document> {
-    let (source, name): (Box<dyn Read>, String) = match &cli.common.file {
-        Some(path) => {
-            let file = File::open(path).cannot(|| format!("open {}", path.display()))?;
-            (Box::new(file), path.display().to_string())
-        }
-        None => (Box::new(io::stdin()), "stdin".to_owned()),
-    };
-    let mut last = None;
-    for value in Deserializer::from_reader(BufReader::new(source.take(MAX_INPUT))).into_iter::<Value>() {
-        let value = value.map_err(|e| {
-            let code = if e.is_io() { Code::Io } else { Code::Invalid };
-            Error::new(code, format!("{name} is not a document: {e}"))
-        })?;
-        let doc = Document::from_value(value)?;
-        if doc.is_partial() && !cli.common.undo && !cli.common.check {
-            cli.tool.interim(doc.clone())?;
-        }
-        last = Some(doc);
-    }
-    match last {
-        None => Err(Error::new(Code::Invalid, format!("{name} is empty: expected a document"))
-            .hint("a pipe begins with img-pull, img-load or img-import")),
-        Some(doc) if doc.is_partial() => {
-            Err(Error::new(Code::Invalid, format!("{name} ends with a partial document: the stage before was cut off")))
-        }
-        Some(doc) => Ok(doc),
-    }
 }
 
 /// The command line of a tool beside the pipe.

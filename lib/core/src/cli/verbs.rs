@@ -1,0 +1,113 @@
+//! The verbs of a tool of the pipe, and how each ends: the document out, errors, the exit status.
+
+use super::{Cli, Done, Tool, finish, unprinted};
+use crate::{Document, Error, Result, container, trace};
+use std::process::ExitCode;
+
+pub(super) fn add<T: Tool>(cli: &mut Cli<T>, input: Document) -> ExitCode {
+    let mut doc = input.clone();
+    let done = match cli.tool.add(&mut doc, &cli.common) {
+        Ok(done) => done,
+        Err(e) => return fail::<T>(&cli.tool, input, e),
+    };
+    match done {
+        Done::Exit(status) => ExitCode::from(status),
+        Done::Print => {
+            if !trace::dry_run()
+                && doc.str("id").is_some()
+                && let Err(e) = container::save(&doc)
+            {
+                take_back::<T>(&input, &mut doc);
+                return fail::<T>(&cli.tool, input, e);
+            }
+            match doc.print() {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(e) => {
+                    // The document is what names the step: nobody has it, so the step must not stay.
+                    take_back::<T>(&input, &mut doc);
+                    unprinted(&e)
+                }
+            }
+        }
+    }
+}
+
+/// Undoes the steps that `doc` has and `input` had not; the record goes back to `input` with them.
+fn take_back<T: Tool>(input: &Document, doc: &mut Document) {
+    let (Ok(before), Ok(after)) = (input.steps(), doc.steps()) else { return };
+    for step in after.iter().skip(before.len()).rev() {
+        if let Err(e) = T::undo(doc, &step.undo) {
+            trace::warn(&e.to_string());
+        }
+    }
+    if let Err(e) = still_a_container(input) {
+        trace::warn(&e.to_string());
+    }
+}
+
+pub(super) fn undo<T: Tool>(mut doc: Document) -> ExitCode {
+    let steps = match doc.steps() {
+        Ok(steps) => steps,
+        Err(e) => return finish(Err(e), T::FAILED),
+    };
+    let (mut kept, mut errors) = (Vec::new(), Vec::new());
+    for step in steps.into_iter().rev() {
+        if step.tool == T::NAME {
+            if let Err(e) = T::undo(&mut doc, &step.undo) {
+                errors.push(e);
+                kept.push(step);
+            }
+        } else {
+            kept.push(step);
+        }
+    }
+    kept.reverse();
+    let result = doc.set_steps(&kept).and_then(|()| still_a_container(&doc));
+    errors.extend(result.err());
+    report::<T>(doc, &errors)
+}
+
+/// After an undo the record must not name a step that is gone; a container that is gone has no record.
+fn still_a_container(doc: &Document) -> Result<()> {
+    match doc.str("id") {
+        Some(id) if !trace::dry_run() && container::dir(container::checked_id(id)?).exists() => container::save(doc),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn check<T: Tool>(doc: Document) -> ExitCode {
+    match T::check(&doc) {
+        Ok(findings) => report::<T>(doc, &findings),
+        Err(e) => report::<T>(doc, &[e]),
+    }
+}
+
+/// Prints every error on stderr, the document (with the first error) on stdout.
+fn report<T: Tool>(mut doc: Document, errors: &[Error]) -> ExitCode {
+    for e in errors {
+        trace::warn(&e.to_string());
+    }
+    if let Some(first) = errors.first() {
+        doc.set_error(T::NAME, first);
+    }
+    match doc.print() {
+        Ok(()) if errors.is_empty() => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::from(1),
+        Err(e) => unprinted(&e),
+    }
+}
+
+/// One line on stderr, the input document with the error on stdout.
+pub(super) fn fail<T: Tool>(tool: &T, mut input: Document, error: Error) -> ExitCode {
+    let mut error = error;
+    if error.exit == 1 {
+        error.exit = T::FAILED;
+    }
+    trace::warn(&error.to_string());
+    input.set_error(T::NAME, &error);
+    if tool.prints() {
+        let _ = input.print();
+    }
+    let _ = tool.inherited(&input).map_err(|e| trace::warn(&e.to_string()));
+    ExitCode::from(error.exit)
+}
