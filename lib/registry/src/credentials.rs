@@ -135,17 +135,17 @@ mod tests {
         }))
     }
 
-    fn pair(name: &str, secret: &str) -> Result<Option<(String, String)>, String> {
-        Ok(Some((name.to_owned(), secret.to_owned())))
+    fn pair(name: &str, secret: &str) -> (String, String) {
+        (name.to_owned(), secret.to_owned())
     }
 
     #[test]
     fn finds_by_host_and_by_namespace() {
-        assert_eq!(look("docker.io", "library/busybox"), pair("hub", "p:w"));
-        assert_eq!(look("localhost:5000", "a"), pair("u", "p"));
-        assert_eq!(look("quay.io", "other/x"), pair("a", "b"));
-        assert_eq!(look("quay.io", "ns/x"), pair("c", "d"));
-        assert_eq!(look("az.io", "x"), pair("000", "token tok"));
+        assert_eq!(look("docker.io", "library/busybox"), Ok(Some(pair("hub", "p:w"))));
+        assert_eq!(look("localhost:5000", "a"), Ok(Some(pair("u", "p"))));
+        assert_eq!(look("quay.io", "other/x"), Ok(Some(pair("a", "b"))));
+        assert_eq!(look("quay.io", "ns/x"), Ok(Some(pair("c", "d"))));
+        assert_eq!(look("az.io", "x"), Ok(Some(pair("000", "token tok"))));
         assert_eq!(look("helper.io", "x"), Ok(None));
         assert_eq!(look("localhost", "a"), Ok(None));
         assert!(look("bad.io", "x").unwrap_err().contains("bad.io"));

@@ -60,7 +60,7 @@ impl Session {
         let what = reference.to_string();
         self.retrying(|| {
             let answer = self.ask(Method::GET, reference, &what)?;
-            self.read(&what, reference.digest.as_ref(), answer)
+            read(&what, reference.digest.as_ref(), answer)
         })
     }
 
@@ -92,32 +92,33 @@ impl Session {
             headers: &accept.map(|media_type| (header::ACCEPT, media_type.to_owned())),
         })
     }
+}
 
-    fn read(&self, what: &str, asked: Option<&Digest>, answer: Answer) -> Result<Manifest, Failure> {
-        let host = answer.origin.authority();
-        let (parts, body) = answer.response.into_parts();
-        let too_large = || {
-            let message = format!("manifest of {what} is larger than {} MiB", MAX_MANIFEST >> 20);
-            Failure::from(Error::new(Code::Limit, message))
-        };
-        if body.content_length().is_some_and(|n| n > MAX_MANIFEST) {
-            return Err(too_large());
-        }
-        let mut bytes = Vec::new();
-        let mut reader = body.into_reader().take(MAX_MANIFEST + 1);
-        reader.read_to_end(&mut bytes).map_err(|e| Failure::transport(&host, e.into()))?;
-        if bytes.len() as u64 > MAX_MANIFEST {
-            return Err(too_large());
-        }
-        let given = parts.headers.get(DIGEST_HEADER).and_then(|v| v.to_str().ok());
-        let digest = verify(what, &bytes, asked, given)?;
-        let declared = parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
-        // An empty answer is a broken one, whatever its length says.
-        if bytes.is_empty() {
-            return Err(Failure::network(format!("{host} sends an empty manifest for {what}"), Retry::Soon));
-        }
-        Ok(Manifest::parse(what, bytes, digest, declared)?)
+/// Reads an answer to its end and verifies it.
+fn read(what: &str, asked: Option<&Digest>, answer: Answer) -> Result<Manifest, Failure> {
+    let host = answer.origin.authority();
+    let (parts, body) = answer.response.into_parts();
+    let too_large = || {
+        let message = format!("manifest of {what} is larger than {} MiB", MAX_MANIFEST >> 20);
+        Failure::from(Error::new(Code::Limit, message))
+    };
+    if body.content_length().is_some_and(|n| n > MAX_MANIFEST) {
+        return Err(too_large());
     }
+    let mut bytes = Vec::new();
+    let mut reader = body.into_reader().take(MAX_MANIFEST + 1);
+    reader.read_to_end(&mut bytes).map_err(|e| Failure::transport(&host, e.into()))?;
+    if bytes.len() as u64 > MAX_MANIFEST {
+        return Err(too_large());
+    }
+    let given = parts.headers.get(DIGEST_HEADER).and_then(|v| v.to_str().ok());
+    let digest = verify(what, &bytes, asked, given)?;
+    let declared = parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+    // An empty answer is a broken one, whatever its length says.
+    if bytes.is_empty() {
+        return Err(Failure::network(format!("{host} sends an empty manifest for {what}"), Retry::Soon));
+    }
+    Ok(Manifest::parse(what, bytes, digest, declared)?)
 }
 
 fn given_digest<T>(response: &Response<T>) -> Option<&str> {

@@ -9,7 +9,7 @@ const TRIES: u32 = 5;
 /// The first pause.
 const FIRST: Duration = Duration::from_millis(250);
 /// The longest pause, of ours or asked for by a server.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// Counts failures in a row.
 pub(crate) struct Backoff<'a> {
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_server_may_ask_for_a_minute_and_no_more() {
-        assert_eq!(pause(1, Retry::After(Duration::from_secs(60)), 0.0), Some(Duration::from_secs(60)));
+        assert_eq!(pause(1, Retry::After(Duration::from_mins(1)), 0.0), Some(Duration::from_mins(1)));
         assert_eq!(pause(1, Retry::After(Duration::from_secs(61)), 0.0), None);
         assert_eq!(pause(2, Retry::After(Duration::ZERO), 1.0), Some(FIRST * 2));
     }

@@ -71,25 +71,20 @@ impl Realm {
         credentials: Option<&Credentials>,
     ) -> Result<Token, Failure> {
         let asked = Instant::now();
-        let answer = match credentials.map(|c| &c.secret) {
-            Some(Secret::IdentityToken(token)) => {
-                let mut form = self.query(scope);
-                for (key, value) in [("grant_type", "refresh_token"), ("client_id", CLIENT), ("refresh_token", token)] {
-                    push(&mut form, key, value);
-                }
-                transport.post_form(&self.uri, form)?
+        let mut query = self.query(scope);
+        let answer = if let Some(Credentials { secret: Secret::IdentityToken(token), .. }) = credentials {
+            for (key, value) in [("grant_type", "refresh_token"), ("client_id", CLIENT), ("refresh_token", token)] {
+                push(&mut query, key, value);
             }
-            _ => {
-                let mut query = self.query(scope);
-                if let Some(c) = credentials {
-                    push(&mut query, "account", &c.username);
-                }
-                let uri = with_query(&self.uri, &query).ok_or_else(|| {
-                    Failure::network(format!("{} cannot be asked for a token", self.uri), Retry::Never)
-                })?;
-                let basic = credentials.and_then(Credentials::basic).and_then(|b| secret(&b));
-                transport.get(&Method::GET, &uri, &HeaderMap::new(), basic.as_ref())?
+            transport.post_form(&self.uri, query)?
+        } else {
+            if let Some(c) = credentials {
+                push(&mut query, "account", &c.username);
             }
+            let uri = with_query(&self.uri, &query)
+                .ok_or_else(|| Failure::network(format!("{} cannot be asked for a token", self.uri), Retry::Never))?;
+            let basic = credentials.and_then(Credentials::basic).and_then(|b| secret(&b));
+            transport.get(&Method::GET, &uri, &HeaderMap::new(), basic.as_ref())?
         };
         read(answer, registry, asked)
     }

@@ -21,7 +21,7 @@ use ureq::{
 
 const CONNECT: Duration = Duration::from_secs(30);
 /// Longest time without a single byte; there is no limit on the whole of a transfer.
-const STALL: Duration = Duration::from_secs(60);
+const STALL: Duration = Duration::from_mins(1);
 const REDIRECTS: usize = 5;
 const MAX_REDIRECT_BODY: u64 = 64 << 10;
 /// What a connection reads at once, bytes.

@@ -93,7 +93,7 @@ impl FromStr for Platform {
         let parts: Vec<&str> = lower.split('/').collect();
         let good =
             |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-        if !parts.iter().all(|part| good(&part)) {
+        if !parts.iter().all(good) {
             return Err("expected OS/ARCH[/VARIANT]".to_owned());
         }
         match parts.as_slice() {
