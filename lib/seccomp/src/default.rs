@@ -200,7 +200,7 @@ pub fn build(capabilities: &[&str], kernel: (u32, u32)) -> LinuxSeccomp {
 fn allow<'a>(names: impl IntoIterator<Item = &'a str>) -> LinuxSyscall {
     let mut rule = LinuxSyscall::default();
     rule.set_action(Action::ScmpActAllow);
-    rule.set_names(names.into_iter().flat_map(str::split_whitespace).map(str::to_owned).collect());
+    rule.set_names(names.into_iter().flat_map(str::split_ascii_whitespace).map(str::to_owned).collect());
     rule
 }
 

@@ -47,18 +47,19 @@ impl Condition {
     }
 }
 
-/// The rules that one entry of the profile stands for.
+/// Adds the rules that one entry of the profile stands for to `rules`; at least one.
 ///
 /// Conditions hold together, unless one argument has several: then each stands alone. That is how docker
 /// came to read its profiles, and runc keeps it so.
-pub fn of_entry(entry: &LinuxSyscall) -> Result<Vec<Rule>> {
+pub fn of_entry(entry: &LinuxSyscall, rules: &mut Vec<Rule>) -> Result<()> {
     let action = actions::value(entry.action(), entry.errno_ret())?;
     let args = entry.args().as_deref().unwrap_or_default();
     let conditions = args.iter().map(|arg| Condition::new(*arg, entry.names())).collect::<Result<Vec<_>>>()?;
     let twice = conditions.iter().enumerate().any(|(i, a)| conditions[..i].iter().any(|b| a.argument == b.argument));
-    Ok(if twice {
-        conditions.into_iter().map(|c| Rule { action, conditions: vec![c] }).collect()
+    if twice {
+        rules.extend(conditions.into_iter().map(|c| Rule { action, conditions: vec![c] }));
     } else {
-        vec![Rule { action, conditions }]
-    })
+        rules.push(Rule { action, conditions });
+    }
+    Ok(())
 }

@@ -7,6 +7,7 @@ use crate::{
 };
 use ctr_core::Result;
 use oci_spec::runtime::LinuxSeccomp;
+use std::ops::Range;
 
 /// The calls from `first` up to the next segment.
 #[derive(Debug)]
@@ -33,23 +34,21 @@ impl Verdict<'_> {
     }
 }
 
-/// The entries of a profile, with numbers looked up.
+/// The rules of a profile, and the calls that they are about.
 pub struct Profile {
     /// What a call gets that no rule holds for.
     pub default: u32,
-    entries: Vec<Entry>,
-}
-
-struct Entry {
-    calls: Vec<Call>,
+    /// In the profile's order.
     rules: Vec<Rule>,
-    /// Says what the default says anyway: runc leaves such entries out.
-    idle: bool,
+    calls: Vec<Call>,
 }
 
+/// A call that the profile names. Ranges and indices are of [`Profile::rules`].
 struct Call {
     numbers: calls::Numbers,
-    multiplexed: Option<(u32, Rule)>,
+    rules: Range<usize>,
+    /// The call of i386 that carries this one, and the rule for it.
+    multiplexed: Option<(u32, usize)>,
 }
 
 impl Profile {
@@ -57,23 +56,30 @@ impl Profile {
     /// profiles name calls of other machines and of later kernels.
     pub fn new(profile: &LinuxSeccomp) -> Result<Self> {
         let default = actions::value(profile.default_action(), profile.default_errno_ret())?;
-        let mut entries = Vec::new();
+        let (mut rules, mut calls) = (Vec::new(), Vec::with_capacity(512));
         for entry in profile.syscalls().iter().flatten() {
-            let rules = rules::of_entry(entry)?;
-            let Some(first) = rules.first() else { continue };
-            let (action, plain) = (first.action, first.conditions.is_empty());
-            let calls = entry.names().iter().filter_map(|name| {
-                let numbers = calls::find(name)?;
-                // Where the arguments lie behind a pointer, a rule about them can only hold for all or none:
-                // for none if it would let more through than the default does.
-                let multiplexed = calls::multiplexed(name)
-                    .filter(|_| plain || actions::harsher(action, default))
-                    .map(|(number, sub)| (number, Rule { action, conditions: vec![Condition::first_is(sub)] }));
-                Some(Call { numbers, multiplexed })
-            });
-            entries.push(Entry { calls: calls.collect(), idle: action == default, rules });
+            let first = rules.len();
+            rules::of_entry(entry, &mut rules)?;
+            let Rule { action, ref conditions } = rules[first];
+            // Where the arguments lie behind a pointer, a rule about them can only hold for all or none:
+            // for none if it would let more through than the default does.
+            let carries_over = conditions.is_empty() || actions::harsher(action, default);
+            if action == default {
+                // Says nothing; runc leaves such rules out, so a rule with `args` about the same call stands.
+                rules.truncate(first);
+            }
+            let own = first..rules.len();
+            for name in entry.names() {
+                let Some(numbers) = calls::find(name) else { continue };
+                let carrier = calls::multiplexed(name).filter(|_| carries_over && !own.is_empty());
+                let multiplexed = carrier.map(|(number, sub)| {
+                    rules.push(Rule { action, conditions: vec![Condition::first_is(sub)] });
+                    (number, rules.len() - 1)
+                });
+                calls.push(Call { numbers, rules: own.clone(), multiplexed });
+            }
         }
-        Ok(Self { default, entries })
+        Ok(Self { default, rules, calls })
     }
 
     /// The number line of the ABIs that share one `AUDIT_ARCH_…`, lowest first. Covers every number.
@@ -92,33 +98,32 @@ impl Profile {
     }
 
     fn add<'a>(&'a self, line: &mut Line<'a>, abi: Abi) {
+        // Number and rule in one integer, which sorts by number and then in the profile's order.
+        let mut ruled: Vec<u64> = Vec::with_capacity(self.calls.len());
+        let mut rule = |number: u32, rule: usize| ruled.push(u64::from(number) << 32 | rule as u64);
         let mut last = None;
-        let mut rules = Vec::with_capacity(512);
-        for entry in &self.entries {
-            for call in &entry.calls {
-                let number = call.numbers.get(abi.column);
-                last = last.max(number);
-                if entry.idle {
-                    continue;
-                }
-                if let Some(number) = number {
-                    rules.extend(entry.rules.iter().map(|rule| (number, rule)));
-                }
-                if let Some((number, rule)) = call.multiplexed.as_ref().filter(|_| abi.multiplexes()) {
-                    rules.push((*number, rule));
-                }
+        for call in &self.calls {
+            if let Some(number) = call.numbers.get(abi.column) {
+                last = last.max(Some(number));
+                call.rules.clone().for_each(|i| rule(number, i));
+            }
+            if let Some((number, i)) = call.multiplexed
+                && abi.multiplexes()
+            {
+                rule(number, i);
             }
         }
-        rules.sort_by_key(|(number, _)| *number);
+        ruled.sort_unstable();
 
         let default = Verdict::Return(self.default);
         line.push(abi.base, default.clone());
-        for same in rules.chunk_by(|a, b| a.0 == b.0) {
-            let number = abi.base + same[0].0;
+        for same in ruled.chunk_by(|a, b| a >> 32 == b >> 32) {
+            let number = abi.base + (same[0] >> 32) as u32;
+            let rules = || same.iter().map(|entry| &self.rules[*entry as u32 as usize]);
             // A rule without conditions wins over all that have some, wherever it stands (libseccomp).
-            let verdict = match same.iter().find(|(_, rule)| rule.conditions.is_empty()) {
-                Some((_, rule)) => Verdict::Return(rule.action),
-                None => Verdict::Check { rules: same.iter().map(|(_, rule)| *rule).collect(), wide: abi.wide },
+            let verdict = match rules().find(|rule| rule.conditions.is_empty()) {
+                Some(rule) => Verdict::Return(rule.action),
+                None => Verdict::Check { rules: rules().collect(), wide: abi.wide },
             };
             line.push(number, verdict);
             line.push(number + 1, default.clone());

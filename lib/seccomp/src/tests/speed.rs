@@ -20,7 +20,10 @@ fn speed() {
     let first = times[0];
     times.sort();
     let median = times[times.len() / 2];
-    eprintln!("first {:?}, median {:?}, of it the profile {:?}; {} instructions", first.0, median.0, median.1, median.2);
+    eprintln!(
+        "first {:?}, median {:?}, of it the profile {:?}; {} instructions",
+        first.0, median.0, median.1, median.2
+    );
     let program = compile(&default_profile(&DOCKER)).unwrap();
     let call = bpf::Call { arch: 0xc000_003e, number: 0, args: [0; 6] };
     assert_eq!(bpf::run(program.filter(), &call), 0x7fff_0000);
