@@ -108,6 +108,9 @@ impl Pty {
             assert!(start.elapsed() < LIMIT, "the program on the terminal did not end: {:?}", self.text());
             thread::sleep(Duration::from_millis(5));
         };
+        // The last of what it wrote may still be on its way through the terminal.
+        let screen = self.seen.0.lock().unwrap();
+        drop(self.seen.1.wait_timeout_while(screen, Duration::from_secs(2), |screen| !screen.closed).unwrap());
         (status, self.text())
     }
 

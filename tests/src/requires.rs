@@ -31,6 +31,7 @@ fn lacks(word: &str) -> Option<String> {
             (!controllers.contains("memory")).then(|| "needs cgroup v2 with controllers".to_owned())
         }
         "cgroup1" => (!Path::new("/sys/fs/cgroup/memory").is_dir()).then(|| "needs cgroup v1 hierarchies".to_owned()),
+        "cargo" => (env::var_os("CARGO").is_none() && !in_path("cargo")).then(|| "needs cargo".to_owned()),
         "python3-jsonschema" => python_module("jsonschema"),
         "libseccomp" => (!Path::new("/usr/include/seccomp.h").exists())
             .then(|| "needs libseccomp's headers (apt-get install libseccomp-dev)".to_owned()),
@@ -53,7 +54,6 @@ fn program_of(word: &str) -> Option<(&'static str, &'static str)> {
         ("bubblewrap", "bwrap", "bubblewrap"),
         ("buildah", "buildah", "buildah"),
         ("busybox", "busybox", "busybox-static"),
-        ("cargo", "cargo", "cargo"),
         ("crun", "crun", "crun"),
         ("curl", "curl", "curl"),
         ("dash", "dash", "dash"),

@@ -127,12 +127,13 @@ fn trace_names_what_is_done() {
     let operations = operations(&traced, false);
     assert!(operations.iter().any(|(tool, op)| tool == "overlay-mount" && op.contains("mount")), "{operations:?}");
     let undone = host.pipe_to(&traced.json(), "overlay-mount", &["--undo", "--trace"]).succeeds();
-    assert!(undone.stderr_text().contains("umount"), "{undone}");
+    assert!(undone.stderr_text().contains("unmount"), "{undone}");
 }
 
 fn a_dry_run_says_the_same_and_does_nothing() {
     let host = Host::new();
-    let doc = unpacked_document(&host);
+    let image = image_document(&host);
+    let doc = host.pipe_to(&image, "img-unpack", &[]).ok().json();
     let before = everything(&host);
     let dry = host.pipe_to(&doc, "overlay-mount", &["--dry-run", "--name", "a"]).succeeds();
     assert_eq!(everything(&host), before);
@@ -148,6 +149,6 @@ fn a_dry_run_says_the_same_and_does_nothing() {
     assert_eq!(everything(&host), before);
     fs::remove_dir_all(host.root().join("layers")).unwrap();
     let before = everything(&host);
-    host.pipe_to(&image_document(&host), "img-unpack", &["--dry-run"]).succeeds();
+    host.pipe_to(&image, "img-unpack", &["--dry-run"]).succeeds();
     assert_eq!(everything(&host), before);
 }
