@@ -25,8 +25,8 @@ pub fn check(doc: &Document) -> Result<Vec<Error>> {
     let mut findings = Vec::new();
     match (&said, &live) {
         (Some(said), None) => {
-            let pid = said.pid.unwrap_or_default();
-            findings.push(Error::new(Code::NotFound, format!("process {pid} of {} is gone", named(id))));
+            let pid = said.pid.map(|pid| format!(" {pid}")).unwrap_or_default();
+            findings.push(Error::new(Code::NotFound, format!("process{pid} of {} is gone", named(id))));
         }
         (Some(said), Some(live)) if said.pid != live.pid => {
             findings.push(Error::new(

@@ -60,6 +60,9 @@ impl Tool for NsSpawn {
     fn add(&mut self, doc: &mut Document, common: &Common) -> Result<Done> {
         let mut status = Status::open(self.status_fd)?;
         if let Some(dir) = &self.bundle {
+            if common.file.is_some() {
+                return Err(Error::new(Code::Invalid, "a bundle needs no document: give -b or -f, not both"));
+            }
             return bundle::run(self, dir, &mut status);
         }
         let rootfs: Rootfs = doc.need("rootfs", "overlay-mount")?;

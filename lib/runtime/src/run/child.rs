@@ -3,7 +3,7 @@
 use super::{
     channel::Channel,
     console::{self, Console},
-    creds, devices, init, limits, masks, mounts,
+    creds, devices, guard, init, limits, masks, mounts,
     namespaces::{clock_offsets, maps_root},
     plan::Plan,
     procfs::{Proc, sysctl_path},
@@ -47,10 +47,6 @@ pub fn describe(plan: &Plan<'_>) -> Result<()> {
 
 fn build(plan: &Plan<'_>, channel: &Channel) -> Result<()> {
     rustix::process::setsid().cannot(|| "begin a session")?;
-    if plan.namespaces.joins(Type::Pid) {
-        // Who is there already must not look into this process while it holds the host's descriptors.
-        set_dumpable(DumpableBehavior::NotDumpable)?;
-    }
     if !plan.namespaces.join_before_clone() {
         plan.namespaces.join()?;
     }
@@ -62,7 +58,7 @@ fn build(plan: &Plan<'_>, channel: &Channel) -> Result<()> {
         creds::become_root()?;
         if !plan.namespaces.joins(Type::Pid) {
             // The change of ids gave /proc/self to the host's root; there is nobody in here to hide from.
-            set_dumpable(DumpableBehavior::Dumpable)?;
+            rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable).cannot(|| "show the process")?;
         }
     }
     rustix::process::umask(Mode::empty());
@@ -103,10 +99,6 @@ fn become_command(plan: &Plan<'_>, channel: &Channel) -> Error {
         Some(program) => init::exec(program, &plan.command),
         None => plan.command.exec(),
     }
-}
-
-fn set_dumpable(how: DumpableBehavior) -> Result<()> {
-    rustix::process::set_dumpable_behavior(how).cannot(|| "set whether the process is dumpable")
 }
 
 /// The namespaces that are not the clone's to make, and what is set in each.
@@ -185,6 +177,9 @@ fn build_root(plan: &Plan<'_>) -> Result<Made> {
     }
     if !devices::are_given(plan.spec.mounts().as_deref().unwrap_or_default()) {
         devices::set_up(&root, linux.devices().as_deref().unwrap_or_default(), plan.namespaces.has(Type::User))?;
+    }
+    if guard::is_needed(linux, &plan.groups) {
+        guard::set_up(&root, linux)?;
     }
     let made = make(plan, &root)?;
     masks::make_readonly(&root, linux.readonly_paths().as_deref().unwrap_or_default())?;

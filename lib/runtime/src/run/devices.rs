@@ -10,7 +10,10 @@ use rustix::{
     fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, RawMode, Uid},
     io::Errno,
 };
-use std::{os::fd::OwnedFd, path::Path};
+use std::{
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+};
 
 /// The devices of runtime-spec, config-linux.md, "Default Devices"; all are character devices, mode 0666.
 const DEFAULT: [(&str, u32, u32); 6] =
@@ -25,6 +28,11 @@ const LINKS: [(&str, &str); 6] = [
     ("core", "/proc/kcore"),
     ("ptmx", "pts/ptmx"),
 ];
+
+/// The paths of the standard devices.
+pub fn standard() -> impl Iterator<Item = PathBuf> {
+    DEFAULT.iter().map(|(name, ..)| Path::new("/dev").join(name))
+}
 
 struct Device<'a> {
     path: &'a Path,

@@ -12,6 +12,7 @@ mod console;
 mod creds;
 mod devices;
 mod exec;
+mod guard;
 pub mod init;
 mod limits;
 mod masks;

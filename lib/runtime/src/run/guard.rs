@@ -1,0 +1,102 @@
+//! Keeps device nodes from being opened where no control group does.
+//!
+//! A container may make nodes (CAP_MKNOD is one of docker's defaults) and an image may bring some: once opened they are
+//! the host's disks and memory. To forbid that is the devices controller's work. A process that is in no group of
+//! its own gets the same by mounts: all of the container's are `nodev`, and each device it may have is a mount of
+//! that one node, which no attribute of the mount below it reaches.
+
+use super::{
+    cgroup::Groups,
+    devices,
+    root::{attach, clone_tree},
+    target::Root,
+};
+use crate::sys;
+use ctr_core::{Cannot, Result, json, trace};
+use oci_spec::runtime::{Linux, LinuxDeviceCgroup, LinuxDeviceType};
+use rustix::{
+    fs::{FileType, OFlags, RawMode},
+    mount::MountAttrFlags as Attr,
+};
+use std::{
+    os::fd::AsFd,
+    path::{Path, PathBuf},
+};
+
+/// `f_type` of devpts (statfs(2)): no node but terminals can be in it.
+const DEVPTS: i64 = 0x1cd1;
+
+/// Whether it is needed: the spec does not allow every device, and no group of the container's enforces that.
+pub fn is_needed(linux: &Linux, groups: &Groups) -> bool {
+    let rules = linux.resources().as_ref().and_then(|r| r.devices().as_deref()).unwrap_or_default();
+    !groups.named && !rules.iter().rfind(|rule| is_for_all(rule)).is_some_and(LinuxDeviceCgroup::allow)
+}
+
+fn is_for_all(rule: &LinuxDeviceCgroup) -> bool {
+    let any = |number: Option<i64>| number.is_none_or(|n| n < 0);
+    matches!(rule.typ(), None | Some(LinuxDeviceType::A)) && any(rule.major()) && any(rule.minor())
+}
+
+/// Makes every mount below `root` `nodev`, but for the standard devices, those of the spec, and the terminals.
+pub fn set_up(root: &Root, linux: &Linux) -> Result<()> {
+    let given = linux.devices().iter().flatten().map(|device| device.path().clone());
+    let paths: Vec<PathBuf> = devices::standard().chain(given).collect();
+    trace::act(
+        "nodev",
+        || json!({"except": paths}),
+        || {
+            let mut nodes = Vec::with_capacity(paths.len());
+            for path in &paths {
+                if let Ok(node) = root.open_plain(path, OFlags::PATH | OFlags::NOFOLLOW)
+                    && is_device(node.as_fd()).cannot(|| format!("stat {}", path.display()))?
+                {
+                    // The copy keeps the attributes of now.
+                    let copy = clone_tree(&node, false).cannot(|| format!("copy the mount of {}", path.display()))?;
+                    nodes.push((path, node, copy));
+                }
+            }
+            sys::mount_setattr(root.as_fd(), true, Attr::MOUNT_ATTR_NODEV, Attr::empty(), 0)
+                .cannot(|| "make the mounts nodev")?;
+            for (path, node, copy) in nodes {
+                attach(copy, node).cannot(|| format!("mount {}", path.display()))?;
+            }
+            free_terminals(root)
+        },
+    )
+}
+
+fn is_device(node: impl AsFd) -> rustix::io::Result<bool> {
+    let kind = FileType::from_raw_mode(rustix::fs::fstat(node)?.st_mode as RawMode);
+    Ok(matches!(kind, FileType::CharacterDevice | FileType::BlockDevice))
+}
+
+fn free_terminals(root: &Root) -> Result<()> {
+    let Ok(pts) = root.open_plain(Path::new("/dev/pts"), OFlags::PATH | OFlags::DIRECTORY) else { return Ok(()) };
+    if rustix::fs::fstatfs(&pts).cannot(|| "stat /dev/pts")?.f_type != DEVPTS {
+        return Ok(());
+    }
+    sys::mount_setattr(pts.as_fd(), false, Attr::empty(), Attr::MOUNT_ATTR_NODEV, 0)
+        .cannot(|| "allow the terminals of /dev/pts")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn needed(rules: &str, named: bool) -> bool {
+        let linux: Linux = serde_json::from_str(&format!("{{\"resources\": {{\"devices\": {rules}}}}}")).unwrap();
+        is_needed(&linux, &Groups { unified: false, list: Vec::new(), named })
+    }
+
+    #[test]
+    fn the_last_rule_for_all_devices_counts() {
+        let (allow, deny) = (r#"{"allow": true, "access": "rwm"}"#, r#"{"allow": false, "type": "a"}"#);
+        let null = r#"{"allow": true, "type": "c", "major": 1, "minor": 3}"#;
+        assert!(needed("[]", false));
+        assert!(needed(&format!("[{deny}, {null}]"), false));
+        assert!(needed(&format!("[{allow}, {deny}]"), false));
+        assert!(!needed(&format!("[{deny}, {allow}]"), false));
+        assert!(!needed(&format!("[{deny}]"), true), "the group enforces it");
+    }
+}
