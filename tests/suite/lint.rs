@@ -143,7 +143,11 @@ fn sources_say_their_purpose_first() {
 
 fn scripts() -> Vec<PathBuf> {
     let mut scripts = files(&repository().join("tests"), ".sh");
-    scripts.extend([repository().join("tools/ctr/ctr"), repository().join(".ci/run")]);
+    scripts.extend([
+        repository().join("tools/completions.sh"),
+        repository().join("tools/ctr/ctr"),
+        repository().join(".ci/run"),
+    ]);
     scripts
 }
 

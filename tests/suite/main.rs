@@ -2,13 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs)]
 
+mod ctr;
 mod harness;
 mod images;
 mod img_pull;
 mod img_unpack;
+mod install;
 mod lint;
 mod pipe;
 mod run;
+mod seccomp;
 mod store;
 
 use ctr_tests::{Test, leftovers::Snapshot, registry, suite};
@@ -18,13 +21,16 @@ use std::process::ExitCode;
 /// Every module of tests, one line each.
 fn all() -> Vec<Test> {
     let modules: &[fn() -> Vec<Test>] = &[
+        ctr::tests,
         harness::tests,
         images::tests,
         img_pull::tests,
         img_unpack::tests,
+        install::tests,
         lint::tests,
         pipe::tests,
         run::tests,
+        seccomp::tests,
         store::tests,
     ];
     modules.iter().flat_map(|tests| tests()).collect()
