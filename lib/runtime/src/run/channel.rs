@@ -142,8 +142,9 @@ impl Channel {
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let got = loop {
             match recvmsg(&self.0, &mut [IoSliceMut::new(bytes)], &mut control, RecvFlags::CMSG_CLOEXEC) {
-                Err(Errno::INTR) => {}
-                Err(Errno::CONNRESET) => return Ok((0, None)),
+                // A process that ended with our go-ahead unread resets the connection; this is said once, and before
+                // the message that it may have sent.
+                Err(Errno::INTR | Errno::CONNRESET) => {}
                 other => break other.cannot(|| "listen to the other process")?,
             }
         };

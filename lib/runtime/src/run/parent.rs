@@ -15,7 +15,7 @@ use oci_spec::runtime::LinuxNamespaceType as Type;
 use rustix::{
     event::{PollFd, PollFlags, poll},
     io::Errno,
-    process::{Pid, PidfdFlags, WaitOptions, pidfd_open, waitpid},
+    process::{DumpableBehavior, Pid, PidfdFlags, WaitOptions, pidfd_open, waitpid},
 };
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -161,7 +161,10 @@ fn clone_between(
 }
 
 fn between(plan: &Plan<'_>, theirs: &Channel, group: Option<BorrowedFd<'_>>) -> ! {
-    let cloned = plan.namespaces.join().and_then(|()| {
+    // Who is there already must not look into the new process while it holds the host's descriptors
+    // (CVE-2016-9962); the clone inherits this.
+    let hidden = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).cannot(|| "hide the process");
+    let cloned = hidden.and_then(|()| plan.namespaces.join()).and_then(|()| {
         sys::clone(plan.namespaces.new | libc::CLONE_PARENT as u64, group).cannot(|| "start the new process")
     });
     match cloned {

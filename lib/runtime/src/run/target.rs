@@ -1,5 +1,6 @@
 //! Paths inside the root, which an image controls: found and made by descriptor, never outside.
 
+use super::mounts::is_procfs;
 use ctr_core::{Cannot, Code, Error, Result};
 use rustix::{
     fs::{AtFlags, FileType, Mode, OFlags, RawMode, ResolveFlags},
@@ -123,7 +124,8 @@ impl Root {
             match file_type(&next).cannot(|| format!("stat {}", path.display()))? {
                 FileType::Symlink => {
                     links += 1;
-                    if links > MAX_LINKS {
+                    // A link of procfs may be a magic one, whose text is not what it leads to.
+                    if links > MAX_LINKS || is_procfs(&next) {
                         return Err(Errno::LOOP).cannot(|| format!("open {} in the root", path.display()));
                     }
                     let text = rustix::fs::readlinkat(&next, "", Vec::new())
