@@ -13,6 +13,7 @@ pub fn tests() -> Vec<Test> {
     let mut all = tests!("img-pull",
         ["root", "docker-registry", "skopeo", "umoci"]:
             fetches_from_a_plain_registry, fetches_nothing_twice, follows_a_tag_that_moved, chooses_by_platform,
+            fetches_docker_schema_2,
             fetches_300_layers, streams_interim_documents;
         ["root", "docker-registry", "skopeo", "umoci", "openssl", "htpasswd"]: speaks_tls, reads_certs_d;
         ["root", "docker-registry", "skopeo", "umoci", "ip"]: podman_and_skopeo_agree;
@@ -123,6 +124,18 @@ fn chooses_by_platform() {
     let pinned = format!("{reference}@{source}");
     assert_eq!(host.tool("img-pull", &[&pinned]).ok().json()["image"]["manifest"], own["image"]["manifest"]);
     host.tool("img-pull", &["--pull", "never", &pinned]).ok();
+}
+
+fn fetches_docker_schema_2() {
+    let host = Host::new();
+    let registry = registry::plain();
+    let reference = format!("{}/schema2", registry.address);
+    registry.copy(&format!("docker-archive:{}", images::docker_archive("busybox").display()), &reference);
+    let doc = host.tool("img-pull", &[&reference]).ok().json();
+    schema::assert_valid(&[doc.clone()]);
+    let media = "application/vnd.docker.distribution.manifest.v2+json";
+    assert_eq!(doc["image"]["manifest"]["mediaType"], media);
+    assert_pulled(&host, &doc);
 }
 
 fn fetches_300_layers() {
@@ -294,7 +307,10 @@ fn shows_progress() {
     let last = screen.rsplit(['\n', '\r']).find(|l| !l.is_empty()).unwrap();
     // What the terminal was told before it: lines cleared, the cursor moved up to the first.
     let plain = last.rsplit(['K', 'A']).next().unwrap();
-    assert!(last.contains("\u{1b}[2K") && plain.starts_with("img-pull: blob sha256:"), "{last:?} at the end of {screen:?}");
+    assert!(
+        last.contains("\u{1b}[2K") && plain.starts_with("img-pull: blob sha256:"),
+        "{last:?} at the end of {screen:?}"
+    );
 }
 
 fn ends_when_its_reader_does() {

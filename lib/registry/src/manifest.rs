@@ -153,11 +153,11 @@ fn verify(what: &str, bytes: &[u8], asked: Option<&Digest>, given: Option<&str>)
 fn media_type(what: &str, value: &Value, declared: Option<&str>) -> Result<(String, Kind)> {
     let unsupported = |name: &str| {
         let name = text::clean(name, 80);
-        Error::new(Code::Unsupported, format!("manifest of {what} has media type {name}, which is no image of ours"))
+        Error::new(Code::Unsupported, format!("manifest of {what} is {name}, which is not supported"))
             .hint("images are OCI manifests and indexes, and Docker's of schema 2")
     };
     if value.get("schemaVersion").and_then(Value::as_u64) != Some(2) {
-        return Err(unsupported("of another schema version"));
+        return Err(unsupported("not of schema version 2"));
     }
     let (lists, holds) = (value.get("manifests").is_some(), value.get("layers").or(value.get("config")).is_some());
     if lists && holds {
@@ -177,7 +177,7 @@ fn media_type(what: &str, value: &Value, declared: Option<&str>) -> Result<(Stri
     let kind = match name.as_str() {
         media::OCI_MANIFEST | media::DOCKER_MANIFEST => Kind::Image,
         media::OCI_INDEX | media::DOCKER_INDEX => Kind::Index,
-        _ => return Err(unsupported(&name)),
+        _ => return Err(unsupported(&format!("of media type {name}"))),
     };
     if lists != (kind == Kind::Index) || (kind == Kind::Image && !holds) {
         return Err(Error::new(Code::Corrupt, format!("manifest of {what} is not the {name} that it says")));
