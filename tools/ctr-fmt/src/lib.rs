@@ -25,7 +25,7 @@ pub const ABOUT: &str = "Print JSON records as docker prints them: a table, a li
 #[derive(ClapArgs, Debug)]
 pub struct Args {
     /// `table TEMPLATE`, a TEMPLATE for each record, or `json`; without it the records as one indented list
-    #[arg(value_name = "FORMAT", allow_hyphen_values = true)]
+    #[arg(value_name = "FORMAT")]
     format: Option<String>,
     /// Give the records the fields that docker's --format has for them
     #[arg(long, value_name = "KIND")]

@@ -49,7 +49,7 @@ pub fn inspect(given: &Given) -> Result<Plan> {
             format!("{container} || {} || echo $?;", Stage::new("img-inspect").operands([name]))
         })
         .collect();
-    Ok(Plan::of(format!("{{ {} }} | {}", each.join(" "), Stage::new("ctr-fmt").words(given.last("format")))))
+    Ok(Plan::of(format!("{{ {} }} | {}", each.join(" "), Stage::new("ctr-fmt").operands(given.last("format")))))
 }
 
 /// `ctr container inspect`
@@ -58,5 +58,5 @@ pub fn inspect_containers(given: &Given) -> Result<Plan> {
         return Err(usage("container inspect needs a container"));
     }
     let read = Stage::new("ctr-inspect").operands(&given.operands);
-    Ok(Plan::of(printed(&read, &Stage::new("ctr-fmt").words(given.last("format")))))
+    Ok(Plan::of(printed(&read, &Stage::new("ctr-fmt").operands(given.last("format")))))
 }

@@ -28,7 +28,7 @@ pub const IMAGES: &[Flag] = &[
 
 /// `ctr rmi`
 pub const RMI: &[Flag] = &[
-    switch("force", "Also where it is in use by containers that have ended").short('f').to("img-rm"),
+    switch("force", "Also an id with several names, and an image that a container uses").short('f').to("img-rm"),
     switch("no-prune", "Keep the untagged parents").not_yet("images without a name that stay"),
 ];
 
@@ -75,7 +75,7 @@ pub fn images(given: &Given) -> Result<Plan> {
     };
     let list = Stage::new("img-ls").words(given.for_tool("img-ls")).operands(&given.operands);
     let print =
-        Stage::new("ctr-fmt").words(["--view", "image"]).word_if(given.on("no-trunc"), "--no-trunc").words([format]);
+        Stage::new("ctr-fmt").words(["--view", "image"]).word_if(given.on("no-trunc"), "--no-trunc").operands([format]);
     Ok(Plan::of(printed(&list, &print)))
 }
 
@@ -130,7 +130,7 @@ pub fn inspect(given: &Given) -> Result<Plan> {
         return Err(usage("image inspect needs an image"));
     }
     let read = Stage::new("img-inspect").operands(&given.operands);
-    Ok(Plan::of(printed(&read, &Stage::new("ctr-fmt").words(given.last("format")))))
+    Ok(Plan::of(printed(&read, &Stage::new("ctr-fmt").operands(given.last("format")))))
 }
 
 /// What `begin` gives is unpacked, and a line about it printed.

@@ -62,5 +62,5 @@ fn print(given: &Given, gather: Stage, lines: &str) -> Result<Plan> {
         return Err(usage(format!("unexpected {word:?}")));
     }
     let format = given.last("format").unwrap_or(lines);
-    Ok(Plan::of(printed(&gather, &Stage::new("ctr-fmt").words([format]))))
+    Ok(Plan::of(printed(&gather, &Stage::new("ctr-fmt").operands([format]))))
 }

@@ -28,8 +28,8 @@ impl Stage {
 
     /// Adds operands: `--` keeps one that begins with a hyphen from being read as a flag.
     #[must_use]
-    pub fn operands<'a>(self, operands: impl IntoIterator<Item = &'a String>) -> Self {
-        let operands: Vec<_> = operands.into_iter().collect();
+    pub fn operands(self, operands: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        let operands: Vec<_> = operands.into_iter().map(|o| o.as_ref().to_owned()).collect();
         let escape = operands.iter().any(|o| o.starts_with('-') && o.len() > 1);
         self.word_if(escape, "--").words(operands)
     }

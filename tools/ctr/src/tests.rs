@@ -99,6 +99,7 @@ fn commands_about_images() {
         ),
         ("images -q", "{ img-ls || echo $?; } | ctr-fmt --view image '{{.ID}}'"),
         ("images -q --no-trunc", "{ img-ls || echo $?; } | ctr-fmt --view image --no-trunc '{{.ID}}'"),
+        ("images --format '-{{.ID}}'", "{ img-ls || echo $?; } | ctr-fmt --view image -- '-{{.ID}}'"),
         ("images --format json", "{ img-ls || echo $?; } | ctr-fmt --view image json"),
         ("images -q --format '{{.Tag}}'", "{ img-ls || echo $?; } | ctr-fmt --view image '{{.Tag}}'"),
         (
