@@ -15,7 +15,6 @@ pub fn gc() -> Result<Vec<Value>> {
                 trace::act("kill", || json!({"container": id, "pid": state.pid}), || undo::kill(&state))?;
                 removed.push(json!({"removed": "process", "id": id, "pid": state.pid}));
             }
-            Some(_) => {}
             None if state::file(&id).exists() => {
                 // Whoever holds the lock is about to start or to end the process and writes the state itself.
                 let lock = Lock::try_exclusive(&state::lock_file(&id))?;
@@ -24,7 +23,7 @@ pub fn gc() -> Result<Vec<Value>> {
                     removed.push(json!({"removed": "state", "id": id}));
                 }
             }
-            None => {}
+            _ => {}
         }
     }
     Ok(removed)

@@ -4,16 +4,15 @@ mod bundle;
 mod check;
 mod claim;
 mod gc;
+mod spawn;
 mod state;
 mod status;
 mod undo;
 
 use clap::Args;
-use ctr_core::{
-    Code, Common, Document, Done, Error, Map, Result, Rootfs, Tool, Value, container, json, print_line, steps, trace,
-};
+use ctr_core::{Code, Common, Document, Done, Error, Result, Rootfs, Tool, Value, container, print_line, steps, trace};
 use ctr_runtime::{
-    run::{self, Exit, Options},
+    run::Options,
     spec::{self, Flags, Source},
 };
 use oci_spec::runtime::{LinuxNamespaceType, Spec};
@@ -72,7 +71,7 @@ impl Tool for NsSpawn {
         if self.print_spec {
             return self.print_spec(doc, &rootfs);
         }
-        self.spawn(doc, &rootfs, common, &mut status)
+        spawn::spawn(self, doc, &rootfs, common.file.is_none(), &mut status)
     }
 
     fn undo(doc: &mut Document, undo: &Value) -> Result<()> {
@@ -129,75 +128,6 @@ impl NsSpawn {
         *doc.object("spec")? = spec;
         Ok(())
     }
-
-    fn spawn(&self, doc: &mut Document, rootfs: &Rootfs, common: &Common, status: &mut Status) -> Result<Done> {
-        let claimed = claim::begin(doc, self.name.as_deref(), &self.labels)?;
-        let id = container::checked_id(doc.str("id").unwrap_or_default())?.to_owned();
-        let before = doc.object("spec")?.clone();
-        let spawned = self.spawn_as(doc, &id, claimed, before.clone(), rootfs, common, status);
-        match spawned {
-            Ok(exit) => {
-                self.ended(doc, &id, claimed)?;
-                Ok(Done::Exit(exit.code))
-            }
-            Err(e) => {
-                take_back(doc, &id, claimed, before, &e);
-                Err(e)
-            }
-        }
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    fn spawn_as(
-        &self,
-        doc: &mut Document,
-        id: &str,
-        claimed: bool,
-        before: Map<String, Value>,
-        rootfs: &Rootfs,
-        common: &Common,
-        status: &mut Status,
-    ) -> Result<Exit> {
-        // Held to the end: two processes of one container would write to one root.
-        let _running = state::hold(id)?;
-        self.complete(doc, rootfs, Some(id))?;
-        let spec = spec::read(doc.get("spec").unwrap_or(&Value::Null))?;
-        if !doc.steps()?.iter().any(|step| step.tool == Self::NAME) {
-            doc.push_step(Self::NAME, json!({"id": id, "claimed": claimed, "spec": before}));
-        }
-        let options = Options {
-            rootfs: PathBuf::from(&rootfs.path),
-            interactive: self.interactive || common.file.is_some(),
-            stdin_is_document: common.file.is_none(),
-            ..options(&spec, id)
-        };
-        let exit = run::run(&spec, options, &mut |pid| {
-            let running = state::running(doc, id, pid)?;
-            status.running(id, &running);
-            Ok(())
-        })?;
-        if !trace::dry_run() {
-            let stopped = state::stopped(doc, exit.code)?;
-            status.stopped(id, &stopped, exit.signal);
-        }
-        Ok(exit)
-    }
-
-    /// After the process: the record says how it ended, or with `--rm` nothing is left.
-    fn ended(&self, doc: &Document, id: &str, claimed: bool) -> Result<()> {
-        if trace::dry_run() {
-            return Ok(());
-        }
-        if !self.rm {
-            container::save(doc)?;
-            return state::forget(id);
-        }
-        undo_all(doc);
-        if claimed && let Err(e) = container::remove(id) {
-            trace::warn(&e.to_string());
-        }
-        Ok(())
-    }
 }
 
 /// What both a document's container and a bundle give to the engine.
@@ -215,21 +145,6 @@ fn options(spec: &Spec, id: &str) -> Options {
         init,
         status_fd: None,
         net_up: new_network,
-    }
-}
-
-/// Our own half of a failed add goes; the container that others began stays, and its record says why nothing runs.
-fn take_back(doc: &mut Document, id: &str, claimed: bool, before: Map<String, Value>, error: &Error) {
-    if trace::dry_run() {
-        return;
-    }
-    let undone = if claimed {
-        container::remove(id)
-    } else {
-        state::failed(doc, before, error.exit).and_then(|()| state::forget(id))
-    };
-    if let Err(e) = undone {
-        trace::warn(&format!("rollback: {e}"));
     }
 }
 

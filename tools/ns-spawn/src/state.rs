@@ -61,13 +61,13 @@ pub fn stopped(doc: &mut Document, code: u8) -> Result<State> {
 }
 
 /// No process ran: the record has the spec it had before, no step of ours, and the status that the caller saw.
-pub fn failed(doc: &mut Document, before: Map<String, Value>, code: u8) -> Result<()> {
+pub fn failed(doc: &mut Document, before: &Map<String, Value>, code: u8) -> Result<()> {
     if !container::dir(container::checked_id(doc.str("id").unwrap_or_default())?).exists() {
         return Ok(());
     }
-    *doc.object("spec")? = before;
+    before.clone_into(doc.object("spec")?);
     let mut steps = doc.steps()?;
-    steps.retain(|step| step.tool != "ns-spawn");
+    steps.retain(|step| step.tool != trace::tool());
     doc.set_steps(&steps)?;
     let code = if code == 1 { 125 } else { code };
     doc.set("state", &State { status: "stopped".to_owned(), exit_code: Some(code), ..State::default() })?;

@@ -8,7 +8,7 @@ use super::{
 };
 use ctr_core::{Cannot, Code, Error, Result, Value, json, trace};
 use std::{
-    fs::{File, Permissions},
+    fs::{File, OpenOptions, Permissions},
     io::{Read, Write},
     net::IpAddr,
     os::unix::fs::PermissionsExt,
@@ -77,10 +77,12 @@ fn provide(mounts: &mut Vec<Value>, place: &str, source: &Path, text: &str, read
         || json!({"path": source_text}),
         || {
             let write = || {
-                let mut file = File::create(source)?;
+                // Not emptied first: ext4 would free the block and flush the new one on close.
+                let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(source)?;
                 // Readable to every user of the container, whatever the caller's umask.
                 file.set_permissions(Permissions::from_mode(0o644))?;
-                file.write_all(text.as_bytes())
+                file.write_all(text.as_bytes())?;
+                file.set_len(text.len() as u64)
             };
             write().cannot(|| format!("write {}", source.display()))
         },
