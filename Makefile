@@ -10,12 +10,12 @@ bindir = $(DESTDIR)$(PREFIX)/bin
 mandir = $(DESTDIR)$(PREFIX)/share/man
 sharedir = $(DESTDIR)$(PREFIX)/share
 
-host := $(shell rustc -vV | sed -n 's/^host: //p')
-built := $(abspath $(or $(CARGO_TARGET_DIR),target))/$(host)/release
+host = $(shell rustc -vV | sed -n 's/^host: //p')
+built = $(abspath $(or $(CARGO_TARGET_DIR),target))/$(host)/release
 tools := $(shell sed -n 's/^name = "\(.*\)"/\1/p' tools/*/Cargo.toml)
 scripts := tools/ctr/ctr tools/completions.sh .ci/run $(wildcard tests/*.sh tests/*/*.sh)
 
-.PHONY: help build demo test check bench install uninstall clean
+.PHONY: help build demo test check bench fuzz install uninstall clean
 .DEFAULT_GOAL := build
 
 help: ## List what make can do
@@ -52,6 +52,9 @@ bench: ## Time us and the peers that are installed on the same work; a Markdown 
 	@tests/deps.sh build test
 	@$(CARGO) build --quiet --release --workspace --exclude ctr-tests
 	@PATH="$(built):$(CURDIR)/tools/ctr:$$PATH" python3 -B tests/bench/bench.py $(G)
+
+fuzz: ## Fuzz what reads strangers' bytes, SECONDS=60 a target
+	@tests/fuzz/run.sh $(or $(SECONDS),60) $(T)
 
 install: build ## Install under $(DESTDIR)$(PREFIX): tools, wrapper, man pages, completions
 	install -d '$(bindir)' '$(mandir)/man1' '$(mandir)/man5' '$(mandir)/man7' '$(sharedir)/doc/ctr'
