@@ -109,13 +109,18 @@ impl Transport {
         request: Request<S>,
     ) -> Result<Response<Body>, Failure> {
         let agent = self.agent(origin.tls)?;
-        let result = if origin.is_loopback() && agent.config().proxy().is_some() {
-            // A proxy cannot reach our loopback.
-            request.with_agent(agent).configure().proxy(None).build().run()
-        } else {
-            agent.run(request)
+        let mut host = origin.authority();
+        // The proxy that the environment names, for hosts that it does not except.
+        let result = match agent.config().proxy().filter(|proxy| !proxy.is_no_proxy(request.uri())) {
+            // It could not reach our loopback.
+            Some(_) if origin.is_loopback() => request.with_agent(agent).configure().proxy(None).build().run(),
+            Some(proxy) => {
+                host = format!("{host} by proxy {}:{}", proxy.host(), proxy.port());
+                agent.run(request)
+            }
+            None => agent.run(request),
         };
-        result.map_err(|e| Failure::transport(&origin.authority(), e))
+        result.map_err(|e| Failure::transport(&host, e))
     }
 }
 

@@ -188,4 +188,11 @@ fn does_not_wait_for_nobody() {
     assert!(ran.took.as_secs_f32() < 1.0, "{ran}");
     assert_nothing_named(&host);
     host.tool("img-pull", &["no-such-host.invalid/image"]).fails(1).code("network").stderr_has("no-such-host.invalid");
+    let proxied = |name: &str| host.cmd("img-pull", &[name]).env("https_proxy", "http://u:p@127.0.0.1:1").run();
+    let ran = proxied("registry.invalid/image").fails(1).code("network");
+    assert!(ran.stderr_text().contains("registry.invalid by proxy 127.0.0.1:1: connection refused"), "{ran}");
+    // Nobody goes to our own loopback by a proxy.
+    let image = Image::new(&[1]);
+    let server = serving(&host, &image, |_, reply| reply);
+    proxied(&server.reference()).ok();
 }
