@@ -32,6 +32,8 @@ added() {
 				$b | with_entries(select(.value != $a[.key]) | .value = new($a[.key]; .value))
 			elif ($a | type) == "array" and ($b | type) == "array" and ($a | length) == ($b | length) then
 				[range($b | length) | new($a[.]; $b[.])]
+			elif ($a | type) == "array" and ($b | type) == "array" and $b[:$a | length] == $a then
+				["…"] + $b[$a | length:]
 			else $b end;
 		def short: walk(if type == "string" then gsub("(?<a>[0-9a-f]{12})[0-9a-f]{52}"; .a + "…") else . end);
 		new($a[0]; $b[0]) | short' | sed 's/^/  /'
