@@ -18,8 +18,8 @@ keep() {
 	rm -f "$log.status"
 }
 
-[ $# -gt 0 ] || keep "$cargo" test --quiet --workspace --exclude ctr-tests
-keep "$cargo" test --quiet -p ctr-tests --test suite -- "$@"
+[ $# -gt 0 ] || keep "$cargo" test --release --quiet --workspace --exclude ctr-tests
+keep "$cargo" test --release --quiet -p ctr-tests --test suite -- "$@"
 
 # A crate's tests close with libtest's line; the suite closes with libtest's line and its own, which counts more.
 awk -v status=$status '
