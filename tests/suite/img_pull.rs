@@ -37,7 +37,7 @@ fn fetches_from_a_plain_registry() {
     let reference = registry::plain().push("busybox");
     let ran = host.tool("img-pull", &[&reference]).ok();
     let doc = ran.json();
-    schema::assert_valid(&[doc.clone()]);
+    schema::assert_valid(std::slice::from_ref(&doc));
     assert_eq!(ran.text().lines().count(), 1);
     assert_eq!(doc["image"]["ref"], format!("{reference}:latest"));
     assert_eq!(doc["image"]["config"]["config"]["Cmd"], json!(["sh"]));
@@ -132,7 +132,7 @@ fn fetches_docker_schema_2() {
     let reference = format!("{}/schema2", registry.address);
     registry.copy(&format!("docker-archive:{}", images::docker_archive("busybox").display()), &reference);
     let doc = host.tool("img-pull", &[&reference]).ok().json();
-    schema::assert_valid(&[doc.clone()]);
+    schema::assert_valid(std::slice::from_ref(&doc));
     let media = "application/vnd.docker.distribution.manifest.v2+json";
     assert_eq!(doc["image"]["manifest"]["mediaType"], media);
     assert_pulled(&host, &doc);
@@ -297,10 +297,13 @@ fn shows_progress() {
     // The line of an error stands alone, bars or not.
     fs::remove_dir_all(host.root()).unwrap();
     let (good, bad) = (image.clone(), image.layers[0].clone());
-    let server = Server::start(&host, move |request, _| match request.path.ends_with(&bad) {
-        true => Reply::new(404, ""),
-        false => good.answer(request),
-    });
+    let server =
+        Server::start(
+            &host,
+            move |request, _| {
+                if request.path.ends_with(&bad) { Reply::new(404, "") } else { good.answer(request) }
+            },
+        );
     let mut pty = host.pty(&format!("img-pull {} >doc", server.reference()));
     let (status, screen) = pty.wait();
     assert_eq!(status, 1);

@@ -47,9 +47,12 @@ fn gives_up() {
 
 fn gives_up_at_once_when_told_to_wait_an_hour() {
     let (host, image) = (Host::new(), Image::new(&[1]));
-    let server = serving(&host, &image, |request, reply| match request.path.contains("/manifests/") {
-        true => Reply::new(429, r#"{"errors":[{"code":"TOOMANYREQUESTS"}]}"#).header("Retry-After", "3600"),
-        false => reply,
+    let server = serving(&host, &image, |request, reply| {
+        if request.path.contains("/manifests/") {
+            Reply::new(429, r#"{"errors":[{"code":"TOOMANYREQUESTS"}]}"#).header("Retry-After", "3600")
+        } else {
+            reply
+        }
     });
     pull(&host, &server).fails(1).code("limit").stderr_has("3600 s").stderr_has("TOOMANYREQUESTS");
     assert_eq!(server.requests("/manifests/").len(), 1);
@@ -108,9 +111,8 @@ fn refuses_wrong_digests_of_manifests() {
     let (host, image) = (Host::new(), Image::new(&[1]));
     let wrong = digest(b"another");
     let given = wrong.clone();
-    let server = serving(&host, &image, move |request, reply| match request.path.contains("/manifests/") {
-        true => reply.header("Docker-Content-Digest", given.clone()),
-        false => reply,
+    let server = serving(&host, &image, move |request, reply| {
+        if request.path.contains("/manifests/") { reply.header("Docker-Content-Digest", given.clone()) } else { reply }
     });
     pull(&host, &server).fails(1).code("corrupt").stderr_has(&wrong).stderr_has(&digest(&image.manifest));
     // By digest, what the server says of it counts for nothing: the bytes do.
@@ -118,9 +120,12 @@ fn refuses_wrong_digests_of_manifests() {
     let doc = host.tool("img-pull", &[&right]).ok().json();
     assert_eq!(doc["image"]["ref"], json!(right));
     let other = image.clone();
-    let server = Server::start(&host, move |request, _| match request.path.contains("/manifests/") {
-        true => Reply::new(200, other.manifest.clone()).header("Content-Type", MANIFEST),
-        false => other.answer(request),
+    let server = Server::start(&host, move |request, _| {
+        if request.path.contains("/manifests/") {
+            Reply::new(200, other.manifest.clone()).header("Content-Type", MANIFEST)
+        } else {
+            other.answer(request)
+        }
     });
     let asked = format!("{}@{wrong}", server.reference());
     host.tool("img-pull", &[&asked]).fails(1).code("corrupt").stderr_has(&wrong);
@@ -164,9 +169,12 @@ fn refuses_what_is_no_image() {
     }
     // What the server calls a manifest must be what it says of itself.
     let (host, image) = (Host::new(), Image::new(&[1]));
-    let server = serving(&host, &image, |request, reply| match request.path.contains("/manifests/") {
-        true => reply.header("Content-Type", "application/vnd.docker.distribution.manifest.v2+json"),
-        false => reply,
+    let server = serving(&host, &image, |request, reply| {
+        if request.path.contains("/manifests/") {
+            reply.header("Content-Type", "application/vnd.docker.distribution.manifest.v2+json")
+        } else {
+            reply
+        }
     });
     pull(&host, &server).fails(1).code("corrupt");
 }

@@ -194,7 +194,7 @@ fn collects_old_partials() {
     for path in &old {
         fs::write(path, "part").unwrap();
     }
-    let days = Duration::from_secs(3 * 24 * 3600);
+    let days = Duration::from_hours(72);
     for path in &old[..2] {
         let file = fs::File::options().write(true).open(path).unwrap();
         file.set_modified(std::time::SystemTime::now() - days).unwrap();

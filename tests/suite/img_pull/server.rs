@@ -4,6 +4,7 @@ use ctr_tests::{Host, Value, json};
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
+    fmt::Write as _,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     sync::{Arc, Mutex},
@@ -136,12 +137,12 @@ fn serve(stream: &TcpStream, answer: impl Fn(Request) -> Reply) -> Option<()> {
         let reply = answer(request);
         let mut out = format!("HTTP/1.1 {} Told\r\n", reply.status);
         for (name, value) in &reply.headers {
-            out += &format!("{name}: {value}\r\n");
+            let _ = write!(out, "{name}: {value}\r\n");
         }
         if reply.chunked {
             out += "Transfer-Encoding: chunked\r\n";
         } else if !reply.headers.iter().any(|(n, _)| n == "Content-Length") {
-            out += &format!("Content-Length: {}\r\n", reply.body.len());
+            let _ = write!(out, "Content-Length: {}\r\n", reply.body.len());
         }
         let mut out = (out + "\r\n").into_bytes();
         let body = &reply.body[..reply.cut.unwrap_or(reply.body.len())];
@@ -195,8 +196,10 @@ pub struct Image {
 }
 
 pub fn digest(bytes: &[u8]) -> String {
-    let hex: String = Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
-    format!("sha256:{hex}")
+    Sha256::digest(bytes).iter().fold("sha256:".to_owned(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// `size` bytes that look like nothing.
