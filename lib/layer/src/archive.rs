@@ -149,7 +149,8 @@ impl<'a> Archive<'a> {
             b'5' => Kind::Directory,
             b'6' => Kind::Node(FileType::Fifo, 0, 0),
             other => {
-                let message = format!("entry {} is of type {:?}, which no layer has", show(&raw_path), char::from(other));
+                let message =
+                    format!("entry {} is of type {:?}, which no layer has", show(&raw_path), char::from(other));
                 return Err(Error::new(Code::Unsupported, message));
             }
         };

@@ -99,7 +99,7 @@ impl Extraction<'_> {
             Kind::Directory => self.tree.make(&dir, name, meta),
             Kind::File(sparse) => self.file(&dir, name, &meta, sparse, &path),
             Kind::Symlink(target) => {
-                self.place(&dir, name, &path, "make symbolic link", || fs::symlinkat(&target, at, name))?;
+                place(&dir, name, &path, "make symbolic link", || fs::symlinkat(&target, at, name))?;
                 self.maker.finish_at(at, name, &meta, &path)
             }
             Kind::Link(target) => self.link(&dir, name, &path, &target, &meta),
@@ -107,30 +107,11 @@ impl Extraction<'_> {
         }
     }
 
-    /// Makes a file that is no directory at a name that must be free, or hidden by a whiteout of this layer.
-    fn place<T>(
-        &self,
-        dir: &Dir,
-        name: &[u8],
-        path: &[u8],
-        what: &str,
-        make: impl Fn() -> rustix::io::Result<T>,
-    ) -> Result<T> {
-        match make() {
-            Err(Errno::EXIST) if self.tree.found(dir, name)? == Found::Whiteout => {
-                self.tree.lift(dir, name)?;
-                make().cannot(|| format!("{what} {}", show(path)))
-            }
-            Err(Errno::EXIST) => Err(duplicate(path)),
-            other => other.cannot(|| format!("{what} {}", show(path))),
-        }
-    }
-
     fn file(&mut self, dir: &Dir, name: &[u8], meta: &Meta, sparse: Option<Sparse>, path: &[u8]) -> Result<()> {
         let made = meta.mode & 0o777;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let open = || fs::openat(&dir.fd, name, flags, Mode::from_raw_mode(made));
-        let fd = self.place(dir, name, path, "make file", open)?;
+        let fd = place(dir, name, path, "make file", open)?;
         let failed = || format!("write entry {}", show(path));
         match sparse {
             None => {
@@ -155,18 +136,19 @@ impl Extraction<'_> {
 
     /// A hard link to a file of this layer; its metadata is that file's. Symbolic links are linked, not followed.
     fn link(&mut self, dir: &Dir, name: &[u8], path: &[u8], target: &[u8], meta: &Meta) -> Result<()> {
-        let missing =
-            || corrupt(format!("entry {} is a hard link to {}, which the layer does not have", show(path), show(target)));
+        let missing = || {
+            corrupt(format!("entry {} is a hard link to {}, which the layer does not have", show(path), show(target)))
+        };
         let (parent, file) = name::split(target);
         if file.is_empty() || name::mark(target)? != Mark::None {
             return Err(missing());
         }
         let from = self.tree.dir(parent, meta)?;
         let link = || fs::linkat(&from.fd, file, &dir.fd, name, AtFlags::empty());
-        match self.place(dir, name, path, "make hard link", link) {
+        match place(dir, name, path, "make hard link", link) {
             Err(e) if e.code == Code::NotFound => Err(missing()),
             // The kernel links no directories.
-            Err(e) if e.code == Code::Denied && self.tree.found(&from, file)? == Found::Directory => {
+            Err(e) if e.code == Code::Denied && from.found(file)? == Found::Directory => {
                 Err(corrupt(format!("entry {} is a hard link to a directory", show(path))))
             }
             other => other,
@@ -188,7 +170,7 @@ impl Extraction<'_> {
         }
         let mode = Mode::from_raw_mode(meta.mode);
         let make = || fs::mknodat(at, name, kind, mode, fs::makedev(major, minor));
-        match self.place(dir, name, path, "make device", make) {
+        match place(dir, name, path, "make device", make) {
             // Nobody but the machine's root makes devices; a container gets its own /dev whatever an image holds.
             Err(e) if e.code == Code::Denied && kind != FileType::Fifo => {
                 if !std::mem::replace(&mut self.no_devices, true) {
@@ -199,6 +181,18 @@ impl Extraction<'_> {
             Err(e) => Err(e),
             Ok(()) => self.maker.finish_at(at, name, meta, path),
         }
+    }
+}
+
+/// Makes a file that is no directory at a name that must be free, or hidden by a whiteout of this layer.
+fn place<T>(dir: &Dir, name: &[u8], path: &[u8], what: &str, make: impl Fn() -> rustix::io::Result<T>) -> Result<T> {
+    match make() {
+        Err(Errno::EXIST) if dir.found(name)? == Found::Whiteout => {
+            dir.lift(name)?;
+            make().cannot(|| format!("{what} {}", show(path)))
+        }
+        Err(Errno::EXIST) => Err(duplicate(path)),
+        other => other.cannot(|| format!("{what} {}", show(path))),
     }
 }
 

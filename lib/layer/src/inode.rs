@@ -35,7 +35,8 @@ impl Maker {
     /// Finishes the open file `fd`, made with mode `made`; `path` is for messages.
     pub(crate) fn finish(self, fd: BorrowedFd<'_>, meta: &Meta, made: u32, path: &[u8]) -> Result<()> {
         if !self.owns(meta) {
-            fs::fchown(fd, Some(Uid::from_raw(meta.uid)), Some(Gid::from_raw(meta.gid))).cannot(|| set("owner", path))?;
+            fs::fchown(fd, Some(Uid::from_raw(meta.uid)), Some(Gid::from_raw(meta.gid)))
+                .cannot(|| set("owner", path))?;
         }
         if meta.mode != made {
             fs::fchmod(fd, Mode::from_raw_mode(meta.mode)).cannot(|| set("mode", path))?;

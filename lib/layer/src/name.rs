@@ -22,7 +22,7 @@ pub(crate) fn clean(raw: &[u8]) -> Result<Vec<u8>> {
     }
     for component in raw.split(|b| *b == b'/') {
         match component {
-            b"" | b"." => continue,
+            b"" | b"." => {}
             b".." => return Err(corrupt(format!("entry {} leads out of the layer", show(raw)))),
             c if c.len() > MAX_NAME => return Err(too_long(raw)),
             c => {

@@ -38,7 +38,8 @@ pub(crate) struct SparseRecords {
 pub(crate) fn parse(mut data: &[u8]) -> Result<Extended> {
     let mut extended = Extended::default();
     while !data.is_empty() {
-        let (key, value, rest) = record(data).ok_or_else(|| corrupt("the tar is damaged: a pax record is malformed"))?;
+        let (key, value, rest) =
+            record(data).ok_or_else(|| corrupt("the tar is damaged: a pax record is malformed"))?;
         take(&mut extended, key, value)?;
         data = rest;
     }

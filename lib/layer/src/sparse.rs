@@ -68,7 +68,7 @@ impl Sparse {
         let Some(size) = records.size else { return Ok(None) };
         let parts = match records.major {
             0 => {
-                if records.map.len() % 2 != 0 {
+                if !records.map.len().is_multiple_of(2) {
                     return Err(bad());
                 }
                 let mut parts = Vec::new();

@@ -28,6 +28,26 @@ pub(crate) struct Dir {
     pub(crate) fd: OwnedFd,
 }
 
+impl Dir {
+    /// What lies at `name`, not following it.
+    pub(crate) fn found(&self, name: &[u8]) -> Result<Found> {
+        let stat = fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)
+            .cannot(|| format!("look at {}", show(&name::join(&self.path, name))))?;
+        Ok(match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => Found::Directory,
+            FileType::Symlink => Found::Link,
+            FileType::CharacterDevice if stat.st_rdev == 0 => Found::Whiteout,
+            _ => Found::Other,
+        })
+    }
+
+    /// Takes a whiteout away, for the file of this layer that stands in its place.
+    pub(crate) fn lift(&self, name: &[u8]) -> Result<()> {
+        fs::unlinkat(&self.fd, name, AtFlags::empty())
+            .cannot(|| format!("remove whiteout {}", show(&name::join(&self.path, name))))
+    }
+}
+
 /// What a directory is to have in the end.
 struct Pending {
     meta: Meta,
@@ -107,7 +127,7 @@ impl Tree {
         let made = made(&meta);
         match fs::mkdirat(&parent.fd, name, Mode::from_raw_mode(made)) {
             Ok(()) => self.keep(path, Pending { meta, made, opaque: false }),
-            Err(Errno::EXIST) => match self.found(parent, name)? {
+            Err(Errno::EXIST) => match parent.found(name)? {
                 Found::Directory => match self.pending.get(&path) {
                     Some(known) => {
                         let (made, opaque) = (known.made, known.opaque);
@@ -116,7 +136,7 @@ impl Tree {
                     None => Err(duplicate(&path)),
                 },
                 Found::Whiteout => {
-                    self.lift(parent, name)?;
+                    parent.lift(name)?;
                     fs::mkdirat(&parent.fd, name, Mode::from_raw_mode(made))
                         .cannot(|| format!("make directory {}", show(&path)))?;
                     self.keep(path, Pending { meta, made, opaque: true })
@@ -150,7 +170,7 @@ impl Tree {
         let path = || name::join(&dir.path, name);
         match fs::mknodat(&dir.fd, name, FileType::CharacterDevice, Mode::empty(), 0) {
             Ok(()) => touch(dir.fd.as_fd(), name, meta, &path()),
-            Err(Errno::EXIST) => match self.found(dir, name)? {
+            Err(Errno::EXIST) => match dir.found(name)? {
                 Found::Directory => {
                     if let Some(known) = self.pending.get_mut(&path()) {
                         known.opaque = true;
@@ -163,24 +183,6 @@ impl Tree {
             },
             Err(e) => Err(e).cannot(|| format!("make whiteout {}", show(&path()))),
         }
-    }
-
-    /// What lies at `name`, not following it.
-    pub(crate) fn found(&self, dir: &Dir, name: &[u8]) -> Result<Found> {
-        let stat = fs::statat(&dir.fd, name, AtFlags::SYMLINK_NOFOLLOW)
-            .cannot(|| format!("look at {}", show(&name::join(&dir.path, name))))?;
-        Ok(match FileType::from_raw_mode(stat.st_mode) {
-            FileType::Directory => Found::Directory,
-            FileType::Symlink => Found::Link,
-            FileType::CharacterDevice if stat.st_rdev == 0 => Found::Whiteout,
-            _ => Found::Other,
-        })
-    }
-
-    /// Takes a whiteout away, for the file of this layer that stands in its place.
-    pub(crate) fn lift(&self, dir: &Dir, name: &[u8]) -> Result<()> {
-        fs::unlinkat(&dir.fd, name, AtFlags::empty())
-            .cannot(|| format!("remove whiteout {}", show(&name::join(&dir.path, name))))
     }
 
     fn keep(&mut self, path: Vec<u8>, pending: Pending) -> Result<()> {

@@ -35,7 +35,7 @@ impl Tree {
                     self.imply(&here, &name, meta)?;
                     ahead.push_front((name, false));
                 }
-                Err(Errno::NOTDIR | Errno::LOOP) => match self.found(&here, &name)? {
+                Err(Errno::NOTDIR | Errno::LOOP) => match here.found(&name)? {
                     Found::Link if links < MAX_LINKS => {
                         links += 1;
                         let target = fs::readlinkat(&here.fd, &name, Vec::new())

@@ -293,7 +293,7 @@ fn a_flag_stops_it() {
 
 #[test]
 fn large_files_cross_every_buffer() {
-    let data: Vec<u8> = (0..1_000_003_u32).flat_map(|i| i.to_le_bytes()).collect();
+    let data: Vec<u8> = (0..1_000_003_u32).flat_map(u32::to_le_bytes).collect();
     let tree = Tar::new().raw(b'0', b"big", &data, |_| {}).file("after", "x").tree();
     assert!(std::fs::read(tree.at("big")).unwrap() == data);
     assert_eq!(tree.read("after"), "x");

@@ -133,7 +133,8 @@ fn overlays_own_xattrs_are_not_taken() {
         .map(|(class, name)| (format!("SCHILY.xattr.{class}.overlay.{name}"), &b"/etc"[..]))
         .collect();
     let records: Vec<(&str, &[u8])> = records.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-    let tree = Tar::new().pax(&records).dir("d", 0o755).pax(&records).file("f", "x").pax(&records).dir(".", 0o755).tree();
+    let tree =
+        Tar::new().pax(&records).dir("d", 0o755).pax(&records).file("f", "x").pax(&records).dir(".", 0o755).tree();
     for path in ["", "d", "f"] {
         let mut names = vec![0; 4096];
         let length = rustix::fs::listxattr(tree.at(path), &mut names[..]).unwrap();
@@ -144,7 +145,8 @@ fn overlays_own_xattrs_are_not_taken() {
 /// image-spec, layer.md: no duplicate entries; what comes second could be what the first was checked for.
 #[test]
 fn a_second_entry_of_a_path_is_refused() {
-    let kinds: [(&str, fn(Tar) -> Tar); 5] = [
+    type Add = fn(Tar) -> Tar;
+    let kinds: [(&str, Add); 5] = [
         ("file", |t| t.file("x", "1")),
         ("directory", |t| t.dir("x", 0o755)),
         ("symlink", |t| t.symlink("x", "y")),

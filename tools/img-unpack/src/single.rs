@@ -45,9 +45,9 @@ fn extract(blob: Box<dyn Read + Send>, file: &Path, to: &Path) -> Result<ctr_sto
         let root = rustix::fs::open(to, flags, Mode::empty()).cannot(|| format!("open {}", to.display()))?;
         ctr_layer::extract(tar, Hasher::sha256(), root, &Stop::new(false))
     });
-    let result = result.and_then(|made| match made.ended {
-        true => Ok(made.diff_id),
-        false => Err(Error::new(Code::Corrupt, "the tar is cut short")),
+    let result = result.and_then(|made| {
+        // No digest is expected here that would show it.
+        if made.ended { Ok(made.diff_id) } else { Err(Error::new(Code::Corrupt, "the tar is cut short")) }
     });
     result.map_err(|mut e| {
         clean(to, was_there);

@@ -182,7 +182,10 @@ impl Tree {
         names.sort();
         assert_eq!(names, ["root", "witness"]);
         let witness = fs::metadata(self.above.join("witness")).unwrap();
-        assert_eq!((fs::read_to_string(self.above.join("witness")).unwrap().as_str(), witness.nlink()), ("untouched", 1));
+        assert_eq!(
+            (fs::read_to_string(self.above.join("witness")).unwrap().as_str(), witness.nlink()),
+            ("untouched", 1)
+        );
     }
 }
 
