@@ -23,6 +23,7 @@ pub fn tests() -> Vec<Test> {
         []:
             help_and_version,
             what_is_not_there_is_refused,
+            flags_that_are_handed_on_are_taken,
             finds_its_tools_beside_itself,
             formats_are_checked
     )
@@ -240,4 +241,44 @@ fn formats_are_checked() {
     let error = r#"{"ctr":1,"error":{"tool":"x","code":"io","message":"m","exit":125}}"#;
     host.cmd("ctr-fmt", &["table {{.a}}"]).stdin(error).run().exits(125).stdout_is("");
     host.sh("yes '{\"a\":1}' | ctr-fmt '{{.a}}' | head -n 1").ok().stdout_is("1\n");
+}
+
+/// The lines of a help text that are flags, as (`--long`, whether it has a value).
+fn flags(help: &str) -> Vec<(String, bool)> {
+    let lines = help.lines().filter(|line| line.trim_start().starts_with('-'));
+    lines
+        .filter_map(|line| {
+            let at = line.find("--")?;
+            let long = line[at..].split_whitespace().next()?.trim_end_matches("...");
+            Some((long.to_owned(), line[at + long.len()..].trim_start_matches("...").starts_with(" <")))
+        })
+        .collect()
+}
+
+fn flags_that_are_handed_on_are_taken() {
+    let host = Host::new();
+    let mut handed_on = 0;
+    for (command, operands) in
+        [("run", "x"), ("pull", "x"), ("images", ""), ("rmi", "x"), ("load", ""), ("import", "-"), ("rm", "x")]
+    {
+        for (flag, has_value) in flags(&host.sh(&format!("ctr {command} --help")).ok().text()) {
+            if ["--help", "--pull", "--network"].contains(&flag.as_str()) {
+                continue;
+            }
+            let value = if has_value { "=-v" } else { "" };
+            let plan = host.sh(&format!("ctr --show {command} {flag}{value} {operands}")).ok().text();
+            for stage in plan.split(" | ").map(str::trim) {
+                let words: Vec<&str> = stage.split(' ').take_while(|w| *w != "--" && *w != "||").collect();
+                // A value that begins with a hyphen makes the flag's long name be used.
+                let Some(tool) = words.iter().find(|w| suite::tools().iter().any(|tool| tool == *w)) else { continue };
+                let known = format!("{flag}{value}");
+                if words.iter().any(|word| *word == known) {
+                    let taken = flags(&host.tool(tool, &["--help"]).ok().text());
+                    assert!(taken.contains(&(flag.clone(), has_value)), "{tool} does not take {flag}: {plan}");
+                    handed_on += 1;
+                }
+            }
+        }
+    }
+    assert!(handed_on > 25, "only {handed_on} flags were seen to be handed on");
 }
