@@ -15,7 +15,7 @@ mod run;
 mod tests;
 mod verbs;
 
-pub use help::command;
+pub use help::{command, tool as tool_command};
 
 use ctr_core::{Code, Error, Result, print_line, trace};
 use flags::{Given, usage};

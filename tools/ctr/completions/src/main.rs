@@ -1,0 +1,84 @@
+//! Writes the completions of every tool and of the wrapper for bash, zsh and fish: `ctr-completions SHARE CTR`.
+//!
+//! A tool of the build, so that no tool that runs has to carry the generators. Each command line is the one that the
+//! tool itself parses by.
+
+use clap::{Args, Command};
+use clap_complete::{Shell, generate};
+use ctr_core::{Cannot, Result, command, plain, plain_command};
+use std::{fs, path::PathBuf, process::ExitCode};
+
+/// The arguments.
+#[derive(Args, Debug)]
+struct Completions {
+    /// The directory that shells look beneath: PREFIX/share
+    #[arg(value_name = "SHARE")]
+    share: PathBuf,
+    /// The name under which the wrapper is installed
+    #[arg(value_name = "CTR", default_value = "ctr")]
+    wrapper: String,
+}
+
+fn main() -> ExitCode {
+    plain("ctr-completions", "Write shell completions", run)
+}
+
+fn run(args: Completions) -> Result<()> {
+    for mut command in commands() {
+        let name = if command.get_name() == "ctr" { args.wrapper.clone() } else { command.get_name().to_owned() };
+        for (shell, dir, file) in [
+            (Shell::Bash, "bash-completion/completions", name.clone()),
+            (Shell::Zsh, "zsh/site-functions", format!("_{name}")),
+            (Shell::Fish, "fish/vendor_completions.d", format!("{name}.fish")),
+        ] {
+            let dir = args.share.join(dir);
+            fs::create_dir_all(&dir).cannot(|| format!("make directory {}", dir.display()))?;
+            let mut text = Vec::new();
+            generate(shell, &mut command, &name, &mut text);
+            let path = dir.join(file);
+            fs::write(&path, text).cannot(|| format!("write {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Every command line that is installed.
+fn commands() -> Vec<Command> {
+    vec![
+        ctr_plan::command(),
+        ctr_plan::tool_command(),
+        command::<img_import::ImgImport>(),
+        command::<img_load::ImgLoad>(),
+        command::<img_pull::Args>(),
+        command::<img_unpack::Args>(),
+        command::<ns_spawn::NsSpawn>(),
+        command::<overlay_mount::OverlayMount>(),
+        plain_command::<ctr_fmt::Args>(ctr_fmt::NAME, ctr_fmt::ABOUT),
+        plain_command::<ctr_info::CtrInfo>(ctr_info::NAME, ctr_info::ABOUT),
+        plain_command::<ctr_inspect::CtrInspect>(ctr_inspect::NAME, ctr_inspect::ABOUT),
+        plain_command::<ctr_rm::CtrRm>(ctr_rm::NAME, ctr_rm::ABOUT),
+        plain_command::<img_inspect::ImgInspect>(img_inspect::NAME, img_inspect::ABOUT),
+        plain_command::<img_ls::ImgLs>(img_ls::NAME, img_ls::ABOUT),
+        plain_command::<img_rm::ImgRm>(img_rm::NAME, img_rm::ABOUT),
+        plain_command::<img_tag::ImgTag>(img_tag::NAME, img_tag::ABOUT),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_tool_is_forgotten() {
+        let tools = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+        let manifests = fs::read_dir(tools).into_iter().flatten().flatten().map(|e| e.path().join("Cargo.toml"));
+        let names: BTreeSet<String> = manifests
+            .filter_map(|path| fs::read_to_string(path).ok())
+            .filter_map(|text| Some(text.split_once("name = \"")?.1.split_once('"')?.0.to_owned()))
+            .chain(["ctr".to_owned()])
+            .collect();
+        let known: BTreeSet<String> = commands().iter().map(|c| c.get_name().to_owned()).collect();
+        assert_eq!(known, names);
+    }
+}
