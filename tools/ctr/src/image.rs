@@ -74,8 +74,10 @@ pub fn images(given: &Given) -> Result<Plan> {
         None => "table {{.Repository}}\\t{{.Tag}}\\t{{.ID}}\\t{{.CreatedSince}}\\t{{.Size}}",
     };
     let list = Stage::new("img-ls").words(given.for_tool("img-ls")).operands(&given.operands);
-    let print =
-        Stage::new("ctr-fmt").words(["--view", "image"]).word_if(given.on("no-trunc"), "--no-trunc").operands([format]);
+    let print = Stage::new("ctr-fmt")
+        .words(["--view", "image"])
+        .words_if(given.on("no-trunc"), ["--no-trunc"])
+        .operands([format]);
     Ok(Plan::of(printed(&list, &print)))
 }
 

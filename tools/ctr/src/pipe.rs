@@ -20,10 +20,10 @@ impl Stage {
         self
     }
 
-    /// Adds a word if `on`.
+    /// Adds words if `on`.
     #[must_use]
-    pub fn word_if(self, on: bool, word: &str) -> Self {
-        self.words(on.then_some(word))
+    pub fn words_if<const N: usize>(self, on: bool, words: [&str; N]) -> Self {
+        if on { self.words(words) } else { self }
     }
 
     /// Adds operands: `--` keeps one that begins with a hyphen from being read as a flag.
@@ -31,7 +31,7 @@ impl Stage {
     pub fn operands(self, operands: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         let operands: Vec<_> = operands.into_iter().map(|o| o.as_ref().to_owned()).collect();
         let escape = operands.iter().any(|o| o.starts_with('-') && o.len() > 1);
-        self.word_if(escape, "--").words(operands)
+        self.words_if(escape, ["--"]).words(operands)
     }
 }
 

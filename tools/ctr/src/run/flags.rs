@@ -9,7 +9,7 @@ const SPAWN: &str = "ns-spawn";
 /// What is there.
 pub const FLAGS: &[Flag] = &[
     // The image.
-    value("pull", "always|missing|never", "Whether to ask the registry").to(PULL),
+    value("pull", "always|missing|never", "Whether to ask the registry [default: missing]"),
     value("platform", "OS/ARCH[/VARIANT]", "The platform of an image that has several").to(PULL),
     switch("quiet", "Show no progress of the pull").short('q').to(PULL),
     // The container.

@@ -25,18 +25,16 @@ pub fn run(given: &Given) -> Result<Plan> {
     if let Some(network) = given.last("network").filter(|n| !is_there(n)) {
         return Err(Error::new(Code::Unsupported, format!("--network {network}: not there yet ({})", flags::NETWORKS)));
     }
-    if let Some(pull) = given.last("pull").filter(|p| !["always", "missing", "never"].contains(p)) {
+    let pull = given.last("pull").unwrap_or("missing");
+    if !["always", "missing", "never"].contains(&pull) {
         return Err(usage(format!("--pull is always, missing or never, not {pull:?}")));
     }
     let (interactive, tty, rm) = (given.on("interactive"), given.on("tty"), given.on("rm"));
     let own_stdin = interactive && !tty;
 
-    let fetch = Stage::new("img-pull")
-        .words(["--stream"])
-        .words(given.last("pull").is_none().then_some(["--pull", "missing"]).into_iter().flatten())
-        .words(given.for_tool("img-pull"))
-        .operands([image]);
-    let mount = Stage::new("overlay-mount").word_if(rm, "--volatile").words(given.for_tool("overlay-mount"));
+    let fetch =
+        Stage::new("img-pull").words(["--stream", "--pull", pull]).words(given.for_tool("img-pull")).operands([image]);
+    let mount = Stage::new("overlay-mount").words_if(rm, ["--volatile"]).words(given.for_tool("overlay-mount"));
     let terminal = match (interactive, tty) {
         (true, true) => Some("-it"),
         (true, false) => Some("-i"),
@@ -44,11 +42,11 @@ pub fn run(given: &Given) -> Result<Plan> {
         (false, false) => None,
     };
     let spawn = Stage::new("ns-spawn")
-        .words(own_stdin.then_some(["-f", "/dev/fd/3"]).into_iter().flatten())
+        .words_if(own_stdin, ["-f", "/dev/fd/3"])
         .words(terminal)
-        .word_if(rm, "--rm")
+        .words_if(rm, ["--rm"])
         .words(given.for_tool("ns-spawn"))
-        .word_if(!command.is_empty(), "--")
+        .words_if(!command.is_empty(), ["--"])
         .words(command);
 
     let line = pipe(&[fetch, Stage::new("img-unpack"), mount, spawn]);
