@@ -1,142 +1,229 @@
-//! Platforms: `os/architecture[/variant]`, and which manifest of an index is for one (image-spec, image-index.md).
+//! Platforms: which of an index's images runs here (image-spec, image-index.md; Go's words for them).
 
 use ctr_core::{Code, Error, Result, Value};
-use std::fmt;
+use std::{env::consts::ARCH, fmt, str::FromStr};
 
-/// An operating system, an architecture and its variant, in Go's words.
+/// Most platforms that an error lists.
+const MAX_LISTED: usize = 16;
+
+/// An operating system, an architecture, perhaps a variant of it: `linux/arm/v7`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Platform {
     /// `linux`.
     pub os: String,
-    /// `amd64`, `arm64`, …
+    /// `amd64`, `arm64`, `arm`, …
     pub architecture: String,
-    /// `v7` of `arm`, say.
-    pub variant: Option<String>,
+    /// `v7`, …; empty where none was said.
+    pub variant: String,
 }
 
 impl Platform {
     /// This machine's.
     pub fn host() -> Self {
-        let (architecture, variant) = match std::env::consts::ARCH {
-            "x86_64" => ("amd64", None),
-            "aarch64" => ("arm64", None),
-            "arm" => ("arm", Some("v7")),
-            "x86" => ("386", None),
-            "powerpc64" => ("ppc64le", None),
-            other => (other, None),
+        Self::new("linux", ARCH, "")
+    }
+
+    /// With the words that are used for the same thing made one.
+    fn new(os: &str, architecture: &str, variant: &str) -> Self {
+        let (architecture, variant) = match (architecture, variant) {
+            ("x86_64" | "x86-64" | "amd64", "" | "v1") => ("amd64", ""),
+            ("x86_64" | "x86-64" | "amd64", v) => ("amd64", v),
+            ("i386" | "i486" | "i586" | "i686" | "x86" | "386", _) => ("386", ""),
+            ("aarch64" | "arm64", "" | "8" | "v8") => ("arm64", ""),
+            ("aarch64" | "arm64", v) => ("arm64", v),
+            ("armhf", _) | ("arm", "" | "7") => ("arm", "v7"),
+            ("armel", _) | ("arm", "6") => ("arm", "v6"),
+            ("arm", "5") => ("arm", "v5"),
+            ("arm", "8") => ("arm", "v8"),
+            ("loongarch64", v) => ("loong64", v),
+            ("powerpc64", "") if cfg!(target_endian = "little") => ("ppc64le", ""),
+            other => other,
         };
-        Self { os: "linux".to_owned(), architecture: architecture.to_owned(), variant: variant.map(str::to_owned) }
+        Self { os: os.to_owned(), architecture: architecture.to_owned(), variant: variant.to_owned() }
     }
 
-    /// Parses `os/architecture[/variant]`; `aarch64` and `x86_64` are understood too.
+    /// The `platform` of a descriptor, or an image config, which has the same keys; `None` where it names none.
+    pub fn of(value: &Value) -> Option<Self> {
+        let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
+        let (os, architecture) = (text("os"), text("architecture"));
+        let known = !os.is_empty() && !architecture.is_empty() && os != "unknown" && architecture != "unknown";
+        known.then(|| Self::new(&os, &architecture, &text("variant")))
+    }
+
+    /// How well an image for `offered` runs where `self` is wanted: 0 is best, `None` not at all.
     ///
-    /// # Errors
-    /// `usage` where it has not that form.
-    pub fn parse(text: &str) -> Result<Self> {
-        let words: Vec<&str> = text.split('/').collect();
-        let good = |w: &&str| !w.is_empty() && w.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b));
-        match words[..] {
-            [os, arch, ..] if words.len() <= 3 && words.iter().all(good) => Ok(Self {
-                os: os.to_owned(),
-                architecture: match arch {
-                    "x86_64" => "amd64".to_owned(),
-                    "aarch64" => "arm64".to_owned(),
-                    other => other.to_owned(),
-                },
-                variant: words.get(2).map(|v| (*v).to_owned()),
-            }),
-            _ => Err(Error::new(Code::Usage, format!("platform {text:?} is not OS/ARCH[/VARIANT]"))),
-        }
-    }
-
-    /// The descriptor in `index` that is for this platform: the highest variant that runs here.
-    ///
-    /// # Errors
-    /// `not-found`, listing the platforms that are there; `invalid` where it is no index.
-    pub fn select<'a>(&self, index: &'a Value, name: &str) -> Result<&'a Value> {
-        let list = index.get("manifests").and_then(Value::as_array);
-        let list = list.ok_or_else(|| Error::new(Code::Invalid, format!("index of {name} has no manifests")))?;
-        let mut fitting: Vec<(u32, &Value)> =
-            list.iter().filter_map(|entry| Some((self.fits(entry.get("platform")?)?, entry))).collect();
-        // The first of the best: an index lists what it prefers first.
-        fitting.sort_by_key(|(variant, _)| std::cmp::Reverse(*variant));
-        if let Some((_, entry)) = fitting.first() {
-            return Ok(entry);
-        }
-        // An index of one image that says no platform is that image's.
-        if let [only] = list.as_slice()
-            && only.get("platform").is_none()
-        {
-            return Ok(only);
-        }
-        let there: Vec<String> = list
-            .iter()
-            .filter_map(|e| Self::of(e.get("platform")?))
-            .filter(|p| p.os != "unknown")
-            .map(|p| p.to_string())
-            .collect();
-        Err(Error::new(Code::NotFound, format!("image {name} is not there for {self}"))
-            .hint(format!("it is there for {}", there.join(", "))))
-    }
-
-    fn of(value: &Value) -> Option<Self> {
-        let text = |key: &str| Some(value.get(key)?.as_str()?.to_owned());
-        Some(Self { os: text("os")?, architecture: text("architecture")?, variant: text("variant") })
-    }
-
-    /// How well a platform of an index fits: its variant's number, `None` where it does not run here.
-    fn fits(&self, value: &Value) -> Option<u32> {
-        let other = Self::of(value)?;
-        if other.os != self.os || other.architecture != self.architecture {
+    /// A variant runs what its elders run: arm v7 also v6 and v5, amd64 v3 also v2 and plain.
+    pub fn rank(&self, offered: &Self) -> Option<u32> {
+        if self.os != offered.os || self.architecture != offered.architecture {
             return None;
         }
-        let number = |v: Option<&str>| v.and_then(|v| v.trim_start_matches('v').parse().ok());
-        // arm64 without a variant is v8, arm without one v7 (containerd's and docker's rule).
-        let default = match self.architecture.as_str() {
-            "arm64" => 8,
-            "arm" => 7,
-            _ => 1,
+        if self.variant == offered.variant {
+            return Some(0);
+        }
+        self.level()?.checked_sub(offered.level()?)
+    }
+
+    /// The entry of an index for this platform; the first of the best.
+    ///
+    /// # Errors
+    /// `not-found`, listing what the image is there for; `name` is what it is called.
+    pub fn select<'a>(&self, index: &'a Value, name: &str) -> Result<&'a Value> {
+        let entries = index.get("manifests").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let with_platform: Vec<(Self, &Value)> =
+            entries.iter().filter_map(|entry| Some((Self::of(entry.get("platform")?)?, entry))).collect();
+        let ranked = with_platform.iter().filter_map(|(offered, entry)| Some((self.rank(offered)?, *entry)));
+        if let Some((_, entry)) = ranked.min_by_key(|(rank, _)| *rank) {
+            return Ok(entry);
+        }
+        if let ([entry], true) = (entries, with_platform.is_empty()) {
+            // One image of which no platform is said: there is nothing to choose, and its config will tell.
+            return Ok(entry);
+        }
+        let mut offered: Vec<String> = with_platform.iter().map(|(p, _)| p.to_string()).collect();
+        offered.sort();
+        offered.dedup();
+        let more = offered.len().saturating_sub(MAX_LISTED);
+        offered.truncate(MAX_LISTED);
+        let list = match (offered.is_empty(), more) {
+            (true, _) => "none at all".to_owned(),
+            (false, 0) => offered.join(", "),
+            (false, more) => format!("{} and {more} more", offered.join(", ")),
         };
-        let wanted: u32 = number(self.variant.as_deref()).unwrap_or(default);
-        let offered: u32 = match other.variant.as_deref() {
-            None => default,
-            Some(v) => number(Some(v))?,
+        Err(Error::new(Code::NotFound, format!("{name} has no image for {self}; it has {list}")))
+    }
+
+    /// The number of the variant; without one, the least of the architecture.
+    fn level(&self) -> Option<u32> {
+        let least = match self.architecture.as_str() {
+            "amd64" => 10,
+            "arm64" => 80,
+            _ => return self.variant.strip_prefix('v')?.parse().ok().map(|n: u32| n * 10),
         };
-        (offered <= wanted).then_some(offered)
+        match self.variant.strip_prefix('v') {
+            None => Some(least),
+            // arm64 counts v8, v8.1, …, v9.
+            Some(v) => {
+                let (major, minor) = v.split_once('.').unwrap_or((v, "0"));
+                Some(major.parse::<u32>().ok()?.min(99) * 10 + minor.parse::<u32>().ok()?.min(9))
+            }
+        }
     }
 }
 
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.os, self.architecture)?;
-        match &self.variant {
-            Some(variant) => write!(f, "/{variant}"),
-            None => Ok(()),
+        if self.variant.is_empty() { Ok(()) } else { write!(f, "/{}", self.variant) }
+    }
+}
+
+impl FromStr for Platform {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let lower = text.to_ascii_lowercase();
+        let parts: Vec<&str> = lower.split('/').collect();
+        let good =
+            |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        if !parts.iter().all(good) {
+            return Err("expected OS/ARCH[/VARIANT]".to_owned());
+        }
+        match parts.as_slice() {
+            ["linux"] => Ok(Self::host()),
+            [architecture] => Ok(Self::new("linux", architecture, "")),
+            [os, architecture] => Ok(Self::new(os, architecture, "")),
+            [os, architecture, variant] => Ok(Self::new(os, architecture, variant)),
+            _ => Err("expected OS/ARCH[/VARIANT]".to_owned()),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use ctr_core::json;
 
+    fn rank(wanted: &str, offered: &str) -> Option<u32> {
+        wanted.parse::<Platform>().unwrap().rank(&offered.parse().unwrap())
+    }
+
     #[test]
-    fn the_highest_variant_that_runs_is_chosen() {
-        let entry = |arch: &str, variant: Option<&str>| {
-            let mut p = json!({"os": "linux", "architecture": arch});
-            if let Some(v) = variant {
-                p["variant"] = json!(v);
-            }
-            json!({"digest": format!("{arch}-{variant:?}"), "platform": p})
-        };
-        let index = json!({"manifests": [entry("amd64", None), entry("arm", Some("v5")), entry("arm", Some("v7")), entry("arm", Some("v6"))]});
-        let pick = |text: &str| Platform::parse(text).unwrap().select(&index, "x").map(|e| e["digest"].clone());
-        assert_eq!(pick("linux/amd64").unwrap(), json!("amd64-None"));
-        assert_eq!(pick("linux/arm/v6").unwrap(), json!("arm-Some(\"v6\")"));
-        assert_eq!(pick("linux/arm").unwrap(), json!("arm-Some(\"v7\")"));
-        let error = pick("linux/s390x").unwrap_err();
-        assert!(error.hint.unwrap().contains("linux/arm/v5"));
-        assert!(Platform::parse("linux").is_err());
+    fn one_word_for_one_thing() {
+        for (typed, shown) in [
+            ("linux/x86_64", "linux/amd64"),
+            ("amd64", "linux/amd64"),
+            ("linux/amd64/v1", "linux/amd64"),
+            ("linux/arm64/v8", "linux/arm64"),
+            ("Linux/ARM", "linux/arm/v7"),
+            ("armel", "linux/arm/v6"),
+            ("windows/amd64", "windows/amd64"),
+        ] {
+            assert_eq!(typed.parse::<Platform>().unwrap().to_string(), shown);
+        }
+        for bad in ["", "/", "linux/", "a/b/c/d", "linux/am d64"] {
+            assert!(bad.parse::<Platform>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_variant_runs_what_its_elders_run() {
+        assert_eq!(rank("linux/arm/v7", "linux/arm/v7"), Some(0));
+        assert!(rank("linux/arm/v7", "linux/arm/v6") < rank("linux/arm/v7", "linux/arm/v5"));
+        assert_eq!(rank("linux/arm/v6", "linux/arm/v7"), None);
+        assert_eq!(rank("linux/amd64", "linux/amd64/v2"), None);
+        assert!(rank("linux/amd64/v3", "linux/amd64").is_some());
+        assert_eq!(rank("linux/arm64", "linux/arm/v7"), None);
+        assert_eq!(rank("linux/arm64", "linux/arm64/v9"), None);
+        assert_eq!(rank("linux/riscv64", "linux/riscv64"), Some(0));
+        assert_eq!(rank("linux/amd64", "windows/amd64"), None);
+    }
+
+    #[test]
+    fn attestations_have_no_platform() {
+        assert_eq!(Platform::of(&json!({"os": "unknown", "architecture": "unknown"})), None);
+        assert_eq!(Platform::of(&json!({})), None);
+        let arm = Platform::of(&json!({"os": "linux", "architecture": "arm", "variant": "v6"})).unwrap();
+        assert_eq!(arm.to_string(), "linux/arm/v6");
+    }
+
+    fn entry(digest: &str, platform: &str) -> Value {
+        let p: Vec<&str> = platform.split('/').collect();
+        json!({"digest": digest, "platform": {"os": p[0], "architecture": p[1], "variant": p.get(2).unwrap_or(&"")}})
+    }
+
+    fn chosen(entries: &[Value], platform: &str) -> Result<String> {
+        let index = json!({"manifests": entries});
+        platform.parse::<Platform>().unwrap().select(&index, "x").map(|e| e["digest"].as_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn the_best_variant_wins_and_a_miss_says_what_there_is() {
+        let all = [
+            entry("5", "linux/arm/v5"),
+            entry("a", "linux/amd64"),
+            entry("6", "linux/arm/v6"),
+            entry("u", "unknown/unknown"),
+            entry("8", "linux/arm64/v8"),
+        ];
+        for (platform, digest) in [
+            ("linux/amd64", "a"),
+            ("linux/arm64", "8"),
+            ("linux/arm/v7", "6"),
+            ("linux/arm/v6", "6"),
+            ("linux/arm/v5", "5"),
+        ] {
+            assert_eq!(chosen(&all, platform).unwrap(), digest, "{platform}");
+        }
+        let error = chosen(&all, "linux/s390x").unwrap_err();
+        assert_eq!(error.code, Code::NotFound);
+        assert!(error.message.ends_with("it has linux/amd64, linux/arm/v5, linux/arm/v6, linux/arm64"), "{error}");
+        assert!(chosen(&[], "linux/amd64").unwrap_err().message.ends_with("it has none at all"));
+    }
+
+    #[test]
+    fn a_lone_image_without_platform_is_taken() {
+        assert_eq!(chosen(&[json!({"digest": "x"})], "linux/amd64").unwrap(), "x");
+        assert!(chosen(&[json!({"digest": "x"}), json!({"digest": "y"})], "linux/amd64").is_err());
     }
 }

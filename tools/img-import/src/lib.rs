@@ -28,7 +28,7 @@ pub struct ImgImport {
     message: Option<String>,
     /// The platform that the files are for
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
-    platform: Option<String>,
+    platform: Option<Platform>,
 }
 
 impl Tool for ImgImport {
@@ -49,7 +49,7 @@ impl Tool for ImgImport {
         for instruction in &self.changes {
             change::apply(&mut config, instruction)?;
         }
-        let platform = self.platform.as_deref().map_or_else(|| Ok(Platform::host()), Platform::parse)?;
+        let platform = self.platform.clone().unwrap_or_else(Platform::host);
         if trace::dry_run() {
             let what = || json!({"source": source, "ref": reference.as_ref().map(Reference::to_string)});
             trace::act("import", what, || Ok(()))?;
@@ -146,8 +146,8 @@ fn config(platform: &Platform, config: Map<String, Value>, diff_id: &Digest, com
         "rootfs": {"type": "layers", "diff_ids": [diff_id.as_str()]},
         "history": [{"created": created, "comment": comment}],
     });
-    if let Some(variant) = &platform.variant {
-        all["variant"] = json!(variant);
+    if !platform.variant.is_empty() {
+        all["variant"] = json!(platform.variant);
     }
     all
 }

@@ -21,7 +21,7 @@ pub struct ImgLoad {
     reference: Option<String>,
     /// Of an image for several platforms, load this one
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
-    platform: Option<String>,
+    platform: Option<Platform>,
 }
 
 /// An image that was loaded, and by which reference (none: dangling).
@@ -37,7 +37,7 @@ impl Tool for ImgLoad {
 
     fn add(&mut self, doc: &mut Document, _: &Common) -> Result<Done> {
         let wanted = self.reference.as_deref().map(Reference::parse).transpose()?;
-        let platform = self.platform.as_deref().map_or_else(|| Ok(Platform::host()), Platform::parse)?;
+        let platform = self.platform.clone().unwrap_or_else(Platform::host);
         if trace::dry_run() {
             trace::act("load", || json!({"source": self.input}), || Ok(()))?;
             return Ok(Done::Print);

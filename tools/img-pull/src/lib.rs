@@ -5,15 +5,13 @@ mod content;
 mod gc;
 mod image;
 mod layers;
-pub mod platform;
 mod progress;
 mod pull;
 mod resolve;
 
 use clap::{Args as ClapArgs, ValueEnum};
 use ctr_core::{Code, Common, Document, Done, Error, Result, Tool, Value};
-use ctr_store::Reference;
-use platform::Platform;
+use ctr_store::{Platform, Reference};
 use progress::Style;
 use std::path::PathBuf;
 

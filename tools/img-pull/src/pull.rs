@@ -5,13 +5,12 @@ use crate::{
     content::Source,
     image::{self, Blobs},
     layers,
-    platform::Platform,
     progress::Progress,
     resolve,
 };
 use ctr_core::{Code, Document, Done, Error, Image, Result, Tool, json, trace};
 use ctr_registry::{Options, Session};
-use ctr_store::{Digest, Entry, MAX_CONFIG, Reference, Store};
+use ctr_store::{Digest, Entry, MAX_CONFIG, Platform, Reference, Store};
 use std::{collections::HashSet, io::ErrorKind, sync::Arc};
 
 /// How often blobs are fetched again that a removal at the same time takes away.

@@ -1,15 +1,12 @@
 //! From a reference to the manifest of one image: through an index, by platform.
 
-use crate::{content::Source, platform::Platform};
+use crate::content::Source;
 use ctr_core::{Code, Error, Result, Value, json};
 use ctr_registry::{Kind, Manifest};
-use ctr_store::{Digest, MAX_MANIFEST, Reference};
+use ctr_store::{Digest, MAX_MANIFEST, Platform, Reference};
 
 /// Most indexes within indexes.
 const MAX_DEPTH: usize = 4;
-/// Most platforms that an error lists.
-const MAX_LISTED: usize = 16;
-
 /// The manifest of one image and how it was found.
 pub(crate) struct Resolved {
     pub manifest: Manifest,
@@ -36,7 +33,7 @@ pub(crate) fn resolve(source: &Source, reference: &Reference, platform: &Platfor
             }
             return Ok(Resolved { manifest, descriptor, source: served });
         }
-        chosen = choose(&manifest.value, reference, platform)?.clone();
+        chosen = platform.select(&manifest.value, &reference.to_string())?.clone();
         manifest = child(source, reference, &chosen)?;
     }
     Err(Error::new(Code::Unsupported, format!("{reference} is an index of indexes, more than {MAX_DEPTH} deep")))
@@ -68,80 +65,4 @@ fn child(source: &Source, reference: &Reference, entry: &Value) -> Result<Manife
         return Err(corrupt(format!("manifest {digest} is of another media type than it says")));
     }
     Ok(manifest)
-}
-
-/// The entry of an index for `platform`; the first of the best.
-fn choose<'a>(index: &'a Value, reference: &Reference, platform: &Platform) -> Result<&'a Value> {
-    let entries = index.get("manifests").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let with_platform: Vec<(Platform, &Value)> =
-        entries.iter().filter_map(|entry| Some((Platform::of(entry.get("platform")?)?, entry))).collect();
-    let best = with_platform
-        .iter()
-        .filter_map(|(offered, entry)| Some((platform.rank(offered)?, *entry)))
-        .min_by_key(|(rank, _)| *rank);
-    if let Some((_, entry)) = best {
-        return Ok(entry);
-    }
-    if let ([entry], true) = (entries, with_platform.is_empty()) {
-        // One image of which no platform is said: there is nothing to choose, and its config will tell.
-        return Ok(entry);
-    }
-    let mut offered: Vec<String> = with_platform.iter().map(|(p, _)| p.to_string()).collect();
-    offered.sort();
-    offered.dedup();
-    let more = offered.len().saturating_sub(MAX_LISTED);
-    offered.truncate(MAX_LISTED);
-    let list = match (offered.is_empty(), more) {
-        (true, _) => "none at all".to_owned(),
-        (false, 0) => offered.join(", "),
-        (false, more) => format!("{} and {more} more", offered.join(", ")),
-    };
-    Err(Error::new(Code::NotFound, format!("{reference} has no image for {platform}; it has {list}")))
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    fn entry(digest: &str, platform: &str) -> Value {
-        let p: Vec<&str> = platform.split('/').collect();
-        json!({"digest": digest, "platform": {"os": p[0], "architecture": p[1], "variant": p.get(2).unwrap_or(&"")}})
-    }
-
-    fn chosen(entries: &[Value], platform: &str) -> Result<String> {
-        let index = json!({"manifests": entries});
-        let reference = Reference::parse("x").unwrap();
-        choose(&index, &reference, &platform.parse().unwrap()).map(|e| e["digest"].as_str().unwrap().to_owned())
-    }
-
-    #[test]
-    fn the_best_variant_wins_and_a_miss_says_what_there_is() {
-        let all = [
-            entry("5", "linux/arm/v5"),
-            entry("a", "linux/amd64"),
-            entry("6", "linux/arm/v6"),
-            entry("u", "unknown/unknown"),
-            entry("8", "linux/arm64/v8"),
-        ];
-        for (platform, digest) in [
-            ("linux/amd64", "a"),
-            ("linux/arm64", "8"),
-            ("linux/arm/v7", "6"),
-            ("linux/arm/v6", "6"),
-            ("linux/arm/v5", "5"),
-        ] {
-            assert_eq!(chosen(&all, platform).unwrap(), digest, "{platform}");
-        }
-        let error = chosen(&all, "linux/s390x").unwrap_err();
-        assert_eq!(error.code, Code::NotFound);
-        assert!(error.message.ends_with("it has linux/amd64, linux/arm/v5, linux/arm/v6, linux/arm64"), "{error}");
-        assert!(chosen(&[], "linux/amd64").unwrap_err().message.ends_with("it has none at all"));
-    }
-
-    #[test]
-    fn a_lone_image_without_platform_is_taken() {
-        assert_eq!(chosen(&[json!({"digest": "x"})], "linux/amd64").unwrap(), "x");
-        assert!(chosen(&[json!({"digest": "x"}), json!({"digest": "y"})], "linux/amd64").is_err());
-    }
 }
