@@ -9,8 +9,11 @@ mod img_pull;
 mod img_unpack;
 mod install;
 mod lint;
+mod ns_spawn;
 mod pipe;
 mod run;
+mod runtime;
+mod runtime_escapes;
 mod seccomp;
 mod store;
 
@@ -28,8 +31,11 @@ fn all() -> Vec<Test> {
         img_unpack::tests,
         install::tests,
         lint::tests,
+        ns_spawn::tests,
         pipe::tests,
         run::tests,
+        runtime::tests,
+        runtime_escapes::tests,
         seccomp::tests,
         store::tests,
     ];

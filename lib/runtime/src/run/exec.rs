@@ -14,6 +14,8 @@ const NOT_FOUND: u8 = 127;
 /// A command with its arguments and environment, ready for execve(2).
 pub struct Command {
     name: String,
+    /// It has no slash: it is looked for along PATH.
+    searched: bool,
     candidates: Vec<CString>,
     /// Arguments, the name first.
     pub argv: Vec<CString>,
@@ -27,13 +29,15 @@ impl Command {
         let Some(name) = args.first().filter(|n| !n.is_empty()) else {
             return Err(Error::new(Code::Invalid, "no command to run").exit(CANNOT_RUN));
         };
-        let candidates = if name.contains('/') {
-            vec![name.clone()]
-        } else {
+        let searched = !name.contains('/');
+        let candidates = if searched {
             let path = env.iter().rev().find_map(|e| e.strip_prefix("PATH=")).unwrap_or(DEFAULT_PATH);
             path.split(':').map(|dir| format!("{}/{name}", if dir.is_empty() { "." } else { dir })).collect()
+        } else {
+            vec![name.clone()]
         };
-        Ok(Self { name: name.clone(), candidates: strings(&candidates)?, argv: strings(args)?, envp: strings(env)? })
+        let (name, candidates) = (name.clone(), strings(&candidates)?);
+        Ok(Self { name, searched, candidates, argv: strings(args)?, envp: strings(env)? })
     }
 
     /// Becomes the command; returns only to say why it could not.
@@ -45,8 +49,8 @@ impl Command {
         for path in &self.candidates {
             let error = sys::execve(path, &self.argv, &self.envp);
             match error.raw_os_error() {
-                Some(libc::ENOENT | libc::ENOTDIR) if self.candidates.len() > 1 => {}
-                Some(libc::EACCES) if self.candidates.len() > 1 => {
+                Some(libc::ENOENT | libc::ENOTDIR) if self.searched => {}
+                Some(libc::EACCES) if self.searched => {
                     if !is_dir(path) {
                         denied = Some(path);
                     }

@@ -1,0 +1,308 @@
+//! The engine of ns-spawn, driven by bundles: namespaces, mounts, ids, signals, statuses.
+
+pub mod bundle;
+
+use bundle::Bundle;
+use ctr_tests::*;
+use nix::sys::signal::Signal;
+use std::{fs, path::Path, thread, time::Duration};
+
+pub fn tests() -> Vec<Test> {
+    tests!("runtime",
+        ["root", "busybox"]:
+            statuses_of_what_cannot_run,
+            statuses_of_the_command,
+            signals_reach_pid_1,
+            the_command_dies_with_the_tool,
+            the_init_reaps_forwards_and_keeps_no_streams,
+            nobody_reads_stdin,
+            user_groups_capabilities_and_mask,
+            the_root_is_read_only,
+            limits_are_set,
+            clocks_are_shifted,
+            parameters_are_set,
+            what_is_not_done_is_refused,
+            a_plan_is_printed_and_nothing_done,
+            failures_say_why_however_fast;
+        ["root", "busybox", "userns"]:
+            a_user_namespace_maps_ids,
+            namespaces_are_joined;
+        ["root", "busybox", "cgroup1"]:
+            the_process_is_in_its_cgroup
+    )
+}
+
+fn statuses_of_what_cannot_run() {
+    let host = Host::new();
+    let mut bundle = Bundle::new(&host);
+    fs::write(bundle.root().join("etc/script"), "#!/no/such\n").unwrap();
+    fs::write(bundle.root().join("etc/text"), "text\n").unwrap();
+    host.sh(&format!("chmod 755 {}/etc/script", bundle.root().display())).ok();
+    for (command, status, reason) in [
+        ("nope", 127, "not found in $PATH"),
+        ("/nope", 127, "No such file"),
+        ("/etc/script", 127, "interpreter"),
+        ("/tmp", 126, "directory"),
+        ("/etc/text", 126, "Permission denied"),
+        ("/bin/busybox/x", 126, "Not a directory"),
+    ] {
+        for init in ["false", "true"] {
+            bundle.set("/annotations", json!({"ctr.init": init}));
+            bundle.run(&[command]).fails(status).stderr_has(reason);
+        }
+    }
+    // A name that is no program in one place of PATH may be one in the next.
+    fs::create_dir_all(bundle.root().join("first/true")).unwrap();
+    fs::write(bundle.root().join("first/echo"), "").unwrap();
+    bundle.set("/process/env", json!(["PATH=/first:/bin"]));
+    bundle.run(&["true"]).ok();
+    bundle.run(&["echo", "found"]).ok().stdout_is("found\n");
+}
+
+fn statuses_of_the_command() {
+    let host = Host::new();
+    let mut bundle = Bundle::new(&host);
+    bundle.sh("exit 7").exits(7);
+    // The kernel shields PID 1 from signals of its own namespace.
+    bundle.sh("kill -9 $$; exit 3").exits(3);
+    bundle.set("/annotations", json!({"ctr.init": "true"}));
+    bundle.sh("exit 7").exits(7);
+    bundle.sh("kill -9 $$").exits(137);
+    bundle.sh("kill -TERM $$").exits(143);
+}
+
+fn signals_reach_pid_1() {
+    let host = Host::new();
+    let mut bundle = Bundle::new(&host);
+    let trap = "trap 'echo got it; exit 5' USR1; echo up; while :; do sleep 0.02; done";
+    let running = bundle.cmd(&["sh", "-c", trap]).spawn();
+    host.process(&format!("sh -c {trap}"));
+    thread::sleep(Duration::from_millis(200));
+    running.signal(Signal::SIGUSR1);
+    running.wait().exits(5).stdout_has("got it");
+    let running = bundle.cmd(&["sleep", "1001"]).spawn();
+    let pid = host.process("sleep 1001");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    running.wait().exits(137);
+}
+
+fn the_command_dies_with_the_tool() {
+    let host = Host::new();
+    for init in ["false", "true"] {
+        let mut bundle = Bundle::new(&host);
+        bundle.set("/annotations", json!({"ctr.init": init}));
+        bundle.set("/process/user", json!({"uid": 1000, "gid": 1000}));
+        let running = bundle.cmd(&["sleep", "1002"]).spawn();
+        let pid = host.process("sleep 1002");
+        running.signal(Signal::SIGKILL);
+        let start = std::time::Instant::now();
+        let gone = || {
+            let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            state.is_empty() || state.rsplit(')').next().is_some_and(|s| s.trim().starts_with(['Z', 'X']))
+        };
+        while !gone() {
+            assert!(start.elapsed() < Duration::from_secs(5), "it runs on");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+fn the_init_reaps_forwards_and_keeps_no_streams() {
+    let host = Host::new();
+    let mut bundle = Bundle::new(&host);
+    bundle.set("/annotations", json!({"ctr.init": "true"}));
+    let out = bundle.sh("readlink /proc/1/fd/1; for i in 1 2 3; do (true & true); done; sleep 0.2; ps").succeeds().text();
+    assert!(out.starts_with("/dev/null\n") && out.contains("ctr-init -- sh"), "{out}");
+    assert!(!out.contains("[true]"), "zombies: {out}");
+    let running = bundle.cmd(&["sleep", "1003"]).spawn();
+    host.process("sleep 1003");
+    running.signal(Signal::SIGTERM);
+    running.wait().exits(143);
+}
+
+fn nobody_reads_stdin() {
+    let host = Host::new();
+    let mut bundle = Bundle::new(&host);
+    bundle.cmd(&["sleep", "0"]);
+    host.sh(&format!("yes | ns-spawn -b {}", bundle.dir.display())).exits(0);
+    bundle.cmd(&["wc", "-c"]).stdin("abc").run().ok().stdout_is("3\n");
+    bundle.cmd(&["yes"]);
+    host.sh(&format!("ns-spawn -b {} | head -n 1", bundle.dir.display())).exits(0).stdout_is("y\n");
+}
+
+fn user_groups_capabilities_and_mask() {
+    let host = Host::new();
+    let mut bundle = Bundle::new(&host);
+    bundle.set("/process/user", json!({"uid": 1000, "gid": 1001, "additionalGids": [7, 8], "umask": 23}));
+    let script = "grep -E 'Uid|Gid|Groups|Cap|NoNewPrivs|SigIgn|SigBlk' /proc/self/status; umask; echo x >/dev/stdout";
+    let out = bundle.sh(script).ok().text();
+    for line in [
+        "Uid:\t1000\t1000\t1000\t1000",
+        "Gid:\t1001\t1001\t1001\t1001",
+        "Groups:\t7 8 ",
+        "CapPrm:\t0000000000000000",
+        "CapBnd:\t00000000a80425fb",
+        "SigIgn:\t0000000000000000",
+        "SigBlk:\t0000000000000000",
+        "NoNewPrivs:\t0",
+        "0027",
+    ] {
+        assert!(out.lines().any(|l| l == line), "no {line:?} in {out}");
+    }
+    let mut bundle = Bundle::new(&host);
+    bundle.set("/process/noNewPrivileges", json!(true));
+    let ambient = json!(["CAP_NET_BIND_SERVICE"]);
+    for set in ["inheritable", "ambient"] {
+        bundle.set(&format!("/process/capabilities/{set}"), ambient.clone());
+    }
+    bundle.set("/process/user", json!({"uid": 1000, "gid": 1000}));
+    let out = bundle.sh("grep -E 'CapEff|NoNew' /proc/self/status").ok().text();
+    assert_eq!(out, "CapEff:\t0000000000000400\nNoNewPrivs:\t1\n");
+}
+
+fn the_root_is_read_only() {
+    let host = Host::new();
+    let mut bundle = Bundle::new(&host);
+    bundle.set("/root/readonly", json!(true)).set("/process/cwd", json!("/made/for/it"));
+    bundle.sh("pwd; touch /x || touch /dev/shm/x && echo only there").exits(0).stdout_is("/made/for/it\nonly there\n");
+    bundle.sh("echo 1 >/proc/sys/kernel/domainname || echo refused").exits(0).stdout_is("refused\n");
+}
+
+fn limits_are_set() {
+    let host = Host::new();
+    let mut bundle = Bundle::new(&host);
+    bundle.set("/process/rlimits", json!([{"type": "RLIMIT_NOFILE", "soft": 100, "hard": 200}]));
+    bundle.sh("ulimit -n; ulimit -Hn").ok().stdout_is("100\n200\n");
+    bundle.set("/process/rlimits", json!([{"type": "RLIMIT_NOFILE", "soft": 3, "hard": 2}]));
+    bundle.run(&["true"]).fails(125).stderr_has("RLIMIT_NOFILE");
+}
+
+fn clocks_are_shifted() {
+    let host = Host::new();
+    let mut bundle = Bundle::new(&host);
+    bundle.add("/linux/namespaces", json!({"type": "time"}));
+    bundle.set("/linux/timeOffsets", json!({"boottime": {"secs": 8_640_000}}));
+    bundle.run(&["cat", "/proc/uptime"]).ok().stdout_has("");
+    let seconds: f64 = bundle.sh("cut -d. -f1 /proc/uptime").ok().text().trim().parse().unwrap();
+    assert!(seconds > 8_640_000.0, "{seconds}");
+}
+
+fn parameters_are_set() {
+    let host = Host::new();
+    let mut bundle = Bundle::new(&host);
+    bundle.set("/linux/sysctl", json!({"net.ipv4.ip_unprivileged_port_start": "99", "kernel.shmmax": "4096"}));
+    bundle.set("/process/oomScoreAdj", json!(300));
+    let script = "cd /proc/sys; cat net/ipv4/ip_unprivileged_port_start kernel/shmmax /proc/self/oom_score_adj; hostname";
+    bundle.sh(script).ok().stdout_is("99\n4096\n300\ntest\n");
+}
+
+fn what_is_not_done_is_refused() {
+    let host = Host::new();
+    let hook = json!({"poststart": [{"path": "/bin/true"}]});
+    for (at, value) in [
+        ("/hooks", hook),
+        ("/process/apparmorProfile", json!("docker-default")),
+        ("/process/selinuxLabel", json!("x")),
+        ("/linux/rootfsPropagation", json!("shared")),
+    ] {
+        let mut bundle = Bundle::new(&host);
+        bundle.set(at, value).run(&["true"]).fails(125).stderr_has("not supported");
+    }
+    let mut bundle = Bundle::new(&host);
+    bundle.namespace("mount", "").run(&["true"]).fails(125).stderr_has("mount namespace");
+    bundle = Bundle::new(&host);
+    bundle.namespace("uts", "").run(&["true"]).fails(125).stderr_has("uts");
+}
+
+fn a_plan_is_printed_and_nothing_done() {
+    let host = Host::new();
+    let mut bundle = Bundle::new(&host);
+    bundle.set("/process/cwd", json!("/made/for/it"));
+    let ran = bundle.cmd(&["sh", "-c", "echo ran"]).arg("--dry-run").run().exits(0).stdout_is("");
+    let ops: Vec<String> =
+        ran.stderr_text().lines().map(|l| serde_json::from_str::<Value>(l).unwrap()["op"].as_str().unwrap().to_owned()).collect();
+    for op in ["clone", "root", "mount", "dev", "mask", "readonly", "pivot", "exec"] {
+        assert!(ops.iter().any(|o| o == op), "no {op} in {ops:?}");
+    }
+    assert!(!bundle.root().join("made").exists());
+    // The same lines, with durations, of a run.
+    let ran = bundle.cmd(&["true"]).arg("--trace").run().exits(0);
+    assert!(ran.stderr_text().lines().any(|l| l.contains(r#""op":"pivot""#) && l.contains(r#""ms""#)));
+}
+
+/// The child may fail before the parent has spoken to it, or after: either way the reason arrives.
+fn failures_say_why_however_fast() {
+    let host = Host::new();
+    let mut bundle = Bundle::new(&host);
+    bundle.set("/process/cwd", json!("/proc/self/fd/99"));
+    for _ in 0..50 {
+        bundle.run(&["true"]).fails(125).stderr_has("/proc/self/fd/99");
+    }
+}
+
+fn a_user_namespace_maps_ids() {
+    let host = Host::new();
+    let mut bundle = Bundle::new(&host);
+    bundle.with_user_namespace().set("/process/oomScoreAdj", json!(500));
+    let script = "id -u; cat /proc/self/uid_map | tr -s ' '; touch /made; [ -c /dev/null ] && echo x >/dev/null; cat /proc/self/oom_score_adj";
+    fs::remove_file(bundle.root().join("bin/tr")).ok();
+    std::os::unix::fs::symlink("busybox", bundle.root().join("bin/tr")).unwrap();
+    bundle.sh(script).ok().stdout_is("0\n 0 100000 65536\n500\n");
+    let owner = std::os::unix::fs::MetadataExt::uid(&fs::metadata(bundle.root().join("made")).unwrap());
+    assert_eq!(owner, 100_000);
+}
+
+fn namespaces_are_joined() {
+    let host = Host::new();
+    let mut first = Bundle::new(&host);
+    first.with_user_namespace();
+    let _running = first.cmd(&["sleep", "1004"]).spawn();
+    let pid = host.process("sleep 1004");
+    let path = |kind: &str| format!("/proc/{pid}/ns/{kind}");
+    let same = |kind: &str| fs::read_link(path(kind)).unwrap().to_string_lossy().into_owned();
+
+    // Each by itself from outside, then all, so that every order of joining and cloning is gone through.
+    for kinds in [
+        &[("network", "net")] as &[_],
+        &[("pid", "pid")],
+        &[("user", "user")],
+        &[("user", "user"), ("pid", "pid"), ("network", "net"), ("ipc", "ipc"), ("uts", "uts"), ("cgroup", "cgroup")],
+        &[("user", "user"), ("pid", "pid"), ("network", "net"), ("ipc", "ipc"), ("uts", "uts"), ("cgroup", "cgroup"), ("mount", "mnt")],
+    ] {
+        let mut second = Bundle::new(&host);
+        second.spec.as_object_mut().unwrap().remove("hostname");
+        if kinds.iter().any(|(kind, _)| *kind == "user") {
+            host.sh(&format!("chown -R -h 100000:100000 {}", second.root().display())).ok();
+        }
+        for (kind, file) in kinds {
+            second.namespace(kind, &path(file));
+        }
+        let out = second.sh("for n in /proc/self/ns/*; do readlink $n; done").ok().text();
+        for (_, file) in kinds {
+            assert!(out.lines().any(|line| line == same(file)), "{file} not joined: {out}");
+        }
+    }
+    let mut third = Bundle::new(&host);
+    third.namespace("network", "/no/such").run(&["true"]).fails(125).stderr_has("/no/such");
+}
+
+fn the_process_is_in_its_cgroup() {
+    let host = Host::new();
+    let name = format!("ctr-test-{}", std::process::id());
+    let group = Path::new("/sys/fs/cgroup/pids").join(&name);
+    fs::create_dir(&group).unwrap();
+    let mut bundle = Bundle::new(&host);
+    bundle.set("/linux/cgroupsPath", json!(format!("/{name}")));
+    let running = bundle.cmd(&["sleep", "1005"]).spawn();
+    let pid = host.process("sleep 1005").to_string();
+    let inside = fs::read_to_string(group.join("cgroup.procs")).unwrap();
+    drop(running);
+    let ran = bundle.sh("grep :pids: /proc/self/cgroup; ls /sys/fs/cgroup/pids/pids.max");
+    bundle.set("/linux/cgroupsPath", json!("/no/such")).run(&["true"]).fails(125).stderr_has("/no/such");
+    while fs::remove_dir(&group).is_err() {
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert!(inside.lines().any(|line| line == pid));
+    let out = ran.ok().text();
+    assert!(out.contains(":pids:/\n") && out.contains("pids.max"), "{out}");
+}
