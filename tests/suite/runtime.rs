@@ -111,7 +111,8 @@ fn the_init_reaps_forwards_and_keeps_no_streams() {
     let host = Host::new();
     let mut bundle = Bundle::new(&host);
     bundle.set("/annotations", json!({"ctr.init": "true"}));
-    let out = bundle.sh("readlink /proc/1/fd/1; for i in 1 2 3; do (true & true); done; sleep 0.2; ps").succeeds().text();
+    let out =
+        bundle.sh("readlink /proc/1/fd/1; for i in 1 2 3; do (true & true); done; sleep 0.2; ps").succeeds().text();
     assert!(out.starts_with("/dev/null\n") && out.contains("ctr-init -- sh"), "{out}");
     assert!(!out.contains("[true]"), "zombies: {out}");
     let running = bundle.cmd(&["sleep", "1003"]).spawn();
@@ -192,7 +193,8 @@ fn parameters_are_set() {
     let mut bundle = Bundle::new(&host);
     bundle.set("/linux/sysctl", json!({"net.ipv4.ip_unprivileged_port_start": "99", "kernel.shmmax": "4096"}));
     bundle.set("/process/oomScoreAdj", json!(300));
-    let script = "cd /proc/sys; cat net/ipv4/ip_unprivileged_port_start kernel/shmmax /proc/self/oom_score_adj; hostname";
+    let script =
+        "cd /proc/sys; cat net/ipv4/ip_unprivileged_port_start kernel/shmmax /proc/self/oom_score_adj; hostname";
     bundle.sh(script).ok().stdout_is("99\n4096\n300\ntest\n");
 }
 
@@ -219,8 +221,11 @@ fn a_plan_is_printed_and_nothing_done() {
     let mut bundle = Bundle::new(&host);
     bundle.set("/process/cwd", json!("/made/for/it"));
     let ran = bundle.cmd(&["sh", "-c", "echo ran"]).arg("--dry-run").run().exits(0).stdout_is("");
-    let ops: Vec<String> =
-        ran.stderr_text().lines().map(|l| serde_json::from_str::<Value>(l).unwrap()["op"].as_str().unwrap().to_owned()).collect();
+    let ops: Vec<String> = ran
+        .stderr_text()
+        .lines()
+        .map(|l| serde_json::from_str::<Value>(l).unwrap()["op"].as_str().unwrap().to_owned())
+        .collect();
     for op in ["clone", "root", "mount", "dev", "mask", "readonly", "pivot", "exec"] {
         assert!(ops.iter().any(|o| o == op), "no {op} in {ops:?}");
     }
@@ -267,7 +272,15 @@ fn namespaces_are_joined() {
         &[("pid", "pid")],
         &[("user", "user")],
         &[("user", "user"), ("pid", "pid"), ("network", "net"), ("ipc", "ipc"), ("uts", "uts"), ("cgroup", "cgroup")],
-        &[("user", "user"), ("pid", "pid"), ("network", "net"), ("ipc", "ipc"), ("uts", "uts"), ("cgroup", "cgroup"), ("mount", "mnt")],
+        &[
+            ("user", "user"),
+            ("pid", "pid"),
+            ("network", "net"),
+            ("ipc", "ipc"),
+            ("uts", "uts"),
+            ("cgroup", "cgroup"),
+            ("mount", "mnt"),
+        ],
     ] {
         let mut second = Bundle::new(&host);
         second.spec.as_object_mut().unwrap().remove("hostname");

@@ -116,9 +116,12 @@ fn links_for_console_and_ptmx() {
 fn a_false_null_device() {
     let host = Host::new();
     let victim = Victim::new(&host);
-    for plant in [|null: &Path, _: &Path| fs::write(null, "").unwrap(), |null: &Path, v: &Path| {
-        symlink(v.join("file"), null).unwrap();
-    }] {
+    for plant in [
+        |null: &Path, _: &Path| fs::write(null, "").unwrap(),
+        |null: &Path, v: &Path| {
+            symlink(v.join("file"), null).unwrap();
+        },
+    ] {
         let mut bundle = Bundle::new(&host);
         plant(&bundle.root().join("dev/null"), victim.path());
         bundle.without_mount("/dev").without_mount("/dev/pts").run(&["true"]).fails(125).stderr_has("/dev/null");

@@ -4,9 +4,37 @@ use ctr_tests::*;
 use std::{fs, os::unix::fs::symlink, path::PathBuf};
 
 const APPLETS: &[&str] = &[
-    "cat", "chmod", "cut", "date", "dd", "echo", "grep", "head", "hostname", "id", "ip", "kill", "ls", "mkdir", "mknod",
-    "mount", "ps", "pwd", "readlink", "sh", "sha256sum", "sleep", "stat", "stty", "touch", "true", "tty", "umask",
-    "uptime", "wc", "yes",
+    "cat",
+    "chmod",
+    "cut",
+    "date",
+    "dd",
+    "echo",
+    "grep",
+    "head",
+    "hostname",
+    "id",
+    "ip",
+    "kill",
+    "ls",
+    "mkdir",
+    "mknod",
+    "mount",
+    "ps",
+    "pwd",
+    "readlink",
+    "sh",
+    "sha256sum",
+    "sleep",
+    "stat",
+    "stty",
+    "touch",
+    "true",
+    "tty",
+    "umask",
+    "uptime",
+    "wc",
+    "yes",
 ];
 
 pub struct Bundle<'a> {
@@ -95,8 +123,19 @@ impl<'a> Bundle<'a> {
 
 fn spec() -> Value {
     let caps = json!([
-        "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SETGID",
-        "CAP_SETUID", "CAP_SETFCAP", "CAP_SETPCAP", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL",
+        "CAP_CHOWN",
+        "CAP_DAC_OVERRIDE",
+        "CAP_FSETID",
+        "CAP_FOWNER",
+        "CAP_MKNOD",
+        "CAP_NET_RAW",
+        "CAP_SETGID",
+        "CAP_SETUID",
+        "CAP_SETFCAP",
+        "CAP_SETPCAP",
+        "CAP_NET_BIND_SERVICE",
+        "CAP_SYS_CHROOT",
+        "CAP_KILL",
         "CAP_AUDIT_WRITE"
     ]);
     json!({

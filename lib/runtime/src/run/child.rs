@@ -87,10 +87,10 @@ fn build(plan: &Plan<'_>, channel: &Channel) -> Result<()> {
 
 /// The very last steps: what may still be done is the filter's to say.
 fn become_command(plan: &Plan<'_>, channel: &Channel) -> Error {
-    if plan.init.is_some() {
-        if let Err(e) = sys::pass_as_3(channel.fd()).cannot(|| "pass a descriptor to the init") {
-            return e;
-        }
+    if plan.init.is_some()
+        && let Err(e) = sys::pass_as_3(channel.fd()).cannot(|| "pass a descriptor to the init")
+    {
+        return e;
     }
     if let Err(e) = plan.creds.confine() {
         return e;

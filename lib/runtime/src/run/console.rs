@@ -28,23 +28,30 @@ pub struct Console {
 /// without links and checked to be the device 5:2, the other end comes from the kernel (`TIOCGPTPEER`), and the
 /// mount goes from descriptor to descriptor.
 pub fn open(root: &Root, owner: u32, size: Option<Winsize>) -> Result<Option<Console>> {
-    trace::act("console", || json!({"owner": owner}), || {
-        let what = || "open a terminal of the container's /dev/pts";
-        let master =
-            root.open_plain(Path::new("/dev/pts/ptmx"), OFlags::RDWR | OFlags::NOCTTY).cannot(what)?;
-        if !is_char_device(&master, 5, 2).cannot(what)? {
-            return Err(Error::new(Code::Invalid, "/dev/pts/ptmx of the container is not the terminal multiplexer"));
-        }
-        rustix::pty::unlockpt(&master).cannot(what)?;
-        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-        let terminal = rustix::pty::ioctl_tiocgptpeer(&master, flags).cannot(what)?;
-        if let Some(size) = size {
-            rustix::termios::tcsetwinsize(&master, size).cannot(|| "set the size of the terminal")?;
-        }
-        rustix::fs::fchown(&terminal, Some(Uid::from_raw(owner)), None).cannot(|| "give the terminal to the user")?;
-        bind(root, &terminal)?;
-        Ok(Some(Console { master, terminal }))
-    })
+    trace::act(
+        "console",
+        || json!({"owner": owner}),
+        || {
+            let what = || "open a terminal of the container's /dev/pts";
+            let master = root.open_plain(Path::new("/dev/pts/ptmx"), OFlags::RDWR | OFlags::NOCTTY).cannot(what)?;
+            if !is_char_device(&master, 5, 2).cannot(what)? {
+                return Err(Error::new(
+                    Code::Invalid,
+                    "/dev/pts/ptmx of the container is not the terminal multiplexer",
+                ));
+            }
+            rustix::pty::unlockpt(&master).cannot(what)?;
+            let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+            let terminal = rustix::pty::ioctl_tiocgptpeer(&master, flags).cannot(what)?;
+            if let Some(size) = size {
+                rustix::termios::tcsetwinsize(&master, size).cannot(|| "set the size of the terminal")?;
+            }
+            rustix::fs::fchown(&terminal, Some(Uid::from_raw(owner)), None)
+                .cannot(|| "give the terminal to the user")?;
+            bind(root, &terminal)?;
+            Ok(Some(Console { master, terminal }))
+        },
+    )
 }
 
 fn bind(root: &Root, terminal: &OwnedFd) -> Result<()> {

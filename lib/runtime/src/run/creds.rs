@@ -106,9 +106,7 @@ impl Creds {
 
     /// seccomp(2) wants CAP_SYS_ADMIN of who has not given up new privileges.
     fn keeps_admin(&self) -> bool {
-        self.seccomp.is_some()
-            && !self.no_new_privileges
-            && !self.sets.effective.contains(CapabilitySet::SYS_ADMIN)
+        self.seccomp.is_some() && !self.no_new_privileges && !self.sets.effective.contains(CapabilitySet::SYS_ADMIN)
     }
 
     fn drop_bounding(&self) -> Result<()> {

@@ -48,8 +48,7 @@ pub fn program() -> Result<OwnedFd> {
 
 fn sealed_copy() -> Result<OwnedFd> {
     let what = || "copy the init into memory";
-    let file =
-        rustix::fs::open("/proc/self/exe", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).cannot(what)?;
+    let file = rustix::fs::open("/proc/self/exe", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).cannot(what)?;
     let copy = rustix::fs::memfd_create(NAME, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).cannot(what)?;
     while rustix::fs::sendfile(&copy, &file, None, 1 << 30).cannot(what)? > 0 {}
     let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;

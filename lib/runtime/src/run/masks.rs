@@ -31,13 +31,10 @@ pub fn mask(root: &Root, paths: &[String]) -> Result<()> {
             for path in paths {
                 let what = || format!("mask {path}");
                 let Some(on) = find(root, path)? else { continue };
-                let cover = if target::file_type(&on).cannot(what)? == FileType::Directory {
-                    empty_dir(&mut empty)?
-                } else {
-                    cover_of_null(root, &mut null)?
-                };
+                let is_dir = target::file_type(&on).cannot(what)? == FileType::Directory;
+                let cover = if is_dir { empty_dir(empty.as_ref())? } else { cover_of_null(root, &mut null)? };
                 attach(&cover, &on).cannot(what)?;
-                if empty.is_none() && target::file_type(&cover).cannot(what)? == FileType::Directory {
+                if is_dir && empty.is_none() {
                     empty = Some(cover);
                 }
             }
@@ -97,13 +94,11 @@ fn cover_of_null(root: &Root, null: &mut Option<OwnedFd>) -> Result<OwnedFd> {
 }
 
 /// An empty read-only directory: the same superblock for all, each time another mount of it.
-fn empty_dir(first: &mut Option<OwnedFd>) -> Result<OwnedFd> {
-    match first {
-        Some(attached) => clone_tree(attached, false).cannot(|| "bind an empty directory"),
-        None => {
-            let fs = NewFs::open("tmpfs")?;
-            fs.set("mode", Some("555"))?;
-            fs.mount(Attr::MOUNT_ATTR_RDONLY | Attr::MOUNT_ATTR_NOSUID | Attr::MOUNT_ATTR_NODEV | Attr::MOUNT_ATTR_NOEXEC)
-        }
+fn empty_dir(first: Option<&OwnedFd>) -> Result<OwnedFd> {
+    if let Some(attached) = first {
+        return clone_tree(attached, false).cannot(|| "bind an empty directory");
     }
+    let fs = NewFs::open("tmpfs")?;
+    fs.set("mode", Some("555"))?;
+    fs.mount(Attr::MOUNT_ATTR_RDONLY | Attr::MOUNT_ATTR_NOSUID | Attr::MOUNT_ATTR_NODEV | Attr::MOUNT_ATTR_NOEXEC)
 }

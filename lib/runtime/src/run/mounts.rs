@@ -35,9 +35,7 @@ const PROC_FILES: &[&str] = &[
 
 /// Makes one mount of the spec.
 pub fn mount(root: &Root, mount: &Mount, groups: &Groups) -> Result<()> {
-    let what = || {
-        json!({"type": mount.typ(), "source": mount.source(), "target": mount.destination(), "options": mount.options()})
-    };
+    let what = || json!({"type": mount.typ(), "source": mount.source(), "target": mount.destination(), "options": mount.options()});
     trace::act("mount", what, || {
         let options = MountOptions::parse(mount.options().iter().flatten().map(String::as_str))?;
         if mount.uid_mappings().is_some() || mount.gid_mappings().is_some() {
@@ -112,9 +110,8 @@ fn finish(tree: &OwnedFd, options: &MountOptions) -> std::io::Result<()> {
 fn place_for(root: &Root, dest: &Path, kind: &str, source: Option<&OwnedFd>, make: Kind) -> Result<OwnedFd> {
     let kernels = ["/proc", "/sys", "/dev"].iter().any(|dir| dest.starts_with(dir));
     let on = if kernels { root.make_plain(dest, make)? } else { root.make(dest, make)? };
-    let refuse = || {
-        Err(Error::new(Code::Invalid, format!("cannot mount {kind} on {}: it would hide procfs", dest.display())))
-    };
+    let refuse =
+        || Err(Error::new(Code::Invalid, format!("cannot mount {kind} on {}: it would hide procfs", dest.display())));
     if dest == Path::new("/proc") {
         return if kind == "proc" || source.is_some_and(is_procfs) { Ok(on) } else { refuse() };
     }
@@ -141,9 +138,7 @@ impl<'a> NewFs<'a> {
     pub fn open(kind: &'a str) -> Result<Self> {
         match rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC) {
             Ok(context) => Ok(Self { kind, context }),
-            Err(Errno::NODEV) => {
-                Err(Error::new(Code::Unsupported, format!("this kernel has no file system {kind}")))
-            }
+            Err(Errno::NODEV) => Err(Error::new(Code::Unsupported, format!("this kernel has no file system {kind}"))),
             Err(e) => Err(e).cannot(|| format!("open file system {kind}")),
         }
     }

@@ -71,11 +71,8 @@ pub fn run(plan: &Plan<'_>, on_start: &mut dyn FnMut(i32) -> Result<()>) -> Resu
         }
     }
     drop(channel);
-    let terminal = master.map(|master| Terminal {
-        master,
-        user: plan.user_tty.as_ref(),
-        keys: plan.options.interactive,
-    });
+    let terminal =
+        master.map(|master| Terminal { master, user: plan.user_tty.as_ref(), keys: plan.options.interactive });
     let exit = relay::watch(started.pidfd.as_fd(), &signals, terminal)?;
     started.ended = true;
     Ok(exit)

@@ -1,13 +1,7 @@
 //! Everything worked out before the clone: after it, in a half-built container, is a bad time to find a mistake.
 
 use super::{
-    Options,
-    cgroup::Groups,
-    creds::Creds,
-    exec::Command,
-    init,
-    namespaces::Namespaces,
-    procfs::sysctl_allowed,
+    Options, cgroup::Groups, creds::Creds, exec::Command, init, namespaces::Namespaces, procfs::sysctl_allowed,
     supported, tty,
 };
 use ctr_core::{Cannot, Code, Error, Result, Value, json};
@@ -113,7 +107,10 @@ fn refuse_directories(options: &Options) -> Result<()> {
     for (name, fd) in passed.into_iter().skip(usize::from(!options.interactive)) {
         let stat = rustix::fs::fstat(fd).cannot(|| format!("stat {name}"))?;
         if !options.tty && FileType::from_raw_mode(stat.st_mode as RawMode) == FileType::Directory {
-            return Err(Error::new(Code::Invalid, format!("{name} is a directory: the container could leave its root")));
+            return Err(Error::new(
+                Code::Invalid,
+                format!("{name} is a directory: the container could leave its root"),
+            ));
         }
     }
     Ok(())
@@ -127,7 +124,10 @@ fn check_names(spec: &Spec, linux: &Linux, namespaces: &Namespaces) -> Result<()
     }
     for key in linux.sysctl().iter().flatten().map(|(key, _)| key) {
         if !sysctl_allowed(key, namespaces.has(Type::Ipc), namespaces.has(Type::Network), uts) {
-            return Err(Error::new(Code::Invalid, format!("sysctl {key} is not of a namespace of the container's own")));
+            return Err(Error::new(
+                Code::Invalid,
+                format!("sysctl {key} is not of a namespace of the container's own"),
+            ));
         }
     }
     Ok(())

@@ -26,8 +26,8 @@ impl Proc {
     pub fn write(&self, path: &str, value: &str) -> Result<()> {
         let what = || format!("write {value:?} to /proc/{path}");
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_XDEV | ResolveFlags::NO_MAGICLINKS;
-        let file =
-            rustix::fs::openat2(&self.0, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty(), resolve).cannot(what)?;
+        let file = rustix::fs::openat2(&self.0, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty(), resolve)
+            .cannot(what)?;
         if !is_procfs(&file) {
             return Err(Error::new(Code::Internal, format!("/proc/{path} is not of procfs")));
         }

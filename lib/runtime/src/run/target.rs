@@ -69,7 +69,7 @@ impl Root {
             Err(Errno::NOENT) => self.walk(path, kind)?,
             other => other.cannot(|| format!("open {} in the root", path.display()))?,
         };
-        self.checked(found, path, kind)
+        checked(found, path, kind)
     }
 
     /// The same where no part of the path may be a symbolic link: `/proc`, `/sys`, `/dev` and below.
@@ -77,7 +77,8 @@ impl Root {
     /// # Errors
     /// `invalid` for an image that planted one (CVE-2019-16884, CVE-2026-41579).
     pub fn make_plain(&self, path: &Path, kind: Kind) -> Result<OwnedFd> {
-        let refused = || Error::new(Code::Invalid, format!("{} of the image has a symbolic link in it", path.display()));
+        let refused =
+            || Error::new(Code::Invalid, format!("{} of the image has a symbolic link in it", path.display()));
         let found = match self.open_plain(path, OFlags::PATH) {
             Err(Errno::LOOP) => return Err(refused()),
             Err(Errno::NOENT) => {
@@ -86,21 +87,7 @@ impl Root {
             }
             other => other.cannot(|| format!("open {} in the root", path.display()))?,
         };
-        self.checked(found, path, kind)
-    }
-
-    fn checked(&self, found: OwnedFd, path: &Path, kind: Kind) -> Result<OwnedFd> {
-        let is_dir = file_type(&found).cannot(|| format!("stat {}", path.display()))? == FileType::Directory;
-        match kind {
-            Kind::Directory if !is_dir => {
-                Err(Error::new(Code::Invalid, format!("{} in the root is not a directory", path.display())))
-            }
-            Kind::File if is_dir => {
-                Err(Error::new(Code::Invalid, format!("{} in the root is a directory", path.display()))
-                    .hint("a file can only be mounted on a file"))
-            }
-            _ => Ok(found),
-        }
+        checked(found, path, kind)
     }
 
     /// Goes down `path` one name at a time, making what is missing.
@@ -145,6 +132,21 @@ impl Root {
             Some(fd) => Ok(fd),
             None => rustix::io::fcntl_dupfd_cloexec(&self.0, 3).cannot(|| "duplicate a descriptor"),
         }
+    }
+}
+
+/// A directory where one is wanted, and none where a file is.
+fn checked(found: OwnedFd, path: &Path, kind: Kind) -> Result<OwnedFd> {
+    let is_dir = file_type(&found).cannot(|| format!("stat {}", path.display()))? == FileType::Directory;
+    match kind {
+        Kind::Directory if !is_dir => {
+            Err(Error::new(Code::Invalid, format!("{} in the root is not a directory", path.display())))
+        }
+        Kind::File if is_dir => {
+            Err(Error::new(Code::Invalid, format!("{} in the root is a directory", path.display()))
+                .hint("a file can only be mounted on a file"))
+        }
+        _ => Ok(found),
     }
 }
 

@@ -29,10 +29,10 @@ pub fn find(options: &Options) -> Result<Option<OwnedFd>> {
             return rustix::io::fcntl_dupfd_cloexec(fd, 3).map(Some).cannot(|| "duplicate a descriptor");
         }
     }
-    if options.stdin_is_document {
-        if let Ok(tty) = rustix::fs::open("/dev/tty", OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::empty()) {
-            return Ok(Some(tty));
-        }
+    if options.stdin_is_document
+        && let Ok(tty) = rustix::fs::open("/dev/tty", OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::empty())
+    {
+        return Ok(Some(tty));
     }
     if options.interactive {
         return Err(Error::new(Code::Invalid, "the input device is not a terminal")
