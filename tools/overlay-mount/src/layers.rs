@@ -4,6 +4,7 @@ use ctr_core::{Cannot, Code, Error, Image, Result, Rootfs, container, files, pat
 use std::{
     collections::HashSet,
     fs::{self, Permissions},
+    io::ErrorKind,
     os::unix::fs::{MetadataExt, PermissionsExt, chown},
     path::{Path, PathBuf},
 };
@@ -41,13 +42,21 @@ pub fn lowers(image: &Image) -> Result<Vec<PathBuf>> {
 /// Whether each tree is there.
 ///
 /// # Errors
-/// `not-found`, naming the first that is not.
+/// `not-found`, naming the first that is not; `denied` where the store cannot be looked into.
 pub fn all_there(lowers: &[PathBuf]) -> Result<()> {
-    match lowers.iter().find(|path| !path.is_dir()) {
-        None => Ok(()),
-        Some(path) => Err(Error::new(Code::NotFound, format!("layer {} is gone", path.display()))
-            .hint("img-pull and img-unpack bring it back")),
+    for path in lowers {
+        match fs::metadata(path) {
+            Ok(meta) if meta.is_dir() => {}
+            Err(e) if e.kind() != ErrorKind::NotFound => {
+                return Err(e).cannot(|| format!("open layer {}", path.display()));
+            }
+            _ => {
+                return Err(Error::new(Code::NotFound, format!("layer {} is gone", path.display()))
+                    .hint("img-pull and img-unpack bring it back"));
+            }
+        }
     }
+    Ok(())
 }
 
 /// Makes the container's own directories. The root of an overlay has the owner and mode of its top
