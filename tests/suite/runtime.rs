@@ -23,7 +23,12 @@ pub fn tests() -> Vec<Test> {
             parameters_are_set,
             what_is_not_done_is_refused,
             a_plan_is_printed_and_nothing_done,
-            failures_say_why_however_fast;
+            failures_say_why_however_fast,
+            keys_need_a_terminal,
+            the_terminal_is_as_it_was,
+            a_reader_that_goes_ends_the_command,
+            the_last_bytes_of_a_terminal_arrive,
+            stops_and_goes_on;
         ["root", "busybox", "userns"]:
             a_user_namespace_maps_ids,
             namespaces_are_joined;
@@ -243,6 +248,64 @@ fn failures_say_why_however_fast() {
     for _ in 0..50 {
         bundle.run(&["true"]).fails(125).stderr_has("/proc/self/fd/99");
     }
+}
+
+fn keys_need_a_terminal() {
+    let host = Host::new();
+    let mut bundle = Bundle::new(&host);
+    bundle.set("/process/terminal", json!(true)).run(&["true"]).fails(125).stderr_has("not a terminal");
+}
+
+fn the_terminal_is_as_it_was() {
+    let host = Host::new();
+    let mut bundle = Bundle::new(&host);
+    bundle.set("/process/terminal", json!(true));
+    let dir = bundle.dir.display().to_string();
+    for args in [&["stty"] as &[&str], &["nope"], &["sh", "-c", "kill -9 -1; exit 3"], &["sleep", "1006"]] {
+        bundle.cmd(args);
+        let run = format!("cd {dir}; stty -g >a; ns-spawn -b {dir}; stty -g >b; cmp a b && echo sa''me");
+        let mut pty = host.pty(&run);
+        if args.len() == 2 {
+            let pid = host.process("sleep 1006");
+            thread::sleep(Duration::from_millis(200));
+            nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+        }
+        pty.expect("same");
+    }
+}
+
+fn a_reader_that_goes_ends_the_command() {
+    let host = Host::new();
+    let mut bundle = Bundle::new(&host);
+    bundle.set("/process/terminal", json!(true)).cmd(&["yes"]);
+    host.pty(&format!("ns-spawn -b {} | head -n 2; echo e''nd", bundle.dir.display())).expect("end");
+}
+
+fn the_last_bytes_of_a_terminal_arrive() {
+    let host = Host::new();
+    let mut bundle = Bundle::new(&host);
+    bundle.set("/process/terminal", json!(true)).cmd(&[
+        "sh",
+        "-c",
+        "stty raw; dd if=/dev/zero bs=1000 count=1000 2>/dev/null",
+    ]);
+    host.pty(&format!("ns-spawn -b {} | wc -c", bundle.dir.display())).expect("1000000");
+}
+
+fn stops_and_goes_on() {
+    let host = Host::new();
+    let mut bundle = Bundle::new(&host);
+    let running = bundle.cmd(&["sleep", "1"]).spawn();
+    host.process("sleep 1");
+    running.signal(Signal::SIGTSTP);
+    let state = format!("/proc/{}/stat", running.pid());
+    let start = std::time::Instant::now();
+    while !fs::read_to_string(&state).unwrap().rsplit(')').next().unwrap().starts_with(" T") {
+        assert!(start.elapsed() < Duration::from_secs(5), "it does not stop");
+        thread::sleep(Duration::from_millis(5));
+    }
+    running.signal(Signal::SIGCONT);
+    running.wait().exits(0);
 }
 
 fn a_user_namespace_maps_ids() {
