@@ -11,7 +11,7 @@ pub const NAME: &str = "img-rm";
 pub const ABOUT: &str = "Remove images that nothing uses";
 
 /// How long a blob that no image names waits for the pull that it may belong to.
-const KEPT: Duration = Duration::from_secs(24 * 3600);
+const KEPT: Duration = Duration::from_hours(24);
 
 /// The arguments of img-rm(1).
 #[derive(Args, Debug)]
