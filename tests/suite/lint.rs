@@ -92,7 +92,7 @@ fn every_flag_is_in_its_page() {
             if c == '\u{8}' {
                 let _ = text.pop();
             } else {
-                text.push(c)
+                text.push(c);
             }
         }
         let words: BTreeSet<&str> = text.split(|c: char| c.is_whitespace() || "[],=|()".contains(c)).collect();

@@ -1,6 +1,8 @@
 //! The suite: every tool by itself, the pipe as a whole, `ctr`. See `tests/README.md`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs)]
+// Text is built by format! where a test reads better so.
+#![allow(clippy::format_collect, clippy::format_push_string)]
 
 mod ctr;
 mod harness;
