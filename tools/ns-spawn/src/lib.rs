@@ -143,7 +143,6 @@ fn options(spec: &Spec, id: &str) -> Options {
         interactive: true,
         stdin_is_document: false,
         init,
-        status_fd: None,
         net_up: new_network,
     }
 }

@@ -29,10 +29,11 @@ mod stdio;
 mod supported;
 mod target;
 mod tty;
+mod watch;
 
 use ctr_core::{Error, Result};
 use oci_spec::runtime::Spec;
-use std::{os::fd::OwnedFd, path::PathBuf};
+use std::path::PathBuf;
 
 /// What is not in the spec but the caller's to say.
 pub struct Options {
@@ -48,8 +49,6 @@ pub struct Options {
     pub stdin_is_document: bool,
     /// Run the command below an init of ours that reaps and passes signals on.
     pub init: bool,
-    /// Status lines go here; the caller writes them.
-    pub status_fd: Option<OwnedFd>,
     /// Bring loopback up in a new network namespace.
     pub net_up: bool,
 }

@@ -6,8 +6,8 @@ use super::{
     child,
     namespaces::write_id_maps,
     plan::Plan,
-    relay::{self, Terminal},
     signals::{Signals, is_deadly},
+    watch::{self, Terminal},
 };
 use crate::sys::{self, Cloned};
 use ctr_core::{Cannot, Code, Error, Result, json, trace};
@@ -30,7 +30,7 @@ impl Drop for Started {
     fn drop(&mut self) {
         if !self.ended {
             let _ = sys::pidfd_signal(self.pidfd.as_fd(), libc::SIGKILL);
-            let _ = relay::reap(self.pidfd.as_fd());
+            let _ = watch::reap(self.pidfd.as_fd());
         }
     }
 }
@@ -73,7 +73,7 @@ pub fn run(plan: &Plan<'_>, on_start: &mut dyn FnMut(i32) -> Result<()>) -> Resu
     drop(channel);
     let terminal =
         master.map(|master| Terminal { master, user: plan.user_tty.as_ref(), keys: plan.options.interactive });
-    let exit = relay::watch(started.pidfd.as_fd(), &signals, terminal)?;
+    let exit = watch::watch(started.pidfd.as_fd(), &signals, terminal)?;
     started.ended = true;
     Ok(exit)
 }

@@ -1,20 +1,10 @@
-//! While the container runs: its end, the signals for it, and what goes through its terminal.
-//!
-//! One loop of poll(2), no thread. Without a terminal the container has the tool's own descriptors and no byte
-//! comes by here.
+//! The bytes that go through the container's terminal, both ways, without a thread: one loop of poll(2).
 
-use super::{
-    Exit,
-    signals::{Signals, is_forwarded},
-    tty::{self, Raw},
-};
-use crate::sys;
-use ctr_core::{Cannot, Code, Error, Result};
+use super::signals::{self, Signals};
+use ctr_core::{Cannot, Result};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    fs::OFlags,
     io::Errno,
-    process::{WaitId, WaitIdOptions, waitid},
 };
 use std::{
     io,
@@ -27,113 +17,8 @@ const CHUNK: usize = 4096;
 /// How long to wait where no event tells.
 const A_WHILE: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
-/// Both terminals: the container's, and the user's if there is one.
-pub struct Terminal<'a> {
-    /// Our end of the container's.
-    pub master: OwnedFd,
-    /// The user's: its size counts, and its keys where `keys` says so.
-    pub user: Option<&'a OwnedFd>,
-    /// Whether the user's keys go to the container.
-    pub keys: bool,
-}
-
-/// Waits for the process behind `pidfd` to end; passes signals on, and bytes where there is a terminal.
-pub fn watch(pidfd: BorrowedFd<'_>, signals: &Signals, terminal: Option<Terminal<'_>>) -> Result<Exit> {
-    let Some(terminal) = terminal else { return watch_plain(pidfd, signals) };
-    let Terminal { master, user, keys } = terminal;
-    rustix::fs::fcntl_setfl(&master, OFlags::RDWR | OFlags::NONBLOCK).cannot(|| "set up the terminal")?;
-    let raw = user.filter(|_| keys).map(Raw::enter).transpose()?;
-    resize(&master, user);
-    let keys = user.filter(|_| keys);
-    let mut relay = Relay { master: Some(master), unheld: false, keys, up: Vec::new(), down: Vec::new() };
-    loop {
-        let ready = relay.poll(pidfd, signals)?;
-        if ready.signal {
-            while let Some(signal) = signals.next()? {
-                match signal {
-                    libc::SIGWINCH => relay.master.iter().for_each(|m| resize(m, user)),
-                    libc::SIGTSTP => {
-                        raw.iter().for_each(Raw::leave);
-                        stop_self();
-                        raw.iter().try_for_each(Raw::again)?;
-                        relay.master.iter().for_each(|m| resize(m, user));
-                    }
-                    _ => forward(pidfd, signal),
-                }
-            }
-        }
-        relay.step(&ready);
-        if ready.ended {
-            relay.drain(signals)?;
-            return reap(pidfd);
-        }
-    }
-}
-
-fn watch_plain(pidfd: BorrowedFd<'_>, signals: &Signals) -> Result<Exit> {
-    loop {
-        let mut fds = [PollFd::new(signals, PollFlags::IN), PollFd::from_borrowed_fd(pidfd, PollFlags::IN)];
-        wait(&mut fds, None)?;
-        let [signal, end] = fds.map(|fd| !fd.revents().is_empty());
-        if signal {
-            while let Some(signal) = signals.next()? {
-                forward(pidfd, signal);
-                if signal == libc::SIGTSTP {
-                    // The container is in a session of its own, out of reach of the terminal's Ctrl-Z.
-                    let _ = sys::pidfd_signal(pidfd, signal);
-                    stop_self();
-                }
-            }
-        }
-        if end {
-            return reap(pidfd);
-        }
-    }
-}
-
-fn forward(pidfd: BorrowedFd<'_>, signal: i32) {
-    if is_forwarded(signal) {
-        let _ = sys::pidfd_signal(pidfd, signal); // it may be gone: its end is what comes next
-    }
-}
-
-fn stop_self() {
-    let _ = sys::kill(rustix::process::getpid().as_raw_nonzero().get(), libc::SIGSTOP);
-}
-
-/// How the child ended; takes its zombie away.
-pub fn reap(pidfd: BorrowedFd<'_>) -> Result<Exit> {
-    loop {
-        match waitid(WaitId::PidFd(pidfd), WaitIdOptions::EXITED) {
-            Err(Errno::INTR) => {}
-            Err(e) => return Err(e).cannot(|| "wait for the container's process"),
-            Ok(None) => return Err(Error::new(Code::Internal, "the container's process has no status")),
-            Ok(Some(status)) => {
-                let signal = status.terminating_signal();
-                let code = signal.map_or_else(|| status.exit_status().unwrap_or(1), |s| 128 + s);
-                return Ok(Exit { code: code as u8, signal });
-            }
-        }
-    }
-}
-
-fn resize(master: &OwnedFd, user: Option<&OwnedFd>) {
-    if let Some(size) = user.and_then(tty::size) {
-        let _ = rustix::termios::tcsetwinsize(master, size);
-    }
-}
-
-fn wait(fds: &mut [PollFd<'_>], timeout: Option<&Timespec>) -> Result<()> {
-    loop {
-        match poll(fds, timeout) {
-            Err(Errno::INTR) => {}
-            other => return other.map(drop).cannot(|| "poll"),
-        }
-    }
-}
-
 /// The bytes on their way, `down` to the container's terminal and `up` from it to stdout.
-struct Relay<'a> {
+pub struct Relay<'a> {
     /// `None` once one side hung up: closing it is what tells the container.
     master: Option<OwnedFd>,
     /// Nobody has the container's terminal open just now (EIO). An init closes and opens /dev/console as it
@@ -144,19 +29,31 @@ struct Relay<'a> {
     up: Vec<u8>,
 }
 
-#[derive(Default)]
-struct Ready {
-    signal: bool,
-    ended: bool,
+/// What poll(2) found.
+pub struct Ready {
+    /// Signals can be read.
+    pub signal: bool,
+    /// The process has ended.
+    pub ended: bool,
     keys: bool,
     master_in: bool,
     master_out: bool,
     stdout: bool,
 }
 
-impl Relay<'_> {
+impl<'a> Relay<'a> {
+    /// Between the container's terminal and the user's: `keys` is where the user types, if that is for the container.
+    pub fn new(master: OwnedFd, keys: Option<&'a OwnedFd>) -> Self {
+        Self { master: Some(master), unheld: false, keys, down: Vec::new(), up: Vec::new() }
+    }
+
+    /// Our end of the container's terminal, until one side has hung up.
+    pub fn master(&self) -> Option<&OwnedFd> {
+        self.master.as_ref()
+    }
+
     /// Waits for something to do. Each direction holds one buffer: it is read into when it is empty.
-    fn poll(&self, pidfd: BorrowedFd<'_>, signals: &Signals) -> Result<Ready> {
+    pub fn poll(&self, pidfd: BorrowedFd<'_>, signals: &Signals) -> Result<Ready> {
         let stdout = io::stdout();
         let mut fds = vec![PollFd::new(signals, PollFlags::IN), PollFd::from_borrowed_fd(pidfd, PollFlags::IN)];
         let mut place = [usize::MAX; 3];
@@ -190,7 +87,8 @@ impl Relay<'_> {
         })
     }
 
-    fn step(&mut self, ready: &Ready) {
+    /// Moves what can be moved without waiting.
+    pub fn step(&mut self, ready: &Ready) {
         if let Some(keys) = self.keys.filter(|_| ready.keys) {
             match read(keys.as_fd(), &mut self.down) {
                 // The user's terminal hung up: so does the container's.
@@ -245,7 +143,7 @@ impl Relay<'_> {
     }
 
     /// The process has ended: what it wrote last is still in its terminal.
-    fn drain(&mut self, signals: &Signals) -> Result<()> {
+    pub fn drain(&mut self, signals: &Signals) -> Result<()> {
         loop {
             while !self.up.is_empty() {
                 let stdout = io::stdout();
@@ -256,7 +154,7 @@ impl Relay<'_> {
                     self.write_up();
                 }
                 // A stdout that takes no more must not keep a tool that was told to end.
-                if signal && signals.next()?.is_some_and(super::signals::is_deadly) {
+                if signal && signals.next()?.is_some_and(signals::is_deadly) {
                     return Ok(());
                 }
             }
@@ -281,4 +179,14 @@ fn read(fd: BorrowedFd<'_>, into: &mut Vec<u8>) -> rustix::io::Result<usize> {
     let n = rustix::io::read(fd, &mut buffer[..])?;
     into.extend_from_slice(&buffer[..n]);
     Ok(n)
+}
+
+/// poll(2), whatever signals interrupt it.
+pub fn wait(fds: &mut [PollFd<'_>], timeout: Option<&Timespec>) -> Result<()> {
+    loop {
+        match poll(fds, timeout) {
+            Err(Errno::INTR) => {}
+            other => return other.map(drop).cannot(|| "poll"),
+        }
+    }
 }
