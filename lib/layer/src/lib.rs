@@ -9,7 +9,7 @@
 //!   root, as docker and containerd do it; the result is then opened without links like any other.
 //! - Nothing is replaced. A second entry of the same path is refused unless both are directories (image-spec,
 //!   layer.md: no duplicates), so there is no moment between what a name was and what it is.
-//! - What is read before it is checked is bounded: names, extended headers, sparse maps, the list of directories.
+//! - What is read before it is checked is bounded: names, depth, extended headers, sparse maps, the list of directories.
 //! - A tree is published by rename after its tar's digest was found right, so half a tree is never seen.
 //!
 //! Deletions are kept in overlay's form (kernel, filesystems/overlayfs.rst): a character device 0:0 for a

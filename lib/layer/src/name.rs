@@ -8,6 +8,10 @@ const MAX_NAME: usize = 255;
 /// Longest path the kernel resolves in one call (`PATH_MAX` without its NUL).
 const MAX_PATH: usize = 4095;
 
+/// Most components of a path. Removing a tree holds a directory open for each level, and 1024 descriptors are
+/// what most processes have.
+const MAX_DEPTH: usize = 256;
+
 /// The path of an entry beneath the root: components parted by one `/`, none of them `.` or `..`.
 /// Empty for the root itself.
 ///
@@ -33,10 +37,23 @@ pub(crate) fn clean(raw: &[u8]) -> Result<Vec<u8>> {
             }
         }
     }
-    if path.len() > MAX_PATH {
-        return Err(too_long(raw));
-    }
+    fits(&path)?;
     Ok(path)
+}
+
+/// Checks a clean path against what can be opened in one call and removed again. Links in a tar can make a path
+/// longer than any of its names.
+///
+/// # Errors
+/// `limit`.
+pub(crate) fn fits(path: &[u8]) -> Result<()> {
+    if path.len() > MAX_PATH {
+        return Err(too_long(path));
+    }
+    if path.split(|b| *b == b'/').count() > MAX_DEPTH {
+        return Err(Error::new(Code::Limit, format!("entry {} is more than {MAX_DEPTH} directories deep", show(path))));
+    }
+    Ok(())
 }
 
 fn too_long(raw: &[u8]) -> Error {
@@ -128,7 +145,9 @@ mod tests {
             assert_eq!(clean(bad.as_bytes()).unwrap_err().code, Code::Corrupt, "{bad}");
         }
         assert_eq!(clean(&[b'a'; 256]).unwrap_err().code, Code::Limit);
-        assert_eq!(clean(&b"a/".repeat(2100)).unwrap_err().code, Code::Limit);
+        assert_eq!(clean(&[&[b'a'; 250][..], b"/"].concat().repeat(17)).unwrap_err().code, Code::Limit);
+        assert!(clean(&b"a/".repeat(MAX_DEPTH)).is_ok());
+        assert_eq!(clean(&b"a/".repeat(MAX_DEPTH + 1)).unwrap_err().code, Code::Limit);
     }
 
     #[test]

@@ -124,6 +124,7 @@ impl Tree {
     /// Makes the directory `name` in `parent`; one that is there takes the new metadata.
     pub(crate) fn make(&mut self, parent: &Dir, name: &[u8], meta: Meta) -> Result<()> {
         let path = name::join(&parent.path, name);
+        name::fits(&path)?;
         let made = made(&meta);
         match fs::mkdirat(&parent.fd, name, Mode::from_raw_mode(made)) {
             Ok(()) => self.keep(path, Pending { meta, made, opaque: false }),
