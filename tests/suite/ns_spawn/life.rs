@@ -130,7 +130,7 @@ fn rm_leaves_nothing() {
     // An error of a stage before.
     let mut doc = container(&host, "busybox");
     doc["error"] = json!({"tool": "net-attach", "code": "exists", "message": "no", "exit": 1});
-    host.pipe_to(&doc, "ns-spawn", &["--rm", "--", "true"]).exits(125).stdout_is("").stderr_is("");
+    host.pipe_to(&doc, "ns-spawn", &["--rm", "--", "true"]).exits(125).stdout_is("");
     host.assert_clean();
 }
 
@@ -159,8 +159,11 @@ fn check_tells_what_differs() {
     saved["state"] = serde_json::from_slice(&fs::read(state_file(&host, &doc)).unwrap()).unwrap();
     host.pipe_to(&saved, "ns-spawn", &["--check"]).ok().stdout_is(&format!("{saved}\n"));
     let mut joined = saved.clone();
-    joined["spec"]["linux"]["namespaces"] = json!([{"type": "network", "path": "/proc/1/ns/net"}]);
+    joined["spec"]["linux"]["namespaces"] =
+        json!([{"type": "network", "path": format!("/proc/{}/ns/net", std::process::id())}]);
     host.pipe_to(&joined, "ns-spawn", &["--check"]).fails(1).code("invalid").stderr_has("network");
+    joined["spec"]["linux"]["namespaces"] = json!([{"type": "network", "path": "/no/such/namespace"}]);
+    host.pipe_to(&joined, "ns-spawn", &["--check"]).fails(1).code("not-found").stderr_has("/no/such/namespace");
     kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
     running.wait().exits(137);
     host.pipe_to(&saved, "ns-spawn", &["--check"]).fails(1).code("not-found");

@@ -2,7 +2,7 @@
 
 use crate::undo::named;
 use ctr_core::{Code, Document, Error, Result, State, Value, container};
-use std::{fs, os::unix::fs::MetadataExt, path::Path};
+use std::{fs, io, os::unix::fs::MetadataExt, path::Path};
 
 /// Namespace types of the runtime-spec and their files in /proc/PID/ns.
 const FILES: [(&str, &str); 8] = [
@@ -53,13 +53,18 @@ fn namespaces(doc: &Document, id: &str, pid: i32) -> Vec<Error> {
     let entry = |kind: &str| listed.iter().find(|n| n.get("type").and_then(Value::as_str) == Some(kind));
     let mut findings = Vec::new();
     for (kind, file) in FILES {
-        let Some(has) = inode(Path::new(&format!("/proc/{pid}/ns/{file}"))) else { continue };
-        let path = entry(kind).map(|n| n.get("path").and_then(Value::as_str));
-        let wrong = match path {
+        let Ok(has) = inode(Path::new(&format!("/proc/{pid}/ns/{file}"))) else { continue };
+        let wrong = match entry(kind).map(|n| n.get("path").and_then(Value::as_str)) {
             // Joined: the one at the path.
-            Some(Some(path)) => inode(Path::new(path)).is_some_and(|wanted| wanted != has),
+            Some(Some(path)) => match inode(Path::new(path)) {
+                Ok(wanted) => wanted != has,
+                Err(e) => {
+                    findings.push(Error::io(format!("look at the {kind} namespace {path}"), &e));
+                    false
+                }
+            },
             // New: not ours.
-            Some(None) => inode(Path::new(&format!("/proc/self/ns/{file}"))) == Some(has),
+            Some(None) => inode(Path::new(&format!("/proc/self/ns/{file}"))).is_ok_and(|ours| ours == has),
             None => false,
         };
         if wrong {
@@ -71,6 +76,6 @@ fn namespaces(doc: &Document, id: &str, pid: i32) -> Vec<Error> {
 }
 
 /// What tells one nsfs file from another.
-fn inode(path: &Path) -> Option<(u64, u64)> {
-    fs::metadata(path).ok().map(|m| (m.dev(), m.ino()))
+fn inode(path: &Path) -> io::Result<(u64, u64)> {
+    fs::metadata(path).map(|m| (m.dev(), m.ino()))
 }
