@@ -258,7 +258,8 @@ fn refuses_layers_that_lie() {
     assert!(ran.json()["image"]["layers"][1].get("path").is_none());
     let lies = doc["image"]["layers"][1]["diffId"].as_str().unwrap();
     assert!(!host.root().join("layers/sha256").join(&lies[7..]).exists());
-    assert_eq!(host.sh("ls -A $CTR_ROOT/layers").ok().text(), "sha256\n");
+    // The good one is there whole or was given up without a trace.
+    assert!(!half_made(&host));
 }
 
 fn refuses_cut_and_damaged_blobs() {
