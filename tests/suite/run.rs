@@ -302,7 +302,7 @@ fn bundle(host: &Host) {
 fn the_spec_runs_under_runc() {
     let host = Host::new();
     bundle(&host);
-    let ran = host.sh("runc --root $PWD/runc run -b bundle t").exits(0);
+    let ran = host.sh("runc --root $PWD/runc run -b bundle run-runc").exits(0);
     ran.stdout_has("0\n").stdout_has("Debian GNU/Linux");
 }
 
@@ -311,7 +311,7 @@ fn the_spec_runs_under_crun() {
     bundle(&host);
     // crun refuses the hybrid cgroup layout: without the v2 tree it is a v1 machine.
     let hybrid = "if mountpoint -q /sys/fs/cgroup/unified; then umount /sys/fs/cgroup/unified; fi";
-    let run = format!("{hybrid}; crun --root $PWD/crun run -b bundle t");
+    let run = format!("{hybrid}; crun --root $PWD/crun run -b bundle run-crun");
     let ran = host.cmd("unshare", &["-m", "--propagation", "private", "sh", "-c", &run]).run().exits(0);
     ran.stdout_has("0\n").stdout_has("Debian GNU/Linux");
 }

@@ -88,9 +88,10 @@ fn same_under(host: &Host, run: impl Fn(&str) -> String) {
     }
 }
 
+// The names are control groups too, which crun empties at its end: no two runs may share one.
 fn runc_runs_what_is_printed() {
     let host = Host::new();
-    same_under(&host, |bundle| format!("runc --root $PWD/runc run -b {bundle} t"));
+    same_under(&host, |bundle| format!("runc --root $PWD/runc run -b {bundle} spec-{}", std::process::id()));
 }
 
 fn crun_runs_what_is_printed() {
@@ -98,6 +99,9 @@ fn crun_runs_what_is_printed() {
     // crun refuses the hybrid cgroup layout: without the v2 tree it is a v1 machine.
     let hybrid = "if mountpoint -q /sys/fs/cgroup/unified; then umount /sys/fs/cgroup/unified; fi";
     same_under(&host, |bundle| {
-        format!("unshare -m --propagation private sh -c '{hybrid}; exec crun --root $PWD/crun run -b {bundle} t'")
+        format!(
+            "unshare -m --propagation private sh -c '{hybrid}; exec crun --root $PWD/crun run -b {bundle} spec-c{}'",
+            std::process::id()
+        )
     });
 }
