@@ -28,7 +28,8 @@ pub fn tests() -> Vec<Test> {
             the_terminal_is_as_it_was,
             a_reader_that_goes_ends_the_command,
             the_last_bytes_of_a_terminal_arrive,
-            stops_and_goes_on;
+            stops_and_goes_on,
+            sources_are_relative_to_the_bundle;
         ["root", "busybox", "userns"]:
             a_user_namespace_maps_ids,
             namespaces_are_joined;
@@ -295,8 +296,8 @@ fn the_last_bytes_of_a_terminal_arrive() {
 fn stops_and_goes_on() {
     let host = Host::new();
     let mut bundle = Bundle::new(&host);
-    let running = bundle.cmd(&["sleep", "1"]).spawn();
-    host.process("sleep 1");
+    let running = bundle.cmd(&["sleep", "3"]).spawn();
+    host.process("sleep 3");
     running.signal(Signal::SIGTSTP);
     let state = format!("/proc/{}/stat", running.pid());
     let start = std::time::Instant::now();
@@ -306,6 +307,14 @@ fn stops_and_goes_on() {
     }
     running.signal(Signal::SIGCONT);
     running.wait().exits(0);
+}
+
+fn sources_are_relative_to_the_bundle() {
+    let host = Host::new();
+    let mut bundle = Bundle::new(&host);
+    fs::write(bundle.dir.join("file"), "of the bundle\n").unwrap();
+    let mount = json!({"destination": "/etc/file", "type": "none", "source": "file", "options": ["bind", "ro"]});
+    bundle.add("/mounts", mount).run(&["cat", "/etc/file"]).ok().stdout_is("of the bundle\n");
 }
 
 fn a_user_namespace_maps_ids() {

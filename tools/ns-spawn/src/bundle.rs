@@ -21,7 +21,8 @@ pub fn run(args: &NsSpawn, dir: &Path, status: &mut Status) -> Result<Done> {
             "a bundle runs as it is: its config.json says what the other flags would",
         ));
     }
-    let spec = read(&dir.join("config.json"))?;
+    let mut spec = read(&dir.join("config.json"))?;
+    make_absolute(&mut spec, dir)?;
     let root = spec.root().as_ref().ok_or_else(|| Error::new(Code::Invalid, "config.json has no root"))?;
     let rootfs = dir.join(root.path());
     let rootfs = fs::canonicalize(&rootfs).cannot(|| format!("find the root {}", rootfs.display()))?;
@@ -36,6 +37,20 @@ pub fn run(args: &NsSpawn, dir: &Path, status: &mut Status) -> Result<Done> {
     let state = State { status: "stopped".to_owned(), exit_code: Some(exit.code), finished_at, ..State::default() };
     status.stopped(&id, &state, exit.signal);
     Ok(Done::Exit(exit.code))
+}
+
+/// What is bound from a relative path is in the bundle (runtime-spec, config.md, "Mounts").
+fn make_absolute(spec: &mut Spec, dir: &Path) -> Result<()> {
+    for mount in spec.mounts_mut().iter_mut().flatten() {
+        let is_bind = mount.typ().as_deref() == Some("bind")
+            || mount.options().iter().flatten().any(|o| o == "bind" || o == "rbind");
+        if let Some(source) = mount.source().as_ref().filter(|s| is_bind && s.is_relative()) {
+            let source = dir.join(source);
+            let absolute = fs::canonicalize(&source).cannot(|| format!("find {}", source.display()))?;
+            mount.set_source(Some(absolute));
+        }
+    }
+    Ok(())
 }
 
 fn read(path: &Path) -> Result<Spec> {
