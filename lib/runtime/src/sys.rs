@@ -127,10 +127,16 @@ pub fn new_session_keyring() -> io::Result<()> {
 }
 
 /// Gives every signal its default back. Rust ignores SIGPIPE, and ignored signals stay so over execve(2).
+///
+/// By the kernel's own call: the C library keeps signals 32 and 33 from its callers, and its posix_spawn(3) starts
+/// programs with 32 ignored.
 pub fn default_signals() {
-    for signal in 1..=libc::SIGRTMAX() {
-        // SAFETY: SIG_DFL is no code of ours; numbers that cannot be set are refused, and those need none.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    /// `struct sigaction` of the kernel: handler (SIG_DFL is 0), flags, restorer, a mask of 64 signals.
+    static DEFAULT: [u64; 4] = [0; 4];
+    for signal in 1..=64 {
+        // SAFETY: the kernel reads one action of the size it has on 64-bit machines and writes nothing; SIG_DFL is no
+        // code of ours. SIGKILL and SIGSTOP are refused, and need none.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, &raw const DEFAULT, ptr::null::<u64>(), 8) };
     }
 }
 
