@@ -13,7 +13,7 @@ sharedir = $(DESTDIR)$(PREFIX)/share
 host = $(shell rustc -vV | sed -n 's/^host: //p')
 built = $(abspath $(or $(CARGO_TARGET_DIR),target))/$(host)/release
 tools := $(shell sed -n 's/^name = "\(.*\)"/\1/p' tools/*/Cargo.toml)
-scripts := tools/ctr/ctr tools/completions.sh .ci/run $(wildcard tests/*.sh tests/*/*.sh)
+scripts := tools/ctr/ctr .ci/run $(wildcard tests/*.sh tests/*/*.sh)
 
 .PHONY: help build demo test check bench fuzz install uninstall clean
 .DEFAULT_GOAL := build
@@ -63,7 +63,7 @@ install: build ## Install under $(DESTDIR)$(PREFIX): tools, wrapper, man pages, 
 	for page in man/*.[157]; do install -m 644 "$$page" '$(mandir)'/man"$${page##*.}"; done
 	[ '$(CTR)' = ctr ] || mv '$(mandir)/man1/ctr.1' '$(mandir)/man1/$(CTR).1'
 	install -m 644 LICENSE man/ctr-document.schema.json '$(sharedir)/doc/ctr'
-	tools/completions.sh '$(built)' '$(sharedir)' '$(CTR)'
+	'$(built)/ctr-completions' '$(sharedir)' '$(CTR)'
 
 uninstall: ## Take away what install put there
 	cd '$(bindir)' && rm -f $(tools) '$(CTR)'

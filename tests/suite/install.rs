@@ -47,7 +47,7 @@ fn installs_all_and_uninstalls_all() {
         "set -e; for f in root/usr/share/bash-completion/completions/*; do . $f; done; complete -p ctr img-pull",
     )
     .ok();
-    let typed = "COMP_WORDS=(ctr run --ent) COMP_CWORD=2; _ctr; echo ${COMPREPLY[@]}";
+    let typed = "COMP_WORDS=(ctr run --ent) COMP_CWORD=2; _ctr ctr --ent run; echo ${COMPREPLY[@]}";
     let ctr = "root/usr/share/bash-completion/completions/ctr";
     host.sh_with("bash", &format!(". {ctr}; {typed}")).ok().stdout_is("--entrypoint\n");
     make(&host, "uninstall", &[]);
