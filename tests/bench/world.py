@@ -11,6 +11,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent.parent
 REGISTRY = "127.0.0.1:5000"
+LIMITS = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
 
 
 def say(text):
@@ -38,19 +39,25 @@ class World:
         self.dir = Path(scratch)
         self.daemons = {}
         self.dirty = 0
-        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        hard = {name: resource.getrlimit(which)[1] for name, which in LIMITS.items()}
+        limits = {name: 32768 if most < 0 else min(most, 32768) for name, most in hard.items()}
         self.env = dict(os.environ, CTR_ROOT=str(self.dir / "ctr"), CTR_RUN=str(self.dir / "ctr-run"), HOME=scratch)
-        self.env |= self.podman(limit)
+        self.env |= self.podman(limits)
         self.env["DOCKER_HOST"] = f"unix://{self.dir}/docker.sock"
-        self.env["DOCKER_CONFIG"] = str(self.dir / "docker-config")
+        # An empty one: podman reads it too.
+        config = self.dir / "docker-config"
+        config.mkdir()
+        (config / "config.json").write_text("{}")
+        self.env["DOCKER_CONFIG"] = str(config)
 
-    def podman(self, limit):
+    def podman(self, limits):
         """Podman with nothing outside the scratch directory; no limit that this machine cannot raise."""
         storage, containers = self.dir / "storage.conf", self.dir / "containers.conf"
         storage.write_text(f'[storage]\ndriver="overlay"\ngraphroot="{self.dir}/podman"\nrunroot="{self.dir}/podman-run"\n')
+        ulimits = [f"{name}={most}:{most}" for name, most in limits.items()]
         runtime = "crun" if have("crun") else "runc"
         containers.write_text(
-            f'[containers]\ndefault_ulimits=["nofile={limit}:{limit}"]\n'
+            f"[containers]\ndefault_ulimits={json.dumps(ulimits)}\n"
             f'[engine]\ncgroup_manager="cgroupfs"\nevents_logger="file"\nruntime="{runtime}"\ntmp_dir="{self.dir}/libpod"\n'
             f'[network]\nnetwork_config_dir="{self.dir}/networks"\n'
         )
