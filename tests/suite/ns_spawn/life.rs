@@ -148,6 +148,17 @@ fn undo_kills_and_gives_back() {
     host.pipe_to(&json!({"ctr": 1, "steps": saved["steps"]}), "ns-spawn", &["--undo"]).ok();
     host.pipe_to(&undone, "overlay-mount", &["--undo"]).ok();
     host.assert_clean();
+    // Taken away as a whole while it runs: the tool that waits has nothing to complain of.
+    container(&host, "busybox");
+    let running = host.sh_cmd("ns-spawn -f doc -- sleep 6216").spawn();
+    host.process("sleep 6216");
+    running.signal(Signal::SIGSTOP);
+    let path = "$CTR_ROOT/containers/*/document.json";
+    host.sh(&format!("ns-spawn --undo <$(echo {path}) | overlay-mount --undo")).succeeds();
+    running.signal(Signal::SIGCONT);
+    let ran = running.wait().exits(137);
+    assert!(ran.stderr.is_empty(), "{ran}");
+    host.assert_clean();
 }
 
 fn check_tells_what_differs() {

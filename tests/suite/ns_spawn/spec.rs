@@ -61,7 +61,7 @@ const CASES: &[&str] = &[
 ];
 
 const LOOK: &str = "id; pwd; env | grep -v ^_ | sort; hostname; cat /etc/hosts; ulimit -n; ulimit -Hn
-    grep -E '^(Cap|NoNewPrivs|Seccomp:|Sig(Blk|Ign))' /proc/self/status
+    grep -E '^(Cap|NoNewPrivs|Seccomp:|SigBlk)' /proc/self/status
     for p in /proc/acpi /proc/keys /proc/sys/kernel/hostname /sys/firmware; do head -c 1 $p 2>/dev/null | wc -c; done
     mount | cut -d' ' -f3 | grep -v -e ^/dev/console -e ^/sys/fs/cgroup -e ^/dev/.*[^mes]$ | sort -u | grep -E '^/($|etc|dev/(shm|pts|mqueue)|sys$|proc$)'
     cat /proc/sys/net/core/somaxconn; touch /x 2>/dev/null; echo $?; df -k /dev/shm | tail -n 1 | tr -s ' ' | cut -d' ' -f2

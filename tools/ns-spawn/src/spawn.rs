@@ -78,8 +78,11 @@ impl Begun {
             return Ok(());
         }
         if !rm {
-            container::save(doc)?;
-            return state::forget(&self.id);
+            // Removed by another while it ran: there is no record to write any more.
+            return match container::save(doc) {
+                Err(_) if !container::dir(&self.id).exists() => Ok(()),
+                other => other.and_then(|()| state::forget(&self.id)),
+            };
         }
         undo_all(doc);
         if self.claimed
