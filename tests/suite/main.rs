@@ -12,6 +12,7 @@ mod img_unpack;
 mod install;
 mod lint;
 mod ns_spawn;
+mod overlay_mount;
 mod pipe;
 mod run;
 mod runtime;
@@ -34,6 +35,7 @@ fn all() -> Vec<Test> {
         install::tests,
         lint::tests,
         ns_spawn::tests,
+        overlay_mount::tests,
         pipe::tests,
         run::tests,
         runtime::tests,

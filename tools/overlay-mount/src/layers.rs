@@ -28,6 +28,10 @@ pub fn lowers(image: &Image) -> Result<Vec<PathBuf>> {
         if seen.insert(path) {
             lowers.push(PathBuf::from(path));
         }
+        // An opaque directory hides what lower layers have in it, but the kernel does not look for that at the root.
+        if is_opaque(Path::new(path)) {
+            break;
+        }
     }
     if lowers.len() > MAX_LAYERS {
         return Err(Error::new(
@@ -37,6 +41,11 @@ pub fn lowers(image: &Image) -> Result<Vec<PathBuf>> {
     }
     all_there(&lowers)?;
     Ok(lowers)
+}
+
+fn is_opaque(dir: &Path) -> bool {
+    let mut value = [0; 1];
+    rustix::fs::getxattr(dir, "trusted.overlay.opaque", &mut value).is_ok_and(|n| value[..n] == *b"y")
 }
 
 /// Whether each tree is there.

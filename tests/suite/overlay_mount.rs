@@ -1,0 +1,161 @@
+//! overlay-mount: claims, mounts, their undo, check and gc.
+
+use ctr_tests::*;
+use std::fs;
+
+pub fn tests() -> Vec<Test> {
+    tests!("overlay-mount",
+        ["root", "overlay"]:
+            a_name_is_claimed_once,
+            twenty_race_for_a_name,
+            mounts_300_layers,
+            a_layer_twice_is_mounted_once,
+            an_opaque_root_hides_what_is_below,
+            a_root_is_mounted_once,
+            check_tells_what_is_gone,
+            gc_takes_dead_volatile_containers,
+            gc_dry_run_removes_nothing,
+            an_image_without_layers
+    )
+}
+
+/// A document of an image whose layers are directories made by shell lines, lowest first.
+fn document(host: &Host, layers: &[&str]) -> Value {
+    let mut list = Vec::new();
+    for (n, line) in layers.iter().enumerate() {
+        let dir = host.root().join(format!("made/{n}"));
+        fs::create_dir_all(&dir).unwrap();
+        host.sh(&format!("cd {} && {{ {line}; }}", dir.display())).ok();
+        let digest = format!("sha256:{n:064x}");
+        list.push(json!({"digest": digest, "diffId": digest, "mediaType": "application/vnd.oci.image.layer.v1.tar",
+            "size": 1, "path": dir}));
+    }
+    let digest = format!("sha256:{:064x}", 0);
+    let manifest = json!({"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest, "size": 1});
+    let config = json!({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": []}});
+    let image = json!({"ref": "docker.io/library/x:latest", "id": digest, "manifest": manifest, "config": config,
+        "layers": list});
+    json!({"ctr": 1, "image": image})
+}
+
+fn root(doc: &Value) -> std::path::PathBuf {
+    doc["rootfs"]["path"].as_str().unwrap().into()
+}
+
+fn a_name_is_claimed_once() {
+    let host = Host::new();
+    let doc = document(&host, &["echo a >f"]);
+    let first = host.pipe_to(&doc, "overlay-mount", &["--name", "web"]).ok().json();
+    schema::assert_valid(std::slice::from_ref(&first));
+    let id = first["id"].as_str().unwrap();
+    host.pipe_to(&doc, "overlay-mount", &["--name", "web"]).fails(1).code("exists").stderr_has(&id[..12]);
+    host.pipe_to(&doc, "overlay-mount", &["--name", "../x"]).fails(1).code("invalid");
+    host.pipe_to(&first, "overlay-mount", &["--undo"]).ok();
+    let again = host.pipe_to(&doc, "overlay-mount", &["--name", "web"]).ok().json();
+    host.pipe_to(&again, "overlay-mount", &["--undo"]).ok();
+    host.assert_clean();
+}
+
+fn twenty_race_for_a_name() {
+    let host = Host::new();
+    let doc = document(&host, &["echo a >f"]);
+    fs::write(host.dir().join("doc"), format!("{doc}\n")).unwrap();
+    let ran = host.sh("for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do \
+         overlay-mount --name one -f doc 2>/dev/null | jq -r '.error.code // \"won\"' & done; wait");
+    let words = ran.text();
+    let count = |word: &str| words.lines().filter(|l| *l == word).count();
+    assert_eq!((count("won"), count("exists")), (1, 19), "{words}");
+    host.sh("overlay-mount --undo <$CTR_ROOT/containers/$(readlink $CTR_ROOT/names/one)/document.json >/dev/null").ok();
+    host.assert_clean();
+}
+
+fn mounts_300_layers() {
+    let host = Host::new();
+    let lines: Vec<String> = (0..300).map(|n| format!("echo {n} >f{n}; echo {n} >last")).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let doc = host.pipe_to(&document(&host, &lines), "overlay-mount", &[]).ok().json();
+    assert_eq!(fs::read_dir(root(&doc)).unwrap().count(), 301);
+    assert_eq!(fs::read_to_string(root(&doc).join("last")).unwrap(), "299\n");
+    host.pipe_to(&doc, "overlay-mount", &["--undo"]).ok();
+    let mut many = document(&host, &[]);
+    let layer = |n: usize| {
+        let path = host.root().join(format!("made/m{n}"));
+        fs::create_dir_all(&path).unwrap();
+        json!({"digest": "sha256:0", "diffId": "sha256:0", "mediaType": "", "size": 0, "path": path})
+    };
+    many["image"]["layers"] = (0..501).map(layer).collect();
+    host.pipe_to(&many, "overlay-mount", &[]).fails(1).code("limit");
+    host.assert_clean();
+}
+
+fn a_layer_twice_is_mounted_once() {
+    let host = Host::new();
+    let mut doc = document(&host, &["echo a >f", "echo b >f"]);
+    let first = doc["image"]["layers"][0].clone();
+    doc["image"]["layers"].as_array_mut().unwrap().push(first);
+    let doc = host.pipe_to(&doc, "overlay-mount", &[]).ok().json();
+    assert_eq!(fs::read_to_string(root(&doc).join("f")).unwrap(), "a\n");
+    host.pipe_to(&doc, "overlay-mount", &["--undo"]).ok();
+}
+
+fn an_opaque_root_hides_what_is_below() {
+    let host = Host::new();
+    let doc = document(&host, &["echo a >below", "echo b >here; setfattr -n trusted.overlay.opaque -v y ."]);
+    let doc = host.pipe_to(&doc, "overlay-mount", &[]).ok().json();
+    assert!(root(&doc).join("here").exists() && !root(&doc).join("below").exists());
+    host.pipe_to(&doc, "overlay-mount", &["--undo"]).ok();
+}
+
+fn a_root_is_mounted_once() {
+    let host = Host::new();
+    let doc = host.pipe_to(&document(&host, &["echo a >f"]), "overlay-mount", &[]).ok().json();
+    host.pipe_to(&doc, "overlay-mount", &[]).fails(1).code("exists");
+    let mut without = doc.clone();
+    without.as_object_mut().unwrap().remove("rootfs");
+    host.pipe_to(&without, "overlay-mount", &[]).fails(1).code("exists");
+    host.pipe_to(&doc, "overlay-mount", &["--check"]).ok();
+    host.pipe_to(&doc, "overlay-mount", &["--undo"]).ok();
+    host.assert_clean();
+}
+
+fn check_tells_what_is_gone() {
+    let host = Host::new();
+    let doc = host.pipe_to(&document(&host, &["echo a >f"]), "overlay-mount", &[]).ok().json();
+    host.sh(&format!("umount {}", root(&doc).display())).ok();
+    host.pipe_to(&doc, "overlay-mount", &["--check"]).fails(1).code("not-found");
+    host.pipe_to(&doc, "overlay-mount", &["--undo"]).ok();
+    host.pipe_to(&doc, "overlay-mount", &["--undo"]).ok();
+    host.assert_clean();
+}
+
+fn gc_takes_dead_volatile_containers() {
+    let host = Host::new();
+    let doc = document(&host, &["echo a >f"]);
+    fs::write(host.dir().join("doc"), format!("{doc}\n")).unwrap();
+    // A pipe of its own process group, which is gone when gc looks.
+    host.sh("setsid -w sh -c 'overlay-mount --volatile -f doc >/dev/null'").ok();
+    host.sh("overlay-mount -f doc >kept").ok();
+    let removed = host.tool("overlay-mount", &["--gc"]).ok().jsons();
+    assert!(removed.iter().any(|r| r["removed"] == "container"), "{removed:?}");
+    host.sh("overlay-mount --check -f kept >/dev/null").ok();
+    assert!(host.tool("overlay-mount", &["--gc"]).ok().jsons().is_empty());
+    host.sh("overlay-mount --undo -f kept >/dev/null").ok();
+    host.assert_clean();
+}
+
+fn gc_dry_run_removes_nothing() {
+    let host = Host::new();
+    host.sh("mkdir -p $CTR_ROOT/containers/.left $CTR_ROOT/names; ln -s nobody $CTR_ROOT/names/x").ok();
+    host.sh("overlay-mount --gc --dry-run 2>/dev/null").ok().stdout_is("");
+    host.sh("ls -A $CTR_ROOT/containers $CTR_ROOT/names | grep -c -e left -e x").ok().stdout_is("2\n");
+    assert_eq!(host.tool("overlay-mount", &["--gc"]).ok().jsons().len(), 2);
+    host.assert_clean();
+}
+
+fn an_image_without_layers() {
+    let host = Host::new();
+    let doc = host.pipe_to(&document(&host, &[]), "overlay-mount", &[]).ok().json();
+    fs::write(root(&doc).join("f"), "x").unwrap();
+    host.pipe_to(&doc, "overlay-mount", &["--undo"]).ok();
+    host.assert_clean();
+}
