@@ -143,11 +143,7 @@ fn sources_say_their_purpose_first() {
 
 fn scripts() -> Vec<PathBuf> {
     let mut scripts = files(&repository().join("tests"), ".sh");
-    scripts.extend([
-        repository().join("tools/completions.sh"),
-        repository().join("tools/ctr/ctr"),
-        repository().join(".ci/run"),
-    ]);
+    scripts.extend([repository().join("tools/ctr/ctr"), repository().join(".ci/run")]);
     scripts
 }
 
