@@ -40,7 +40,7 @@ fn own_network_is_empty() {
 
 fn what_is_left_is_seen_and_ended() {
     let host = Host::new();
-    host.sh("mount -t tmpfs left $CTR_RUN; setsid sleep 97 >/dev/null 2>&1 </dev/null &").ok();
+    host.sh("mount -t tmpfs left $CTR_RUN; setsid sleep 97 >/dev/null 2>&1 </dev/null & sleep 0.3").ok();
     host.process("sleep 97");
     let left = host.leftovers();
     assert!(left.iter().any(|l| l.starts_with("mount")) && left.iter().any(|l| l.contains("sleep 97")), "{left:?}");
