@@ -5,6 +5,7 @@
 //! directory and is lost by a reboot; the record then reads as stopped.
 
 use crate::{Cannot, Code, Document, Error, Lock, Result, State, files, ident, paths, trace};
+use rustix::process::{Pid, getpgrp, test_kill_process_group};
 use serde_json::json;
 use std::{
     fs,
@@ -15,6 +16,7 @@ use std::{
 
 const RECORD: &str = "document.json";
 const STATE: &str = "state.json";
+const OWNER: &str = "owner";
 
 /// The directory of container `id`.
 pub fn dir(id: &str) -> PathBuf {
@@ -99,10 +101,28 @@ pub fn checked_id(id: &str) -> Result<&str> {
     Err(Error::new(Code::Invalid, format!("document: id {id:?} is not 64 hex digits")))
 }
 
-/// Writes the first record of a container just claimed; from then on gc leaves it alone. Not durable: what a
-/// power cut leaves of it is a half-made container, and the tool saves it durably once its add is whole.
+/// Writes the first record of a container just claimed, `partial` until its tool [`save`]s it whole, and whose it is:
+/// the process group of the pipe that makes it. gc takes a partial container once that group is gone.
+///
+/// Not durable: what a power cut leaves of it is a half-made container.
 pub fn begin(doc: &Document, _lock: &Lock) -> Result<()> {
-    write_record(doc, false)
+    let id = checked_id(doc.str("id").unwrap_or_default())?;
+    let run = paths::run_dir(id);
+    files::make_dir(&run)?;
+    let owner = run.join(OWNER);
+    fs::write(&owner, getpgrp().as_raw_nonzero().to_string()).cannot(|| format!("write {}", owner.display()))?;
+    let mut partial = doc.clone();
+    partial.set("partial", &true)?;
+    write_record(&partial, false)
+}
+
+/// Whether nobody works on the container any more: its process is gone, and the pipe that made it. After a reboot
+/// both are, with the run directory. A group that cannot be asked counts as alive.
+pub fn is_orphan(id: &str) -> bool {
+    let owner = fs::read_to_string(paths::run_dir(id).join(OWNER));
+    let group = owner.ok().and_then(|text| Pid::from_raw(text.trim().parse().ok()?));
+    let group_gone = group.is_none_or(|pgid| test_kill_process_group(pgid) == Err(rustix::io::Errno::SRCH));
+    group_gone && matches!(live_state(id), Ok(None))
 }
 
 /// Saves the document as the container's record, without what only the running kernel knows.

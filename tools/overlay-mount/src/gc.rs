@@ -1,29 +1,7 @@
 //! Finds what crashes left, by the ids in names: no log is kept.
 
 use crate::{OverlayMount, layers, mount, undo};
-use ctr_core::{Cannot, Lock, Result, Tool, Value, container, files, json, mountinfo, paths, steps, trace};
-use rustix::process::{Pid, getpgrp, test_kill_process_group};
-use std::{fs, path::PathBuf};
-
-/// Notes whose a volatile container is: the process group of the pipe that makes it.
-/// Once that group is gone and no process of the container runs, gc takes the container.
-pub fn own(id: &str) -> Result<()> {
-    let path = owner_file(id);
-    files::make_dir(&paths::run_dir(id))?;
-    fs::write(&path, getpgrp().as_raw_nonzero().to_string()).cannot(|| format!("write {}", path.display()))
-}
-
-fn owner_file(id: &str) -> PathBuf {
-    paths::run_dir(id).join("owner")
-}
-
-/// A volatile container is dead when its process is, and its pipe; after a reboot both are, with the run directory.
-/// A group that cannot be asked counts as alive.
-fn is_orphan(id: &str) -> bool {
-    let group = fs::read_to_string(owner_file(id)).ok().and_then(|text| Pid::from_raw(text.trim().parse().ok()?));
-    let group_gone = group.is_none_or(|pgid| test_kill_process_group(pgid) == Err(rustix::io::Errno::SRCH));
-    group_gone && matches!(container::live_state(id), Ok(None))
-}
+use ctr_core::{Lock, Result, Tool, Value, container, json, mountinfo, steps, trace};
 
 /// Removes dead volatile containers, mounts of containers that are gone, half-made and half-removed directories.
 pub fn gc() -> Result<Vec<Value>> {
@@ -31,10 +9,14 @@ pub fn gc() -> Result<Vec<Value>> {
     for id in container::ids()? {
         // A record that does not read is for a person to look at, not for gc to throw away.
         let Ok(mut doc) = container::load(&id) else { continue };
-        if container::is_volatile(&doc) && is_orphan(&id) {
+        let half_made = doc.is_partial();
+        if (container::is_volatile(&doc) || half_made) && container::is_orphan(&id) {
             let mut errors = steps::undo_all(&doc);
             for step in doc.steps()?.iter().rev().filter(|step| step.tool == OverlayMount::NAME) {
                 errors.extend(undo::undo(&mut doc, &step.undo).err());
+            }
+            if half_made {
+                errors.extend(undo::undo(&mut doc, &json!({"id": id, "claimed": true})).err());
             }
             if errors.is_empty() {
                 removed.push(json!({"removed": "container", "path": container::dir(&id)}));

@@ -56,8 +56,7 @@ impl Tool for OverlayMount {
             rollback.push(move || container::remove(&id));
         }
 
-        let rootfs = place(&id);
-        doc.set("rootfs", &Rootfs { readonly: self.read_only, volatile: self.volatile, ..rootfs.clone() })?;
+        let rootfs = self.place(&id);
         trace::act(
             "mkdir",
             || json!({"upper": rootfs.upper, "work": rootfs.work}),
@@ -107,6 +106,18 @@ impl Tool for OverlayMount {
 }
 
 impl OverlayMount {
+    /// Where the root of container `id` and its writable layer are: all of it derives from the id.
+    fn place(&self, id: &str) -> Rootfs {
+        let text = |path: PathBuf| path.to_string_lossy().into_owned();
+        Rootfs {
+            path: text(paths::run_dir(id).join("rootfs")),
+            upper: Some(text(container::dir(id).join("upper"))),
+            work: Some(text(container::dir(id).join("work"))),
+            readonly: self.read_only,
+            volatile: self.volatile,
+        }
+    }
+
     /// Claims id and name and writes the first record, so that from here on a removal sees the layers in use.
     fn begin(&self, doc: &mut Document, lowers: &[PathBuf]) -> Result<String> {
         let mut labels = doc.section::<ctr_core::Map<String, Value>>("labels")?.unwrap_or_default();
@@ -130,7 +141,7 @@ impl OverlayMount {
         }
         let claimed = doc.str("id").is_none();
         let id = container::claim(doc, self.name.as_deref(), lock.as_ref())?;
-        let point = place(&id).path;
+        let point = self.place(&id).path;
         if mount::is_mounted(Path::new(&point)) {
             // Two overlays on one writable layer would corrupt each other, and the kernel does not refuse it.
             return Err(Error::new(
@@ -139,29 +150,13 @@ impl OverlayMount {
             ));
         }
         doc.set("labels", &labels)?;
-        if let Some(lock) = &lock {
-            container::begin(doc, lock).inspect_err(|_| {
-                if claimed {
-                    drop(container::remove(&id));
-                }
-            })?;
-            if self.volatile {
-                gc::own(&id)?;
-            }
+        // In the first record already: from it gc tells a volatile container whose pipe was killed.
+        doc.set("rootfs", &self.place(&id))?;
+        // Never over the record of a container that was there: a partial one is gc's to take.
+        if let Some(lock) = lock.as_ref().filter(|_| claimed) {
+            container::begin(doc, lock).inspect_err(|_| drop(container::remove(&id)))?;
         }
         Ok(id)
-    }
-}
-
-/// Where the root of container `id` and its writable layer are: all of it derives from the id.
-fn place(id: &str) -> Rootfs {
-    let text = |path: PathBuf| path.to_string_lossy().into_owned();
-    Rootfs {
-        path: text(paths::run_dir(id).join("rootfs")),
-        upper: Some(text(container::dir(id).join("upper"))),
-        work: Some(text(container::dir(id).join("work"))),
-        readonly: false,
-        volatile: false,
     }
 }
 
