@@ -136,7 +136,8 @@ impl Document {
 
     /// The document as one line without its newline.
     pub fn to_line(&self) -> String {
-        Value::Object(self.0.clone()).to_string()
+        // Only keys that are no strings and values with code of their own can fail to be written: here are none.
+        serde_json::to_string(&self.0).unwrap_or_default()
     }
 
     /// The document as a JSON value.

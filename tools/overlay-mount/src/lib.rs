@@ -1,5 +1,6 @@
 //! Begins a container: claims its id and name and mounts the image's layers under a writable one.
 
+mod classic;
 mod gc;
 mod layers;
 mod mount;

@@ -1,6 +1,6 @@
 //! The overlay itself, by the new mount API: one `lowerdir+` a layer, attached by descriptor.
 
-use crate::layers;
+use crate::{classic, layers};
 use ctr_core::{Cannot, Code, Error, Result, Rootfs, json, trace};
 use rustix::{
     fs::{AtFlags, CWD, Mode, OFlags},
@@ -35,7 +35,11 @@ pub fn overlay(rootfs: &Rootfs, lowers: &[PathBuf], volatile: bool) -> Result<()
             lowers
         };
         let fs = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).map_err(|e| refused(rootfs, e, None))?;
-        configure(&fs, rootfs, lowers, volatile).map_err(|e| refused(rootfs, e, Some(fs.as_fd())))?;
+        match configure(&fs, rootfs, lowers, volatile) {
+            // A kernel before 6.8 knows no `lowerdir+`; or something else is wrong, and then this way fails too.
+            Err(Errno::INVAL) if classic::overlay(rootfs, lowers, volatile)? => return Ok(()),
+            other => other.map_err(|e| refused(rootfs, e, Some(fs.as_fd())))?,
+        }
         let mount = fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
             .map_err(|e| refused(rootfs, e, Some(fs.as_fd())))?;
         move_mount(&mount, "", CWD, &rootfs.path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)

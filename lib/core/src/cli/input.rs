@@ -5,11 +5,13 @@ use crate::{Cannot, Code, Document, Error, Result, Tool};
 use serde_json::{Deserializer, Value};
 use std::{
     fs::File,
-    io::{self, BufReader, Read},
+    io::{self, ErrorKind, Read},
 };
 
 /// Most bytes of one run's input: far above any real document, far below memory.
 const MAX_INPUT: u64 = 64 << 20;
+/// What a pipe holds (pipe(7)): most documents come in one piece.
+const PIECE: usize = 64 << 10;
 
 /// What was read, up to the fault if there was one: a document with steps must not be lost to what comes behind it.
 pub(super) struct Input {
@@ -35,16 +37,13 @@ fn read_into<T: Tool>(last: &mut Option<Document>, cli: &mut Cli<T>) -> Result<(
         None => (Box::new(io::stdin()), "stdin".to_owned()),
     };
     let early = !cli.common.undo && !cli.common.check;
-    for value in Deserializer::from_reader(BufReader::new(source.take(MAX_INPUT))).into_iter::<Value>() {
-        let value = value.map_err(|e| {
-            let code = if e.is_io() { Code::Io } else { Code::Invalid };
-            Error::new(code, format!("{name} is not a document: {e}"))
-        })?;
+    values(source, &name, |value| {
         let doc = last.insert(Document::from_value(value)?);
         if early && doc.is_partial() {
             cli.tool.interim(doc)?;
         }
-    }
+        Ok(())
+    })?;
     match last {
         None => Err(Error::new(Code::Invalid, format!("{name} is empty: expected a document"))
             .hint("a pipe begins with img-pull, img-load or img-import")),
@@ -55,12 +54,46 @@ fn read_into<T: Tool>(last: &mut Option<Document>, cli: &mut Cli<T>) -> Result<(
     }
 }
 
+/// Calls `f` with each JSON value that `source` holds, as soon as the line that ends it is there.
+fn values(source: impl Read, name: &str, mut f: impl FnMut(Value) -> Result<()>) -> Result<()> {
+    let mut source = source.take(MAX_INPUT);
+    let mut bytes = Vec::new();
+    loop {
+        let held = bytes.len();
+        bytes.resize(held + PIECE, 0);
+        let read = loop {
+            match source.read(&mut bytes[held..]) {
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                other => break other.cannot(|| format!("read {name}"))?,
+            }
+        };
+        bytes.truncate(held + read);
+        let ended = read == 0;
+        if !ended && bytes.last() != Some(&b'\n') {
+            continue;
+        }
+        let mut parsed = Deserializer::from_slice(&bytes).into_iter::<Value>();
+        for value in parsed.by_ref() {
+            match value {
+                Ok(value) => f(value)?,
+                Err(e) if e.is_eof() && !ended => break,
+                Err(e) => return Err(Error::new(Code::Invalid, format!("{name} is not a document: {e}"))),
+            }
+        }
+        let whole = parsed.byte_offset();
+        bytes.drain(..whole);
+        if ended {
+            return Ok(());
+        }
+    }
+}
+
 /// What the stage before sends, for a tool that cannot use it but must pass it on.
 pub(super) fn drain() -> Document {
-    Deserializer::from_reader(BufReader::new(io::stdin().take(MAX_INPUT)))
-        .into_iter::<Value>()
-        .map_while(std::result::Result::ok)
-        .last()
-        .and_then(|v| Document::from_value(v).ok())
-        .unwrap_or_default()
+    let mut last = None;
+    let _ = values(io::stdin(), "stdin", |value| {
+        last = Some(value);
+        Ok(())
+    });
+    last.and_then(|value| Document::from_value(value).ok()).unwrap_or_default()
 }
