@@ -226,11 +226,12 @@ pub struct Rootfs {
     pub volatile: bool,
 }
 
-/// Section `state`: the OCI runtime state and how the process ended.
+/// Section `state`: the OCI runtime state, how the process ended, and who looks after it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct State {
-    /// `created`, `running` or `stopped` (OCI runtime-spec, State).
+    /// `created`, `running` or `stopped` (OCI runtime-spec, State); beside them `restarting`, while a supervisor
+    /// waits to start the process again.
     pub status: String,
     /// Process id on the host while it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -238,15 +239,52 @@ pub struct State {
     /// Start time of that process in clock ticks since boot (proc(5), stat field 22): tells a reused pid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid_start: Option<u64>,
+    /// The process that keeps the container's log and restarts it, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supervisor: Option<Process>,
     /// Exit status, 128+n for signal n.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<u8>,
+    /// Why it could not be started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The kernel killed one of its processes for want of memory.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub oom_killed: bool,
+    /// How often the supervisor started it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart_count: Option<u32>,
     /// RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<String>,
     /// RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<String>,
+    /// What the health check found, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+}
+
+/// A process, told from a later one of the same number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Process {
+    /// Process id on the host.
+    pub pid: i32,
+    /// Start time in clock ticks since boot.
+    pub pid_start: u64,
+}
+
+/// The result of the health check, as docker has it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Health {
+    /// `starting`, `healthy` or `unhealthy`.
+    pub status: String,
+    /// Failures since the last success.
+    pub failing_streak: u32,
+    /// The last five probes: `start`, `end` (RFC 3339), `exitCode`, `output`.
+    pub log: Vec<Value>,
 }
 
 /// One entry of `steps`: what a tool did, in the words its undo needs.

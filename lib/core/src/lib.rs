@@ -7,6 +7,7 @@ mod cli;
 pub mod container;
 mod doc;
 mod error;
+pub mod events;
 pub mod files;
 pub mod ident;
 mod lock;
@@ -17,7 +18,7 @@ pub mod steps;
 pub mod trace;
 
 pub use cli::{Common, Done, Tool, command, each, pipe, plain, plain_command, print_line};
-pub use doc::{Document, Image, Layer, Rootfs, State, Step};
+pub use doc::{Document, Health, Image, Layer, Process, Rootfs, State, Step};
 pub use error::{Cannot, Code, Error, Result};
 pub use lock::Lock;
 pub use rollback::Rollback;

@@ -1,4 +1,4 @@
-//! Undoing a whole document: its steps, last to first, each by its own tool.
+//! Undoing or repairing a whole document: its steps, each by its own tool.
 
 use crate::{Cannot, Code, Document, Error, Result, trace};
 use serde_json::json;
@@ -30,21 +30,37 @@ pub fn undo_all(doc: &Document) -> Vec<Error> {
             continue;
         }
         done.push(&step.tool);
-        if let Err(e) = undo_one(&step.tool, &plain) {
+        if let Err(e) = run(&step.tool, "undo", &plain) {
             errors.push(e);
         }
     }
     errors
 }
 
-fn undo_one(tool: &str, doc: &Document) -> Result<()> {
+/// Runs `TOOL --repair` for each step, first to last: what a reboot took away is there again.
+///
+/// # Errors
+/// The first failure, which its tool has explained on stderr.
+pub fn repair_all(doc: &Document) -> Result<()> {
+    let mut done = Vec::new();
+    for step in doc.steps()? {
+        if step.tool != trace::tool() && !done.contains(&step.tool) {
+            run(&step.tool, "repair", doc)?;
+            done.push(step.tool);
+        }
+    }
+    Ok(())
+}
+
+/// Runs `TOOL --VERB` with the document.
+fn run(tool: &str, verb: &str, doc: &Document) -> Result<()> {
     let program = sibling(tool)?;
     trace::act(
-        "undo",
+        verb,
         || json!({"step": tool}),
         || {
             let mut child = Command::new(&program)
-                .arg("--undo")
+                .arg(format!("--{verb}"))
                 .stdin(Stdio::piped())
                 .stdout(Stdio::null())
                 .spawn()
@@ -57,7 +73,7 @@ fn undo_one(tool: &str, doc: &Document) -> Result<()> {
             if status.success() {
                 return Ok(());
             }
-            Err(Error::new(Code::Io, format!("undo of {tool} failed")))
+            Err(Error::new(Code::Io, format!("{verb} of {tool} failed")))
         },
     )
 }

@@ -149,15 +149,6 @@ pub fn is_ignored(signal: c_int) -> bool {
     }
 }
 
-/// pidfd_send_signal(2) with any number, real-time signals included.
-pub fn pidfd_signal(pidfd: BorrowedFd<'_>, signal: c_int) -> io::Result<()> {
-    // SAFETY: a null siginfo asks for that of kill(2).
-    cvt(unsafe {
-        libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, ptr::null::<libc::siginfo_t>(), 0)
-    })
-    .map(drop)
-}
-
 /// kill(2) with any number.
 pub fn kill(pid: i32, signal: c_int) -> io::Result<()> {
     // SAFETY: passes two numbers.

@@ -1,6 +1,6 @@
 //! Finds the state of processes that are gone, and processes of containers that are.
 
-use crate::{state, undo};
+use crate::state;
 use ctr_core::{Cannot, Lock, Result, Value, container, ident, json, paths, trace};
 use std::{fs, io::ErrorKind};
 
@@ -12,7 +12,7 @@ pub fn gc() -> Result<Vec<Value>> {
         match live {
             // The directory is there before the process and goes after it: without it nobody will ask for the process.
             Some(state) if !container::dir(&id).exists() => {
-                trace::act("kill", || json!({"container": id, "pid": state.pid}), || undo::kill(&state))?;
+                trace::act("kill", || json!({"container": id, "pid": state.pid}), || container::kill(&state))?;
                 removed.push(json!({"removed": "process", "id": id, "pid": state.pid}));
             }
             None if state::file(&id).exists() => {

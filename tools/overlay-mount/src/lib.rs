@@ -101,22 +101,33 @@ impl Tool for OverlayMount {
         Ok(findings)
     }
 
+    /// Mounts it again: after a reboot the mount is gone, and the writable layer is there.
+    fn repair(doc: &mut Document) -> Result<()> {
+        let rootfs: Rootfs = doc.need("rootfs", "overlay-mount")?;
+        let image: Image = doc.need("image", "img-unpack")?;
+        let id = container::checked_id(doc.str("id").unwrap_or_default())?;
+        // Paths are made of the id, never read from a document.
+        let rootfs = Rootfs { readonly: rootfs.readonly, volatile: rootfs.volatile, ..place(id) };
+        let _lock = if trace::dry_run() { None } else { Some(Lock::store()?) };
+        if mount::is_mounted(Path::new(&rootfs.path)) {
+            return Ok(());
+        }
+        let lowers = layers::lowers(&image)?;
+        if !trace::dry_run() {
+            layers::make_writable(&rootfs, &lowers)?;
+        }
+        mount::overlay(&rootfs, &lowers, rootfs.volatile)?;
+        doc.set("rootfs", &rootfs)
+    }
+
     fn gc() -> Result<Vec<Value>> {
         gc::gc()
     }
 }
 
 impl OverlayMount {
-    /// Where the root of container `id` and its writable layer are: all of it derives from the id.
     fn place(&self, id: &str) -> Rootfs {
-        let text = |path: PathBuf| path.to_string_lossy().into_owned();
-        Rootfs {
-            path: text(paths::run_dir(id).join("rootfs")),
-            upper: Some(text(container::dir(id).join("upper"))),
-            work: Some(text(container::dir(id).join("work"))),
-            readonly: self.read_only,
-            volatile: self.volatile,
-        }
+        Rootfs { readonly: self.read_only, volatile: self.volatile, ..place(id) }
     }
 
     /// Claims id and name and writes the first record, so that from here on a removal sees the layers in use.
@@ -158,6 +169,18 @@ impl OverlayMount {
             container::begin(doc, lock).inspect_err(|_| drop(container::remove(&id)))?;
         }
         Ok(id)
+    }
+}
+
+/// Where the root of container `id` and its writable layer are: all of it derives from the id.
+fn place(id: &str) -> Rootfs {
+    let text = |path: PathBuf| path.to_string_lossy().into_owned();
+    Rootfs {
+        path: text(paths::run_dir(id).join("rootfs")),
+        upper: Some(text(container::dir(id).join("upper"))),
+        work: Some(text(container::dir(id).join("work"))),
+        readonly: false,
+        volatile: false,
     }
 }
 

@@ -36,7 +36,7 @@ fn read_into<T: Tool>(last: &mut Option<Document>, cli: &mut Cli<T>) -> Result<(
         }
         None => (Box::new(io::stdin()), "stdin".to_owned()),
     };
-    let early = !cli.common.undo && !cli.common.check;
+    let early = !(cli.common.undo || cli.common.check || cli.common.repair);
     values(source, &name, |value| {
         let doc = last.insert(Document::from_value(value)?);
         if early && doc.is_partial() {

@@ -34,8 +34,11 @@ pub struct Common {
     #[arg(long, conflicts_with = "gc")]
     pub check: bool,
     /// Remove what belongs to no living container
-    #[arg(long)]
+    #[arg(long, conflicts_with = "repair")]
     pub gc: bool,
+    /// Make again what the document says and a reboot or another program took away
+    #[arg(long, conflicts_with_all = ["undo", "check"])]
+    pub repair: bool,
 }
 
 /// How an add ended.
@@ -79,6 +82,12 @@ pub trait Tool: Args + Sized {
 
     /// Compares the kernel with the document: one error for each thing that differs.
     fn check(doc: &Document) -> Result<Vec<Error>>;
+
+    /// Makes again what the document says is there and is not, after a reboot or another program's clean-up.
+    /// Does nothing where it is there.
+    fn repair(_doc: &mut Document) -> Result<()> {
+        Ok(())
+    }
 
     /// Removes what belongs to no living container: one JSON object for each thing removed.
     fn gc() -> Result<Vec<Value>> {
@@ -128,7 +137,11 @@ pub fn pipe<T: Tool>() -> ExitCode {
         let removed = T::gc().map(|removed| if trace::dry_run() { Vec::new() } else { removed });
         return finish(removed.and_then(|removed| print_lines(&removed)), T::FAILED);
     }
-    let reads = cli.tool.reads_document() || cli.common.file.is_some() || cli.common.undo || cli.common.check;
+    let reads = cli.tool.reads_document()
+        || cli.common.file.is_some()
+        || cli.common.undo
+        || cli.common.check
+        || cli.common.repair;
     if reads && cli.common.file.is_none() && io::stdin().is_terminal() {
         let _ = command::<T>().print_help();
         return ExitCode::from(2);
@@ -152,6 +165,9 @@ pub fn pipe<T: Tool>() -> ExitCode {
     }
     if cli.common.check {
         return verbs::check::<T>(doc);
+    }
+    if cli.common.repair {
+        return verbs::repair(&cli.tool, doc);
     }
     verbs::add::<T>(&mut cli, doc)
 }

@@ -82,6 +82,14 @@ pub(super) fn check<T: Tool>(doc: Document) -> ExitCode {
     }
 }
 
+pub(super) fn repair<T: Tool>(tool: &T, doc: Document) -> ExitCode {
+    let mut repaired = doc.clone();
+    match T::repair(&mut repaired) {
+        Ok(()) => report::<T>(repaired, &[]),
+        Err(e) => fail::<T>(tool, doc, e),
+    }
+}
+
 /// Prints every error on stderr, the document (with the first error) on stdout.
 fn report<T: Tool>(mut doc: Document, errors: &[Error]) -> ExitCode {
     for e in errors {

@@ -10,7 +10,7 @@ use super::{
     watch::{self, Terminal},
 };
 use crate::sys::{self, Cloned};
-use ctr_core::{Cannot, Code, Error, Result, json, trace};
+use ctr_core::{Cannot, Code, Error, Result, container, json, trace};
 use oci_spec::runtime::LinuxNamespaceType as Type;
 use rustix::{
     event::{PollFd, PollFlags, poll},
@@ -29,7 +29,7 @@ struct Started {
 impl Drop for Started {
     fn drop(&mut self) {
         if !self.ended {
-            let _ = sys::pidfd_signal(self.pidfd.as_fd(), libc::SIGKILL);
+            let _ = container::pidfd_signal(self.pidfd.as_fd(), libc::SIGKILL);
             let _ = watch::reap(self.pidfd.as_fd());
         }
     }

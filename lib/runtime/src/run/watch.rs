@@ -9,7 +9,7 @@ use super::{
     tty::{self, Raw},
 };
 use crate::sys;
-use ctr_core::{Cannot, Code, Error, Result};
+use ctr_core::{Cannot, Code, Error, Result, container};
 use rustix::{
     event::{PollFd, PollFlags},
     fs::OFlags,
@@ -71,7 +71,7 @@ fn watch_plain(pidfd: BorrowedFd<'_>, signals: &Signals) -> Result<Exit> {
                 forward(pidfd, signal);
                 if signal == libc::SIGTSTP {
                     // The container is in a session of its own, out of reach of the terminal's Ctrl-Z.
-                    let _ = sys::pidfd_signal(pidfd, signal);
+                    let _ = container::pidfd_signal(pidfd, signal);
                     stop_self();
                 }
             }
@@ -84,7 +84,7 @@ fn watch_plain(pidfd: BorrowedFd<'_>, signals: &Signals) -> Result<Exit> {
 
 fn forward(pidfd: BorrowedFd<'_>, signal: i32) {
     if is_forwarded(signal) {
-        let _ = sys::pidfd_signal(pidfd, signal); // it may be gone: its end is what comes next
+        let _ = container::pidfd_signal(pidfd, signal); // it may be gone: its end is what comes next
     }
 }
 

@@ -24,7 +24,7 @@ pub use flags::Flags;
 pub use user::{Accounts, User};
 
 use capabilities::Set;
-use ctr_core::{Code, Error, Map, Result, Value, ident, json};
+use ctr_core::{Code, Error, Map, Result, Value, container, ident, json};
 use namespaces::{Mode, Namespaces};
 use oci_spec::runtime::Spec;
 use serde::Deserialize;
@@ -136,7 +136,7 @@ fn hostname(
 fn annotations(spec: &mut Map<String, Value>, flags: &Flags, source: &Source<'_>) -> Result<()> {
     let stop = flags.stop_signal.as_deref().or(part::string(source.image, "StopSignal"));
     if let Some(word) = &flags.stop_signal {
-        check_signal(word)?;
+        container::parse_signal(word)?;
     }
     if !flags.init && stop.is_none() {
         return Ok(());
@@ -151,18 +151,6 @@ fn annotations(spec: &mut Map<String, Value>, flags: &Flags, source: &Source<'_>
         annotations.insert(STOP_SIGNAL.to_owned(), json!(word));
     }
     Ok(())
-}
-
-/// `TERM`, `SIGTERM`, `15`, `RTMIN+3`.
-fn check_signal(word: &str) -> Result<()> {
-    let name = word.to_ascii_uppercase();
-    let bare = name.strip_prefix("SIG").unwrap_or(&name);
-    let real_time = bare.strip_prefix("RTMIN+").or(bare.strip_prefix("RTMAX-")).unwrap_or("x");
-    let good = bare.parse::<u8>().is_ok_and(|n| (1..=64).contains(&n))
-        || matches!(bare, "RTMIN" | "RTMAX")
-        || real_time.parse::<u8>().is_ok_and(|n| n <= 30)
-        || format!("SIG{bare}").parse::<nix::sys::signal::Signal>().is_ok();
-    if good { Ok(()) } else { Err(Error::new(Code::Invalid, format!("invalid signal {word:?}"))) }
 }
 
 #[cfg(test)]

@@ -1,0 +1,111 @@
+//! Id and name of a container, and whose it is while it is being made.
+
+use super::{dir, live_state, record};
+use crate::{Cannot, Code, Document, Error, Lock, Result, files, ident, paths, trace};
+use rustix::process::{Pid, getpgrp, test_kill_process_group};
+use serde_json::json;
+use std::{fs, io::ErrorKind, os::unix::fs::symlink};
+
+const OWNER: &str = "owner";
+
+/// Gives the document an id and a name if it has none: makes the container's directory and claims the name.
+///
+/// Hold [`Lock::store`] (`_lock`; `None` only under `--dry-run`, where nothing is made), so that a name is claimed once and gc does not see half a claim.
+/// The caller writes the record ([`begin`]) before it lets the lock go.
+///
+/// # Errors
+/// `exists`, naming the holder, if the name is taken; `invalid` if it has not the form of one.
+pub fn claim(doc: &mut Document, name: Option<&str>, _lock: Option<&Lock>) -> Result<String> {
+    if let Some(id) = doc.str("id") {
+        return checked_id(id).map(str::to_owned);
+    }
+    let name = match name {
+        Some(name) => {
+            ident::check_name(name)?;
+            if let Some(holder) = holder(name)? {
+                return Err(Error::new(
+                    Code::Exists,
+                    format!("cannot claim name {name}: held by container {}", ident::short(&holder)),
+                )
+                .hint("remove or rename that container, or choose another name"));
+            }
+            name.to_owned()
+        }
+        None => free_name()?,
+    };
+    let id = ident::new_id();
+    trace::act(
+        "claim",
+        || json!({"id": id, "name": name}),
+        || {
+            let dir = dir(&id);
+            files::make_dir(&dir)?;
+            files::make_dir(&paths::names())?;
+            let link = paths::names().join(&name);
+            // Without a holder a link of that name is what a crash left of a removed container.
+            files::remove_file(&link)?;
+            symlink(&id, &link).cannot(|| format!("claim name {name}")).inspect_err(|_| drop(fs::remove_dir(&dir)))
+        },
+    )?;
+    doc.set("id", &id)?;
+    doc.set("name", &name)?;
+    doc.set("created", &jiff::Timestamp::now().to_string())?;
+    Ok(id)
+}
+
+fn free_name() -> Result<String> {
+    loop {
+        let name = ident::random_name();
+        if holder(&name)?.is_none() {
+            return Ok(name);
+        }
+    }
+}
+
+/// The id of the container that holds `name`; `None` where it is free.
+pub fn holder(name: &str) -> Result<Option<String>> {
+    let link = paths::names().join(name);
+    match fs::read_link(&link) {
+        Ok(target) => {
+            let id = target.to_string_lossy().into_owned();
+            Ok(Some(id).filter(|id| ident::is_id(id) && dir(id).exists()))
+        }
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e).cannot(|| format!("read {}", link.display())),
+    }
+}
+
+/// Checks an id that came from a document before it becomes part of a path.
+///
+/// # Errors
+/// `invalid` if it is not an id of ours.
+pub fn checked_id(id: &str) -> Result<&str> {
+    if ident::is_id(id) {
+        return Ok(id);
+    }
+    Err(Error::new(Code::Invalid, format!("document: id {id:?} is not 64 hex digits")))
+}
+
+/// Writes the first record of a container just claimed, `partial` until its tool [`save`]s it whole, and whose it is:
+/// the process group of the pipe that makes it. gc takes a partial container once that group is gone.
+///
+/// Not durable: what a power cut leaves of it is a half-made container.
+pub fn begin(doc: &Document, _lock: &Lock) -> Result<()> {
+    let id = checked_id(doc.str("id").unwrap_or_default())?;
+    let run = paths::run_dir(id);
+    files::make_dir(&run)?;
+    let owner = run.join(OWNER);
+    fs::write(&owner, getpgrp().as_raw_nonzero().to_string()).cannot(|| format!("write {}", owner.display()))?;
+    let mut partial = doc.clone();
+    partial.set("partial", &true)?;
+    record::write(&partial, false)
+}
+
+/// Whether nobody works on the container any more: its process is gone, and the pipe that made it. After a reboot
+/// both are, with the run directory. A group that cannot be asked counts as alive.
+pub fn is_orphan(id: &str) -> bool {
+    let owner = fs::read_to_string(paths::run_dir(id).join(OWNER));
+    let group = owner.ok().and_then(|text| Pid::from_raw(text.trim().parse().ok()?));
+    let group_gone = group.is_none_or(|pgid| test_kill_process_group(pgid) == Err(rustix::io::Errno::SRCH));
+    group_gone && matches!(live_state(id), Ok(None))
+}

@@ -1,0 +1,52 @@
+//! Which containers there are, and which one a word means.
+
+use super::{dir, holder, record::RECORD};
+use crate::{Cannot, Code, Error, Result, ident, paths};
+use std::{fs, io::ErrorKind, path::Path};
+
+/// The ids of all containers that have a record, in no order.
+pub fn ids() -> Result<Vec<String>> {
+    Ok(directories()?.into_iter().filter(|id| dir(id).join(RECORD).exists()).collect())
+}
+
+/// Every directory with the name of an id under `containers/`, with a record or without.
+pub fn directories() -> Result<Vec<String>> {
+    list(&paths::containers()).map(|names| names.into_iter().filter(|n| ident::is_id(n)).collect())
+}
+
+/// The container that `word` means: its id, its name, or a prefix of its id that no other has.
+///
+/// # Errors
+/// `not-found`, or `invalid` with the candidates where a prefix is ambiguous.
+pub fn find(word: &str) -> Result<String> {
+    if ident::is_id(word) && dir(word).join(RECORD).exists() {
+        return Ok(word.to_owned());
+    }
+    if ident::check_name(word).is_ok()
+        && let Some(id) = holder(word)?
+    {
+        return Ok(id);
+    }
+    let mut found: Vec<_> = ids()?.into_iter().filter(|id| !word.is_empty() && id.starts_with(word)).collect();
+    match found.len() {
+        0 => Err(Error::new(Code::NotFound, format!("no container {word}"))),
+        1 => Ok(found.remove(0)),
+        _ => {
+            found.sort();
+            let short: Vec<_> = found.iter().map(|id| ident::short(id)).collect();
+            Err(Error::new(Code::Invalid, format!("container {word} is ambiguous: {}", short.join(", "))))
+        }
+    }
+}
+
+/// The names in a directory; none where there is no directory.
+pub(super) fn list(dir: &Path) -> Result<Vec<String>> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(e).cannot(|| format!("read {}", dir.display())),
+    };
+    entries
+        .map(|entry| Ok(entry.cannot(|| format!("read {}", dir.display()))?.file_name().to_string_lossy().into_owned()))
+        .collect()
+}

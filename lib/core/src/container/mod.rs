@@ -1,0 +1,22 @@
+//! The record: the document saved under the container's directory is the container.
+//!
+//! `containers/<id>/` is the container, `names/<name>` a symbolic link whose text is the id.
+//! How its last process ended is `exit.json` beside the record. What only the running kernel knows (`state` while
+//! the process runs) lies in the run directory and is lost by a reboot; the record then reads as stopped.
+
+mod claim;
+mod find;
+mod record;
+mod remove;
+mod signal;
+mod state;
+
+pub use claim::{begin, checked_id, claim, holder, is_orphan};
+pub use find::{directories, find, ids};
+pub use record::{dir, is_volatile, load, save};
+pub use remove::{gc, remove};
+pub use signal::{Handle, kill, parse_signal, pidfd_signal};
+pub use state::{
+    forget_exit, forget_state, halt, is_alive, is_halted, is_restarting, is_running, last_exit, live_state,
+    process_start, save_exit, save_state, unhalt,
+};

@@ -1,0 +1,58 @@
+//! The record: the document in the container's directory.
+
+use super::{checked_id, last_exit, live_state};
+use crate::{Code, Document, Error, Result, files, ident, paths, trace};
+use serde_json::json;
+use std::{fs, io::ErrorKind, path::PathBuf};
+
+/// Its name in the directory.
+pub(super) const RECORD: &str = "document.json";
+
+/// The directory of container `id`.
+pub fn dir(id: &str) -> PathBuf {
+    paths::containers().join(id)
+}
+
+/// Saves the document as the container's record, without what only the running kernel knows.
+/// Durable unless its writable layer is volatile, for then a reboot takes the container anyway.
+pub fn save(doc: &Document) -> Result<()> {
+    write(doc, !is_volatile(doc))
+}
+
+/// Whether the container goes with a crash of the machine (`rootfs.volatile`).
+pub fn is_volatile(doc: &Document) -> bool {
+    doc.get("rootfs").and_then(|r| r.get("volatile")) == Some(&json!(true))
+}
+
+/// Writes it, flushed to the disk where `durable`.
+pub(super) fn write(doc: &Document, durable: bool) -> Result<()> {
+    let id = checked_id(doc.str("id").unwrap_or_default())?;
+    let path = dir(id).join(RECORD);
+    trace::act(
+        "save",
+        || json!({"record": id}),
+        || files::replace(&path, format!("{}\n", doc.to_line()).as_bytes(), durable),
+    )
+}
+
+/// The container's document as it is now: the record, with the state of its process told by the kernel.
+///
+/// # Errors
+/// `not-found` where there is no such container, `corrupt` where its record does not parse.
+pub fn load(id: &str) -> Result<Document> {
+    let path = dir(checked_id(id)?).join(RECORD);
+    let text = fs::read_to_string(&path).map_err(|e| {
+        if e.kind() == ErrorKind::NotFound {
+            Error::new(Code::NotFound, format!("no container {}", ident::short(id)))
+        } else {
+            Error::io(format!("read {}", path.display()), &e)
+        }
+    })?;
+    let corrupt = |e: String| Error::new(Code::Corrupt, format!("record {}: {e}", path.display()));
+    let value = serde_json::from_str(&text).map_err(|e| corrupt(e.to_string()))?;
+    let mut doc = Document::from_value(value).map_err(|e| corrupt(e.message))?;
+    if let Some(state) = live_state(id)?.or(last_exit(id)?) {
+        doc.set("state", &state)?;
+    }
+    Ok(doc)
+}

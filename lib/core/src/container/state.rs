@@ -1,0 +1,115 @@
+//! What the kernel knows of a container's process, the run directory's note that leads to it, and how it ended.
+
+use super::{checked_id, dir};
+use crate::{Cannot, Code, Error, Process, Result, State, files, paths};
+use std::{
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
+const STATE: &str = "state.json";
+const EXIT: &str = "exit.json";
+const HALT: &str = "halt";
+
+/// Saves the state of a running container in the run directory.
+pub fn save_state(id: &str, state: &State) -> Result<()> {
+    let dir = paths::run_dir(checked_id(id)?);
+    files::make_dir(&dir)?;
+    write(&dir.join(STATE), state, false)
+}
+
+/// The state in the run directory, while its process is still that process; or, where it says `restarting`,
+/// while the supervisor is.
+pub fn live_state(id: &str) -> Result<Option<State>> {
+    Ok(read(&paths::run_dir(id).join(STATE))?.filter(|state| is_alive(state) || is_restarting(state)))
+}
+
+/// Takes the state out of the run directory.
+pub fn forget_state(id: &str) -> Result<()> {
+    files::remove_file(&paths::run_dir(checked_id(id)?).join(STATE))
+}
+
+/// Records how the container's last process ended: a small file beside the record, so that its writer need not
+/// hold the document. Does nothing for a container that was removed meanwhile.
+pub fn save_exit(id: &str, state: &State, durable: bool) -> Result<()> {
+    let dir = dir(checked_id(id)?);
+    match write(&dir.join(EXIT), state, durable) {
+        Err(_) if !dir.exists() => Ok(()),
+        other => other,
+    }
+}
+
+/// How the container's last process ended, if it did so under the eyes of one of us.
+pub fn last_exit(id: &str) -> Result<Option<State>> {
+    read(&exit_file(id))
+}
+
+/// A process begins: how the one before it ended is no longer the state.
+pub fn forget_exit(id: &str) -> Result<()> {
+    files::remove_file(&exit_file(checked_id(id)?))
+}
+
+fn exit_file(id: &str) -> PathBuf {
+    dir(id).join(EXIT)
+}
+
+/// Notes that the user wants the container stopped: no restart policy starts it again but `always`, and that only
+/// after a reboot.
+pub fn halt(id: &str) -> Result<()> {
+    let path = dir(checked_id(id)?).join(HALT);
+    fs::write(&path, "").cannot(|| format!("write {}", path.display()))
+}
+
+/// Whether the user wants the container stopped.
+pub fn is_halted(id: &str) -> bool {
+    dir(id).join(HALT).exists()
+}
+
+/// The user started it: takes the note of [`halt`] away.
+pub fn unhalt(id: &str) -> Result<()> {
+    files::remove_file(&dir(checked_id(id)?).join(HALT))
+}
+
+/// Whether the process of `state` runs: same pid, same start time, not a zombie.
+pub fn is_alive(state: &State) -> bool {
+    let (Some(pid), Some(start)) = (state.pid, state.pid_start) else { return false };
+    process_start(pid) == Some(start)
+}
+
+/// Whether the supervisor of `state` is there and waits to start the process again.
+pub fn is_restarting(state: &State) -> bool {
+    state.status == "restarting" && state.supervisor.is_some_and(is_running)
+}
+
+/// Whether it is still that process, and no zombie.
+pub fn is_running(process: Process) -> bool {
+    process_start(process.pid) == Some(process.pid_start)
+}
+
+/// Start time of process `pid` in clock ticks since boot; `None` if it is gone or a zombie.
+pub fn process_start(pid: i32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in field 2 may hold spaces and brackets: count from the last bracket (proc(5)).
+    let mut fields = stat.get(stat.rfind(')')? + 2..)?.split(' ');
+    if matches!(fields.next()?, "Z" | "X") {
+        return None;
+    }
+    fields.nth(18)?.parse().ok()
+}
+
+fn write(path: &Path, state: &State, durable: bool) -> Result<()> {
+    let text = serde_json::to_string(state).map_err(|e| Error::new(Code::Internal, e.to_string()))?;
+    files::replace(path, text.as_bytes(), durable)
+}
+
+fn read(path: &Path) -> Result<Option<State>> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e).cannot(|| format!("read {}", path.display())),
+    };
+    serde_json::from_str(&text)
+        .map(Some)
+        .map_err(|e| Error::new(Code::Corrupt, format!("state {}: {e}", path.display())))
+}

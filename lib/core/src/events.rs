@@ -1,0 +1,41 @@
+//! What happened to containers, as JSON lines that `ctr-events` reads: a file in the run directory, lost by a reboot.
+
+use crate::{Cannot, Result, files, paths};
+use serde_json::{Value, json};
+use std::{
+    fs::{self, OpenOptions},
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::PathBuf,
+};
+
+/// At this size the file becomes the old one, and a new one begins.
+const MAX_SIZE: u64 = 1 << 20;
+
+/// The file that is written to, and the one before it.
+pub fn files() -> [PathBuf; 2] {
+    [paths::run().join("events.jsonl"), paths::run().join("events.1.jsonl")]
+}
+
+/// Notes that `action` (docker's word: `create`, `start`, `die`, …) happened to container `id`.
+///
+/// Best effort: an event that cannot be written stops nothing.
+pub fn emit(action: &str, id: &str, name: &str, attributes: &Value) {
+    let line = json!({
+        "time": jiff::Timestamp::now().to_string(), "type": "container", "action": action,
+        "id": id, "name": name, "attributes": attributes,
+    });
+    let _ = append(&format!("{line}\n"));
+}
+
+/// One write(2) to a file opened for appending: lines of several writers do not mix.
+fn append(line: &str) -> Result<()> {
+    let [path, old] = files();
+    files::make_dir(paths::run())?;
+    if fs::metadata(&path).is_ok_and(|m| m.len() > MAX_SIZE) {
+        let _ = fs::rename(&path, &old);
+    }
+    let what = || format!("write {}", path.display());
+    let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path).cannot(what)?;
+    file.write_all(line.as_bytes()).cannot(what)
+}
