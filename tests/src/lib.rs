@@ -25,7 +25,7 @@ pub mod registry;
 pub mod requires;
 pub mod schema;
 pub mod suite;
-mod sys;
+pub mod sys;
 pub mod test;
 pub mod tree;
 

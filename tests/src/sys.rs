@@ -32,3 +32,12 @@ pub fn set_size(fd: &impl std::os::fd::AsRawFd, rows: u16, columns: u16) {
     let result = unsafe { nix::libc::ioctl(fd.as_raw_fd(), nix::libc::TIOCSWINSZ, &raw const size) };
     assert_eq!(result, 0, "TIOCSWINSZ: {}", io::Error::last_os_error());
 }
+
+/// Gives this process, and so its children, the default of the signals that a shell has its background jobs ignore.
+pub fn default_interrupts() {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+    for number in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT] {
+        // SAFETY: SIG_DFL is no code of ours.
+        unsafe { signal(number, SigHandler::SigDfl) }.unwrap();
+    }
+}

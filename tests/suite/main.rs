@@ -54,6 +54,7 @@ fn main() -> ExitCode {
         libtest_mimic::run(&args, trials()).exit();
     }
     ctr_tests::test::quiet_panics();
+    ctr_tests::sys::default_interrupts();
     let before = Snapshot::take();
     let conclusion = libtest_mimic::run(&args, trials());
     registry::end();

@@ -14,14 +14,17 @@ mod lock;
 pub mod mountinfo;
 pub mod paths;
 mod rollback;
+mod sections;
 pub mod steps;
+mod sys;
 pub mod trace;
 
 pub use cli::{Common, Done, Tool, command, each, pipe, plain, plain_command, print_line};
-pub use doc::{Document, Health, Image, Layer, Process, Rootfs, State, Step};
+pub use doc::{Document, Step};
 pub use error::{Cannot, Code, Error, Result};
 pub use lock::Lock;
 pub use rollback::Rollback;
+pub use sections::{Health, HealthCheck, Image, Layer, LogLimits, Policy, Process, Restart, Rootfs, State, Supervise};
 pub use serde_json::{Map, Value, json};
 
 /// The version of the document this library reads and writes (`ctr-document(5)`, VERSIONING).

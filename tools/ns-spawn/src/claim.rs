@@ -1,6 +1,6 @@
 //! A container of its own for a document that has none yet.
 
-use ctr_core::{Code, Document, Error, Lock, Map, Result, Value, container, json, trace};
+use ctr_core::{Code, Document, Error, Lock, Result, container, trace};
 
 /// Claims id and name unless the document has them; gives whether it did.
 pub fn begin(doc: &mut Document, name: Option<&str>, labels: &[String]) -> Result<bool> {
@@ -15,17 +15,10 @@ pub fn begin(doc: &mut Document, name: Option<&str>, labels: &[String]) -> Resul
             _ => Ok(false),
         };
     }
-    let mut all = doc.section::<Map<String, Value>>("labels")?.unwrap_or_default();
-    for label in labels {
-        let (key, value) = label.split_once('=').unwrap_or((label, ""));
-        if key.is_empty() {
-            return Err(Error::new(Code::Invalid, format!("label {label:?} has no key")));
-        }
-        all.insert(key.to_owned(), json!(value));
-    }
+    let labels = container::labels(doc, labels)?;
     let lock = if trace::dry_run() { None } else { Some(Lock::store()?) };
     let id = container::claim(doc, name, lock.as_ref())?;
-    doc.set("labels", &all)?;
+    doc.set("labels", &labels)?;
     if let Some(lock) = &lock {
         container::begin(doc, lock).inspect_err(|_| drop(container::remove(&id)))?;
     }

@@ -132,14 +132,7 @@ impl OverlayMount {
 
     /// Claims id and name and writes the first record, so that from here on a removal sees the layers in use.
     fn begin(&self, doc: &mut Document, lowers: &[PathBuf]) -> Result<String> {
-        let mut labels = doc.section::<ctr_core::Map<String, Value>>("labels")?.unwrap_or_default();
-        for label in &self.labels {
-            let (key, value) = label.split_once('=').unwrap_or((label, ""));
-            if key.is_empty() {
-                return Err(Error::new(Code::Usage, format!("label {label:?} has no key")));
-            }
-            labels.insert(key.to_owned(), json!(value));
-        }
+        let labels = container::labels(doc, &self.labels)?;
         if trace::dry_run() {
             // The name is checked against those that are taken, but neither lock nor directory is made.
             if let Some(holder) = self.name.as_deref().map(container::holder).transpose()?.flatten() {

@@ -3,7 +3,7 @@
 use super::{dir, live_state, record};
 use crate::{Cannot, Code, Document, Error, Lock, Result, files, ident, paths, trace};
 use rustix::process::{Pid, getpgrp, test_kill_process_group};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use std::{fs, io::ErrorKind, os::unix::fs::symlink};
 
 const OWNER: &str = "owner";
@@ -51,6 +51,22 @@ pub fn claim(doc: &mut Document, name: Option<&str>, _lock: Option<&Lock>) -> Re
     doc.set("name", &name)?;
     doc.set("created", &jiff::Timestamp::now().to_string())?;
     Ok(id)
+}
+
+/// The document's labels with those of `KEY[=VALUE]` words added; the caller sets them.
+///
+/// # Errors
+/// `usage` for a word without a key.
+pub fn labels(doc: &Document, words: &[String]) -> Result<Map<String, Value>> {
+    let mut labels = doc.section::<Map<String, Value>>("labels")?.unwrap_or_default();
+    for word in words {
+        let (key, value) = word.split_once('=').unwrap_or((word, ""));
+        if key.is_empty() {
+            return Err(Error::new(Code::Usage, format!("label {word:?} has no key")));
+        }
+        labels.insert(key.to_owned(), json!(value));
+    }
+    Ok(labels)
 }
 
 fn free_name() -> Result<String> {

@@ -11,11 +11,12 @@ mod remove;
 mod signal;
 mod state;
 
-pub use claim::{begin, checked_id, claim, holder, is_orphan};
+pub use crate::sys::pidfd_signal;
+pub use claim::{begin, checked_id, claim, holder, is_orphan, labels};
 pub use find::{directories, find, ids};
-pub use record::{dir, is_volatile, load, save};
+pub use record::{attach_socket, dir, execs_dir, is_volatile, load, log_file, save};
 pub use remove::{gc, remove};
-pub use signal::{Handle, kill, parse_signal, pidfd_signal};
+pub use signal::{Handle, kill, parse_signal};
 pub use state::{
     forget_exit, forget_state, halt, is_alive, is_halted, is_restarting, is_running, last_exit, live_state,
     process_start, save_exit, save_state, unhalt,

@@ -56,3 +56,19 @@ pub fn load(id: &str) -> Result<Document> {
     }
     Ok(doc)
 }
+
+/// The log of a detached container: the file that is being written, in the container's directory. Full ones are
+/// beside it, `log.1` the youngest. Each line is a JSON object: `log`, `stream`, `time` (docker's json-file).
+pub fn log_file(id: &str) -> PathBuf {
+    dir(id).join("log")
+}
+
+/// The socket that serves attach while the container's supervisor lives.
+pub fn attach_socket(id: &str) -> PathBuf {
+    paths::run_dir(id).join("attach")
+}
+
+/// Where the commands entered beside the container's own are listed, one JSON file each.
+pub fn execs_dir(id: &str) -> PathBuf {
+    paths::run_dir(id).join("exec")
+}

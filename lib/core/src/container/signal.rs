@@ -1,7 +1,7 @@
 //! Signals to a container's process, by a descriptor that leads to no other, and the wait for its end.
 
 use super::{is_alive, is_running};
-use crate::{Cannot, Code, Error, Process, Result, State};
+use crate::{Cannot, Code, Error, Process, Result, State, sys::pidfd_signal};
 use nix::sys::signal::Signal as Known;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -9,9 +9,7 @@ use rustix::{
     process::{Pid, PidfdFlags, pidfd_open},
 };
 use std::{
-    io,
-    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
-    ptr,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     time::{Duration, Instant},
 };
 
@@ -76,6 +74,11 @@ impl Handle {
         }
     }
 
+    /// The descriptor: readable once the process has ended.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
     /// Sends signal number `signal`; a process that is gone is no failure.
     pub fn signal(&self, signal: i32) -> Result<()> {
         match pidfd_signal(self.fd.as_fd(), signal) {
@@ -109,18 +112,6 @@ pub fn kill(state: &State) -> Result<()> {
         return Ok(());
     }
     Err(Error::new(Code::Busy, format!("cannot kill process {}: it does not end", process.pid)))
-}
-
-/// pidfd_send_signal(2) with any number, real-time signals included, which the crates leave out.
-///
-/// # Errors
-/// The kernel's: ESRCH where the process is gone.
-pub fn pidfd_signal(pidfd: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
-    // SAFETY: passes a descriptor, numbers and a null siginfo, which asks for that of kill(2).
-    let sent = unsafe {
-        libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, ptr::null::<libc::siginfo_t>(), 0)
-    };
-    if sent == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 #[cfg(test)]
