@@ -112,6 +112,17 @@ impl Document {
         self.set("steps", &steps)
     }
 
+    /// Makes the changes that lead from `before` to `after`, top-level key by key; `steps` and `error` are left alone.
+    pub fn change(&mut self, before: &Self, after: &Self) {
+        for key in before.0.keys().chain(after.0.keys()).filter(|key| !matches!(key.as_str(), "steps" | "error")) {
+            match (before.0.get(key), after.0.get(key)) {
+                (old, new) if old == new => {}
+                (_, None) => drop(self.0.shift_remove(key)),
+                (_, Some(new)) => drop(self.0.insert(key.clone(), new.clone())),
+            }
+        }
+    }
+
     /// Whether this is an interim document (`--stream`).
     pub fn is_partial(&self) -> bool {
         self.0.get("partial") == Some(&Value::Bool(true))
@@ -170,7 +181,7 @@ impl Document {
 }
 
 /// One entry of `steps`: what a tool did, in the words its undo needs.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     /// The tool's name.
     pub tool: String,

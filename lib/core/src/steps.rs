@@ -21,6 +21,8 @@ pub fn undo_all(doc: &Document) -> Vec<Error> {
     let mut plain = doc.clone();
     // A tool passes a document with an error on; undo is what it is for.
     plain.remove("error");
+    // And the record of a container that was killed half-made is partial.
+    plain.remove("partial");
     let mut done = Vec::new();
     let mut errors = Vec::new();
     for step in steps.iter().rev() {
@@ -52,9 +54,25 @@ pub fn repair_all(doc: &Document) -> Result<()> {
     Ok(())
 }
 
+/// The tools that leave steps. A document comes from anywhere: it does not get to name another program.
+const TOOLS: [&str; 9] = [
+    "img-pull",
+    "img-load",
+    "img-import",
+    "img-unpack",
+    "overlay-mount",
+    "vol-mount",
+    "net-attach",
+    "cg-limit",
+    "ns-spawn",
+];
+
 /// Runs `TOOL --VERB` with the document.
 fn run(tool: &str, verb: &str, doc: &Document) -> Result<()> {
-    let program = sibling(tool)?;
+    if !TOOLS.contains(&tool) {
+        return Err(Error::new(Code::Invalid, format!("document: step of {tool:?}, which is no tool of the pipe")));
+    }
+    let program = sibling(tool);
     trace::act(
         verb,
         || json!({"step": tool}),
@@ -79,11 +97,7 @@ fn run(tool: &str, verb: &str, doc: &Document) -> Result<()> {
 }
 
 /// The tool beside this one, so that one release undoes its own; by PATH where it is elsewhere.
-///
-/// # Errors
-/// `invalid` for a name that is no plain name: it came from a document.
-pub fn sibling(tool: &str) -> Result<PathBuf> {
-    crate::ident::check_name(tool)?;
+pub fn sibling(tool: &str) -> PathBuf {
     let beside = env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join(tool)));
-    Ok(beside.filter(|path| path.exists()).unwrap_or_else(|| PathBuf::from(tool)))
+    beside.filter(|path| path.exists()).unwrap_or_else(|| PathBuf::from(tool))
 }

@@ -1,7 +1,7 @@
 //! Removes containers: undoes the steps that each one's record names, last to first.
 
 use clap::Args;
-use ctr_core::{Code, Error, Result, container, each, print_line, steps};
+use ctr_core::{Code, Error, Result, container, each, json, print_line, steps};
 
 /// The tool's name.
 pub const NAME: &str = "ctr-rm";
@@ -32,11 +32,18 @@ pub fn run(args: CtrRm) -> Result<()> {
 
 fn remove(word: &str, force: bool) -> Result<()> {
     let id = container::find(word)?;
-    let doc = container::load(&id)?;
+    let mut doc = container::load(&id)?;
     if !force && let Some(state) = container::live_state(&id)? {
         let pid = state.pid.unwrap_or_default();
         return Err(Error::new(Code::Busy, format!("cannot remove container {word}: it runs as process {pid}"))
             .hint("stop it first, or force"));
+    }
+    if doc.is_partial() {
+        if !container::is_orphan(&id) {
+            return Err(Error::new(Code::Busy, format!("cannot remove container {word}: it is being made")));
+        }
+        // Its tool was killed before the record named the step.
+        doc.push_step("overlay-mount", json!({"id": id, "claimed": true}));
     }
     match steps::undo_all(&doc).pop() {
         // Each tool has said on stderr what it could not undo.

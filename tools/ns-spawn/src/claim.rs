@@ -20,7 +20,7 @@ pub fn begin(doc: &mut Document, name: Option<&str>, labels: &[String]) -> Resul
     let id = container::claim(doc, name, lock.as_ref())?;
     doc.set("labels", &labels)?;
     if let Some(lock) = &lock {
-        container::begin(doc, lock).inspect_err(|_| drop(container::remove(&id)))?;
+        container::begin(doc, lock).inspect_err(|_| drop(container::remove_locked(&id, lock)))?;
     }
     Ok(true)
 }

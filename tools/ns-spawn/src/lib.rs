@@ -136,15 +136,7 @@ fn options(spec: &Spec, id: &str) -> Options {
     let init = spec.annotations().as_ref().is_some_and(|a| a.get(spec::INIT).is_some_and(|v| v == "true"));
     let namespaces = spec.linux().as_ref().and_then(|l| l.namespaces().as_deref()).unwrap_or_default();
     let new_network = namespaces.iter().any(|n| n.typ() == LinuxNamespaceType::Network && n.path().is_none());
-    Options {
-        id: id.to_owned(),
-        rootfs: PathBuf::new(),
-        tty,
-        interactive: true,
-        stdin_is_document: false,
-        init,
-        net_up: new_network,
-    }
+    Options { tty, init, net_up: new_network, ..Options::new(id, PathBuf::new()) }
 }
 
 fn undo_all(doc: &Document) {

@@ -36,6 +36,6 @@ pub fn gc() -> Result<Vec<Value>> {
             removed.push(json!({"removed": "mount", "path": m.point}));
         }
     }
-    removed.extend(container::gc(&lock)?.into_iter().map(|path| json!({"removed": "directory", "path": path})));
+    removed.extend(container::gc(lock)?.into_iter().map(|path| json!({"removed": "directory", "path": path})));
     Ok(removed)
 }

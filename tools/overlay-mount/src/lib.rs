@@ -159,7 +159,7 @@ impl OverlayMount {
         doc.set("rootfs", &self.place(&id))?;
         // Never over the record of a container that was there: a partial one is gc's to take.
         if let Some(lock) = lock.as_ref().filter(|_| claimed) {
-            container::begin(doc, lock).inspect_err(|_| drop(container::remove(&id)))?;
+            container::begin(doc, lock).inspect_err(|_| drop(container::remove_locked(&id, lock)))?;
         }
         Ok(id)
     }

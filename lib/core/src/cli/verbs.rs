@@ -1,7 +1,7 @@
 //! The verbs of a tool of the pipe, and how each ends: the document out, errors, the exit status.
 
 use super::{Cli, Done, Tool, finish, unprinted};
-use crate::{Document, Error, Result, container, trace};
+use crate::{Document, Error, Result, Step, container, trace};
 use std::process::ExitCode;
 
 pub(super) fn add<T: Tool>(cli: &mut Cli<T>, input: Document) -> ExitCode {
@@ -35,12 +35,14 @@ pub(super) fn add<T: Tool>(cli: &mut Cli<T>, input: Document) -> ExitCode {
 /// Undoes the steps that `doc` has and `input` had not; the record goes back to `input` with them.
 fn take_back<T: Tool>(input: &Document, doc: &mut Document) {
     let (Ok(before), Ok(after)) = (input.steps(), doc.steps()) else { return };
-    for step in after.iter().skip(before.len()).rev() {
+    let added = doc.clone();
+    let undone = &after[before.len().min(after.len())..];
+    for step in undone.iter().rev() {
         if let Err(e) = T::undo(doc, &step.undo) {
             trace::warn(&e.to_string());
         }
     }
-    if let Err(e) = still_a_container(input) {
+    if let Err(e) = forget(&added, input, undone) {
         trace::warn(&e.to_string());
     }
 }
@@ -50,29 +52,38 @@ pub(super) fn undo<T: Tool>(mut doc: Document) -> ExitCode {
         Ok(steps) => steps,
         Err(e) => return finish(Err(e), T::FAILED),
     };
-    let (mut kept, mut errors) = (Vec::new(), Vec::new());
+    let input = doc.clone();
+    let (mut kept, mut undone, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     for step in steps.into_iter().rev() {
-        if step.tool == T::NAME {
-            if let Err(e) = T::undo(&mut doc, &step.undo) {
-                errors.push(e);
-                kept.push(step);
-            }
-        } else {
+        if step.tool != T::NAME {
             kept.push(step);
+        } else if let Err(e) = T::undo(&mut doc, &step.undo) {
+            errors.push(e);
+            kept.push(step);
+        } else {
+            undone.push(step);
         }
     }
     kept.reverse();
-    let result = doc.set_steps(&kept).and_then(|()| still_a_container(&doc));
+    let result = doc.set_steps(&kept).and_then(|()| forget(&input, &doc, &undone));
     errors.extend(result.err());
     report::<T>(doc, &errors)
 }
 
 /// After an undo the record must not name a step that is gone; a container that is gone has no record.
-fn still_a_container(doc: &Document) -> Result<()> {
-    match doc.str("id") {
-        Some(id) if !trace::dry_run() && container::dir(container::checked_id(id)?).exists() => container::save(doc),
-        _ => Ok(()),
+///
+/// Only what the undo changed, from `before` to `after`, changes in the record: the document that it was given may be
+/// older than the record, and what others did since is still done.
+fn forget(before: &Document, after: &Document, undone: &[Step]) -> Result<()> {
+    let Some(id) = after.str("id").filter(|_| !trace::dry_run() && !undone.is_empty()) else { return Ok(()) };
+    if !container::dir(container::checked_id(id)?).exists() {
+        return Ok(());
     }
+    let mut record = container::recorded(id)?;
+    record.change(before, after);
+    let kept: Vec<_> = record.steps()?.into_iter().filter(|step| !undone.contains(step)).collect();
+    record.set_steps(&kept)?;
+    container::save(&record)
 }
 
 pub(super) fn check<T: Tool>(doc: Document) -> ExitCode {

@@ -14,8 +14,8 @@ mod state;
 pub use crate::sys::pidfd_signal;
 pub use claim::{begin, checked_id, claim, holder, is_orphan, labels};
 pub use find::{directories, find, ids};
-pub use record::{attach_socket, dir, execs_dir, is_volatile, load, log_file, save};
-pub use remove::{gc, remove};
+pub use record::{attach_socket, dir, execs_dir, is_volatile, load, log_file, recorded, save};
+pub use remove::{gc, remove, remove_locked};
 pub use signal::{Handle, kill, parse_signal};
 pub use state::{
     forget_exit, forget_state, halt, is_alive, is_halted, is_restarting, is_running, last_exit, live_state,

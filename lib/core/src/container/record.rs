@@ -40,6 +40,18 @@ pub(super) fn write(doc: &Document, durable: bool) -> Result<()> {
 /// # Errors
 /// `not-found` where there is no such container, `corrupt` where its record does not parse.
 pub fn load(id: &str) -> Result<Document> {
+    let mut doc = recorded(id)?;
+    if let Some(state) = live_state(id)?.or(last_exit(id)?) {
+        doc.set("state", &state)?;
+    }
+    Ok(doc)
+}
+
+/// The record alone, as it was last saved.
+///
+/// # Errors
+/// As [`load`].
+pub fn recorded(id: &str) -> Result<Document> {
     let path = dir(checked_id(id)?).join(RECORD);
     let text = fs::read_to_string(&path).map_err(|e| {
         if e.kind() == ErrorKind::NotFound {
@@ -50,11 +62,7 @@ pub fn load(id: &str) -> Result<Document> {
     })?;
     let corrupt = |e: String| Error::new(Code::Corrupt, format!("record {}: {e}", path.display()));
     let value = serde_json::from_str(&text).map_err(|e| corrupt(e.to_string()))?;
-    let mut doc = Document::from_value(value).map_err(|e| corrupt(e.message))?;
-    if let Some(state) = live_state(id)?.or(last_exit(id)?) {
-        doc.set("state", &state)?;
-    }
-    Ok(doc)
+    Document::from_value(value).map_err(|e| corrupt(e.message))
 }
 
 /// The log of a detached container: the file that is being written, in the container's directory. Full ones are

@@ -12,23 +12,40 @@ use std::{
 /// Removes the container's directories and frees its name. Its mounts must be gone.
 ///
 /// The directory is renamed aside first: from then on there is no such container, whatever becomes of the rest.
+/// That and the names happen under [`Lock::store`], so that nobody's claim of the same name comes between.
 pub fn remove(id: &str) -> Result<()> {
+    remove_with(id, || Lock::store().map(Some))
+}
+
+/// The same for a caller that holds the lock.
+pub fn remove_locked(id: &str, _lock: &Lock) -> Result<()> {
+    remove_with(id, || Ok(None))
+}
+
+fn remove_with(id: &str, lock: impl FnOnce() -> Result<Option<Lock>>) -> Result<()> {
     let id = checked_id(id)?;
     let dir = dir(id);
     trace::act(
         "remove",
         || json!({"container": id}),
         || {
-            let aside = paths::containers().join(format!(".{id}.removed"));
+            let lock = lock()?;
+            let aside = aside(id);
             match fs::rename(&dir, &aside) {
                 Err(e) if e.kind() == ErrorKind::NotFound => {}
                 other => other.cannot(|| format!("remove {}", dir.display()))?,
             }
             free_names_of(id)?;
+            drop(lock);
             files::remove_tree(&paths::run_dir(id))?;
             files::remove_tree(&aside)
         },
     )
+}
+
+/// A name of its own, so that what an earlier removal left is not in the way.
+fn aside(id: &str) -> PathBuf {
+    paths::containers().join(format!(".{id}.{}", ident::token()))
 }
 
 fn free_names_of(id: &str) -> Result<()> {
@@ -43,16 +60,26 @@ fn free_names_of(id: &str) -> Result<()> {
 }
 
 /// Removes what crashes left: directories without a record, names without a container, half-removed trees,
-/// run directories of containers that are gone. Hold [`Lock::store`]. Gives what was removed.
-pub fn gc(_lock: &Lock) -> Result<Vec<PathBuf>> {
+/// run directories of containers that are gone. Gives what was removed.
+///
+/// Takes [`Lock::store`] and lets it go before whole trees are deleted: those are renamed aside by then.
+pub fn gc(lock: Lock) -> Result<Vec<PathBuf>> {
     let mut removed = Vec::new();
+    let mut trash = Vec::new();
     for name in list(&paths::containers())? {
         let path = paths::containers().join(&name);
-        let half_removed = name.starts_with('.');
-        let half_made = ident::is_id(&name) && !path.join(RECORD).exists();
-        if half_removed || half_made {
-            files::discard(&path)?;
+        if name.starts_with('.') {
+            removed.push(path.clone());
+            trash.push(path);
+        } else if ident::is_id(&name) && !path.join(RECORD).exists() {
+            let aside = aside(&name);
+            trace::act(
+                "remove",
+                || json!({"container": name}),
+                || fs::rename(&path, &aside).cannot(|| format!("remove {}", path.display())),
+            )?;
             removed.push(path);
+            trash.push(aside);
         }
     }
     for name in list(&paths::names())? {
@@ -69,6 +96,10 @@ pub fn gc(_lock: &Lock) -> Result<Vec<PathBuf>> {
             files::discard(&path)?;
             removed.push(path);
         }
+    }
+    drop(lock);
+    for path in trash {
+        files::discard(&path)?;
     }
     Ok(removed)
 }

@@ -89,9 +89,14 @@ pub fn is_running(process: Process) -> bool {
 
 /// Start time of process `pid` in clock ticks since boot; `None` if it is gone or a zombie.
 pub fn process_start(pid: i32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in field 2 may hold spaces and brackets: count from the last bracket (proc(5)).
-    let mut fields = stat.get(stat.rfind(')')? + 2..)?.split(' ');
+    start_of_stat(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// The name in field 2 is the process's own to choose: any bytes, brackets and spaces among them. What counts begins
+/// behind the last bracket (proc_pid_stat(5)).
+fn start_of_stat(stat: &[u8]) -> Option<u64> {
+    let behind = stat.get(stat.iter().rposition(|b| *b == b')')? + 2..)?;
+    let mut fields = std::str::from_utf8(behind).ok()?.split(' ');
     if matches!(fields.next()?, "Z" | "X") {
         return None;
     }
@@ -112,4 +117,20 @@ fn read(path: &Path) -> Result<Option<State>> {
     serde_json::from_str(&text)
         .map(Some)
         .map_err(|e| Error::new(Code::Corrupt, format!("state {}: {e}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_cannot_hide_behind_its_name() {
+        let rest = " S 1 2 2 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4242 1 1 18446744073709551615";
+        for name in [&b"sh"[..], b"a) Z 1 (b", b"\xff\xfe", b") X "] {
+            let stat = [b"7 (", name, b")", rest.as_bytes()].concat();
+            assert_eq!(start_of_stat(&stat), Some(4242), "{name:?}");
+        }
+        assert_eq!(start_of_stat(rest.replace('S', "Z").as_bytes()), None);
+        assert!(process_start(std::process::id() as i32).is_some());
+    }
 }

@@ -1,6 +1,6 @@
 //! The control group of the process: found from `cgroupsPath`, entered before the process goes on.
 
-use ctr_core::{Cannot, Code, Error, Result, json, trace};
+use ctr_core::{Cannot, Code, Error, Process, Result, json, trace};
 use rustix::fs::{Mode, OFlags};
 use std::{
     fs,
@@ -37,7 +37,7 @@ impl Groups {
         if path.is_some_and(|p| p.components().any(|c| c == Component::ParentDir)) {
             return Err(Error::new(Code::Invalid, "cgroupsPath has '..' in it"));
         }
-        let unified = rustix::fs::statfs(MOUNT).is_ok_and(|s| s.f_type == libc::CGROUP2_SUPER_MAGIC);
+        let unified = is_unified();
         let own = fs::read_to_string("/proc/self/cgroup").cannot(|| "read /proc/self/cgroup")?;
         let list: Vec<Group> = own
             .lines()
@@ -52,6 +52,21 @@ impl Groups {
             }
             _ => Ok(Self { unified, list, named: path.is_some() }),
         }
+    }
+
+    /// The groups of `process` that are not this process's too.
+    pub fn beside(process: Process) -> Result<Self> {
+        let theirs = format!("/proc/{}/cgroup", process.pid);
+        let theirs = fs::read_to_string(&theirs).cannot(|| format!("read {theirs}"))?;
+        let own = fs::read_to_string("/proc/self/cgroup").cannot(|| "read /proc/self/cgroup")?;
+        let unified = is_unified();
+        let list: Vec<Group> = theirs
+            .lines()
+            .filter(|line| !own.lines().any(|mine| mine == *line))
+            .filter_map(|line| Group::parse(line, None))
+            .filter(|g| !unified || g.hierarchy.is_empty())
+            .collect();
+        Ok(Self { unified, named: !list.is_empty(), list })
     }
 
     /// The directory to clone into (`CLONE_INTO_CGROUP`, version 2): no moment outside of it, no write.
@@ -80,6 +95,10 @@ impl Groups {
         }
         Ok(())
     }
+}
+
+fn is_unified() -> bool {
+    rustix::fs::statfs(MOUNT).is_ok_and(|s| s.f_type == libc::CGROUP2_SUPER_MAGIC)
 }
 
 impl Group {

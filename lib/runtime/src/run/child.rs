@@ -15,7 +15,7 @@ use ctr_core::{Cannot, Code, Error, Result, json, trace};
 use oci_spec::runtime::LinuxNamespaceType as Type;
 use rustix::{
     fs::{Mode, OFlags},
-    process::{DumpableBehavior, Signal},
+    process::DumpableBehavior,
 };
 use std::os::fd::OwnedFd;
 
@@ -74,12 +74,13 @@ fn build(plan: &Plan<'_>, channel: &Channel) -> Result<()> {
         enter_cwd(cwd)?;
     }
     let terminal = made.console.as_ref().map(|c| &c.terminal);
-    stdio::set_up(terminal, made.null.as_ref(), plan.process.user().uid())?;
+    stdio::set_up(terminal, plan.options.streams.as_ref(), made.null.as_ref(), plan.process.user().uid())?;
     plan.creds.become_user()?;
     rustix::process::umask(Mode::from_raw_mode(plan.process.user().umask().unwrap_or(0o022) & 0o777));
     // Not before: a change of ids takes it back (prctl(2)). A parent that was killed before it took hold is
     // noticed by the wait that follows.
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).cannot(|| "tie the process to the tool")?;
+    rustix::process::set_parent_process_death_signal(plan.options.at_parents_death)
+        .cannot(|| "tie the process to the tool")?;
     channel.wait()?;
     signals::reset()?;
     sys::cloexec_from_3().cannot(|| "mark descriptors close-on-exec")
@@ -87,18 +88,13 @@ fn build(plan: &Plan<'_>, channel: &Channel) -> Result<()> {
 
 /// The very last steps: what may still be done is the filter's to say.
 fn become_command(plan: &Plan<'_>, channel: &Channel) -> Error {
-    if plan.init.is_some()
-        && let Err(e) = sys::pass_as_3(channel.fd()).cannot(|| "pass a descriptor to the init")
-    {
+    if let Err(e) = sys::pass_as_3(channel.fd()).cannot(|| "pass a descriptor on") {
         return e;
     }
     if let Err(e) = plan.creds.confine() {
         return e;
     }
-    match &plan.init {
-        Some(program) => init::exec(program, &plan.command),
-        None => plan.command.exec(),
-    }
+    init::exec(&plan.program, plan.options.init, &plan.command)
 }
 
 /// The namespaces that are not the clone's to make, and what is set in each.
@@ -195,8 +191,10 @@ fn build_root(plan: &Plan<'_>) -> Result<Made> {
 fn make(plan: &Plan<'_>, root: &Root) -> Result<Made> {
     let mut made = Made::default();
     if plan.options.tty {
-        made.console = console::open(root, plan.process.user().uid(), plan.size)?;
-    } else if !plan.options.interactive && !trace::dry_run() {
+        // Beside others /dev/console is theirs already.
+        let bind = plan.options.beside.is_none();
+        made.console = console::open(root, plan.process.user().uid(), plan.size, bind)?;
+    } else if plan.reads_nothing() && !trace::dry_run() {
         made.null = Some(masks::dev_null(root, OFlags::RDWR)?);
     }
     let cwd = plan.process.cwd();

@@ -22,12 +22,12 @@ pub struct Console {
     pub terminal: OwnedFd,
 }
 
-/// Opens a terminal of the devpts mounted in the root and binds it on /dev/console.
+/// Opens a terminal of the devpts mounted in the root and, with `bind`, binds it on /dev/console.
 ///
 /// Nothing here follows a path that the image could have set a trap in (CVE-2025-52565): the multiplexer is opened
 /// without links and checked to be the device 5:2, the other end comes from the kernel (`TIOCGPTPEER`), and the
 /// mount goes from descriptor to descriptor.
-pub fn open(root: &Root, owner: u32, size: Option<Winsize>) -> Result<Option<Console>> {
+pub fn open(root: &Root, owner: u32, size: Option<Winsize>, bind: bool) -> Result<Option<Console>> {
     trace::act(
         "console",
         || json!({"owner": owner}),
@@ -48,13 +48,15 @@ pub fn open(root: &Root, owner: u32, size: Option<Winsize>) -> Result<Option<Con
             }
             rustix::fs::fchown(&terminal, Some(Uid::from_raw(owner)), None)
                 .cannot(|| "give the terminal to the user")?;
-            bind(root, &terminal)?;
+            if bind {
+                bind_on_console(root, &terminal)?;
+            }
             Ok(Some(Console { master, terminal }))
         },
     )
 }
 
-fn bind(root: &Root, terminal: &OwnedFd) -> Result<()> {
+fn bind_on_console(root: &Root, terminal: &OwnedFd) -> Result<()> {
     let what = || "bind the terminal on /dev/console";
     let dev = open_dev(root)?;
     match rustix::fs::mknodat(&dev, "console", FileType::RegularFile, Mode::from_raw_mode(0o600), 0) {

@@ -1,15 +1,16 @@
-//! PID 1 of a container with `--init`: our own program, which runs the command as its child, passes signals on
-//! and reaps.
+//! The last program of ours in a container: it executes the command, or with `--init` runs it as its child, passes
+//! signals on and reaps.
 //!
-//! It is executed, not merely forked: PID 1 then has none of the tool's memory, arguments or environment for the
-//! container to read. And it is executed through a read-only mount of the tool's own file that is attached
-//! nowhere: what `/proc/1/exe` leads to can never be written, so the tool on the host cannot be replaced from
-//! inside (CVE-2019-5736). The mount shares the page cache; a sealed copy in memory costs two megabytes a
-//! container and is made only where mounting is not allowed.
+//! The command is never executed by the tool's own process: an image's command may be a script whose interpreter is
+//! `/proc/self/exe`, and would then be the tool's own file, writable from inside (CVE-2019-5736). It is executed from
+//! a process that runs a read-only mount of that file, attached nowhere: what `/proc/self/exe` leads to can never be
+//! written, nor its mode changed. Nor has that process any of the tool's memory, arguments or environment for the
+//! container to read. The mount shares the page cache; a sealed copy in memory costs two megabytes a container and is
+//! made only where mounting is not allowed.
 
 use super::{channel::Channel, exec::Command, signals};
 use crate::sys;
-use ctr_core::{Cannot, Code, Error, Result};
+use ctr_core::{Cannot, Error, Result, trace};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use rustix::{
     fs::{CWD, MemfdFlags, Mode, OFlags, SealFlags},
@@ -20,15 +21,16 @@ use rustix::{
 };
 use std::{
     env,
-    ffi::{CString, OsStr},
+    ffi::{CStr, CString, OsStr},
     os::{
         fd::{AsFd, OwnedFd},
-        unix::ffi::OsStringExt,
+        unix::ffi::{OsStrExt, OsStringExt},
     },
 };
 
-/// The name it is called by, as argument 0 and in the process list.
-const NAME: &str = "ctr-init";
+/// The names it is called by, as argument 0: to stay as the init, or to become the command at once.
+const INIT: &CStr = c"ctr-init";
+const EXEC: &CStr = c"ctr-exec";
 
 /// Our own file, ready to be executed inside. The number of the descriptor stays clear of 3.
 pub fn program() -> Result<OwnedFd> {
@@ -49,56 +51,76 @@ pub fn program() -> Result<OwnedFd> {
 fn sealed_copy() -> Result<OwnedFd> {
     let what = || "copy the init into memory";
     let file = rustix::fs::open("/proc/self/exe", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).cannot(what)?;
-    let copy = rustix::fs::memfd_create(NAME, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).cannot(what)?;
+    let copy = rustix::fs::memfd_create(INIT, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).cannot(what)?;
     while rustix::fs::sendfile(&copy, &file, None, 1 << 30).cannot(what)? > 0 {}
     let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
     rustix::fs::fcntl_add_seals(&copy, seals).cannot(what)?;
     Ok(copy)
 }
 
-/// Becomes the init; returns only to say why it could not. The channel to the parent is descriptor 3.
-pub fn exec(program: &OwnedFd, command: &Command) -> Error {
-    let mut argv = vec![CString::from(c"ctr-init"), CString::from(c"--")];
+/// Becomes that program; returns only to say why it could not. The channel to the parent is descriptor 3.
+pub fn exec(program: &OwnedFd, init: bool, command: &Command) -> Error {
+    let mut argv = vec![CString::from(if init { INIT } else { EXEC }), CString::from(c"--")];
     argv.extend(command.argv.iter().cloned());
-    Error::io("run the init", &sys::fexecve(program.as_fd(), &argv, &command.envp))
+    Error::io("run the command", &sys::fexecve(program.as_fd(), &argv, &command.envp))
 }
 
-/// To be called first thing in `main` by a tool that runs containers: where this process is the init of one,
+/// To be called first thing in `main` by a tool that runs containers: where this process is the last of ours in one,
 /// it does that job and does not return.
 pub fn enter_if_called() {
     let mut args = env::args_os();
-    if args.next().as_deref() != Some(OsStr::new(NAME)) || args.next().as_deref() != Some(OsStr::new("--")) {
+    let name = args.next().unwrap_or_default();
+    let init = name.as_bytes() == INIT.to_bytes();
+    if (!init && name.as_bytes() != EXEC.to_bytes()) || args.next().as_deref() != Some(OsStr::new("--")) {
         return;
     }
     let text = |s: std::ffi::OsString| String::from_utf8_lossy(&s.into_vec()).into_owned();
     let args: Vec<String> = args.map(text).collect();
     let env: Vec<String> = env::vars_os().map(|(key, value)| format!("{}={}", text(key), text(value))).collect();
-    let status = run(&args, &env).unwrap_or_else(|e| {
-        if let Some(channel) = sys::take_fd(3).map(Channel::from_fd) {
-            channel.fail(&e);
+    let Some(channel) = sys::take_fd(3) else {
+        trace::warn("ctr-init is run by ns-spawn and ns-enter only");
+        sys::exit(125);
+    };
+    let channel = Channel::from_fd(channel);
+    let child = prepare(&args, &env, &channel).and_then(|command| {
+        if init {
+            return start(&command, &channel);
         }
-        e.exit
+        // Rust's start of this program has changed the handling of signals once more.
+        signals::reset()?;
+        Err(command.exec())
     });
-    sys::exit(status);
+    match child {
+        Ok(child) => {
+            // Its end is the news that the command runs.
+            drop(channel);
+            release_stdio();
+            sys::exit(reap_until(child).unwrap_or(1));
+        }
+        Err(e) => {
+            channel.fail(&e);
+            sys::exit(e.exit);
+        }
+    }
 }
 
-fn run(args: &[String], env: &[String]) -> Result<u8> {
-    let channel = sys::take_fd(3).ok_or_else(|| Error::new(Code::Usage, "ctr-init is run by ns-spawn only"))?;
-    rustix::io::fcntl_setfd(&channel, rustix::io::FdFlags::CLOEXEC).cannot(|| "mark a descriptor")?;
-    let _ = set_name(c"ctr-init");
-    let command = Command::new(args, env)?;
+fn prepare(args: &[String], env: &[String], channel: &Channel) -> Result<Command> {
+    rustix::io::fcntl_setfd(channel.fd(), rustix::io::FdFlags::CLOEXEC).cannot(|| "mark a descriptor")?;
+    Command::new(args, env)
+}
+
+/// Starts the command as a child; gives its number.
+fn start(command: &Command, channel: &Channel) -> Result<i32> {
+    let _ = set_name(INIT);
     // Signals wait from here on, so that none is lost between the fork and the loop.
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), None).cannot(|| "block signals")?;
     let child = sys::fork().cannot(|| "start the command")?;
     if child == 0 {
-        let channel = Channel::from_fd(channel);
         let error = in_foreground().err().unwrap_or_else(|| command.exec());
         channel.fail(&error);
         sys::exit(error.exit);
     }
-    drop((channel, command));
-    release_stdio();
-    reap_until(child)
+    Ok(child)
 }
 
 /// A process group of its own that has the terminal: keys that signal reach the command, not its init.

@@ -10,6 +10,7 @@ mod channel;
 mod child;
 mod console;
 mod creds;
+mod detach;
 mod devices;
 mod exec;
 mod guard;
@@ -31,9 +32,13 @@ mod target;
 mod tty;
 mod watch;
 
-use ctr_core::{Error, Result};
+pub use detach::detached;
+pub use parent::Running;
+
+use ctr_core::{Error, Process, Result};
 use oci_spec::runtime::Spec;
-use std::path::PathBuf;
+use rustix::process::Signal;
+use std::{os::fd::OwnedFd, path::PathBuf};
 
 /// What is not in the spec but the caller's to say.
 pub struct Options {
@@ -51,6 +56,40 @@ pub struct Options {
     pub init: bool,
     /// Bring loopback up in a new network namespace.
     pub net_up: bool,
+    /// What the process gets instead of the tool's own streams.
+    pub streams: Option<Streams>,
+    /// The signal that the process gets when this one is gone; `None`: it goes on.
+    pub at_parents_death: Option<Signal>,
+    /// Start the process beside this one: in its namespaces and control groups, nothing made anew.
+    pub beside: Option<Process>,
+}
+
+impl Options {
+    /// A container of its own: the tool's streams, the terminal of its stdin, tied to the tool.
+    pub fn new(id: &str, rootfs: PathBuf) -> Self {
+        Self {
+            id: id.to_owned(),
+            rootfs,
+            tty: false,
+            interactive: true,
+            stdin_is_document: false,
+            init: false,
+            net_up: false,
+            streams: None,
+            at_parents_death: Some(Signal::KILL),
+            beside: None,
+        }
+    }
+}
+
+/// The streams of a process without a terminal.
+pub struct Streams {
+    /// Its stdin; without one it reads nothing.
+    pub stdin: Option<OwnedFd>,
+    /// Its stdout.
+    pub stdout: OwnedFd,
+    /// Its stderr.
+    pub stderr: OwnedFd,
 }
 
 /// How the process ended.
@@ -70,8 +109,19 @@ pub struct Exit {
 /// # Errors
 /// Exit status 127 for a command that is not there, 126 for one that cannot run, 125 for all else.
 pub fn run(spec: &Spec, options: Options, on_start: &mut dyn FnMut(i32) -> Result<()>) -> Result<Exit> {
-    plan::Plan::of(spec, &options).and_then(|plan| parent::run(&plan, on_start)).map_err(|error| {
-        let failed = matches!(error.exit, 1 | 2);
-        if failed { Error { exit: 125, ..error } } else { error }
-    })
+    plan::Plan::of(spec, &options).and_then(|plan| parent::run(&plan, on_start)).map_err(with_status)
+}
+
+/// Starts the process of `spec` and leaves the rest to the caller; `None` under `--dry-run`.
+///
+/// # Errors
+/// As [`run`].
+pub fn start(spec: &Spec, options: Options, on_start: &mut dyn FnMut(i32) -> Result<()>) -> Result<Option<Running>> {
+    plan::Plan::of(spec, &options).and_then(|plan| parent::start(&plan, on_start)).map_err(with_status)
+}
+
+/// What the tool failed in is 125 (`ctr-document(5)`, EXIT STATUS).
+fn with_status(error: Error) -> Error {
+    let failed = matches!(error.exit, 1 | 2);
+    if failed { Error { exit: 125, ..error } } else { error }
 }

@@ -1,10 +1,10 @@
 //! The namespaces of the container: made by the clone, made later, or joined by path; id maps and clocks.
 
-use ctr_core::{Cannot, Code, Error, Result, json, trace};
+use ctr_core::{Cannot, Code, Error, Process, Result, container, json, trace};
 use oci_spec::runtime::{Linux, LinuxIdMapping, LinuxNamespaceType as Type, LinuxTimeOffset};
 use rustix::{
     fs::{Mode, OFlags},
-    thread::LinkNameSpaceType,
+    thread::{LinkNameSpaceType, ThreadNameSpaceType},
 };
 use std::{
     collections::HashMap,
@@ -23,6 +23,14 @@ pub struct Namespaces {
     /// execve(2).
     pub late: u64,
     joined: Vec<Joined>,
+    beside: Option<Beside>,
+}
+
+/// All namespaces of a process, entered together.
+struct Beside {
+    pidfd: OwnedFd,
+    pid: i32,
+    kinds: u64,
 }
 
 struct Joined {
@@ -64,7 +72,22 @@ impl Namespaces {
             Type::Mount => 2,
             _ => 1,
         });
-        Ok(Self { new, late, joined })
+        Ok(Self { new, late, joined, beside: None })
+    }
+
+    /// Those that `process` is in of the kinds that the spec lists; what it does not list is the host's in there too.
+    ///
+    /// By its descriptor (setns(2)): what a name in /proc leads to may be another process by then.
+    ///
+    /// # Errors
+    /// `not-found` where the process is gone.
+    pub fn beside(linux: &Linux, process: Process) -> Result<Self> {
+        let handle = container::Handle::of(process)?
+            .ok_or_else(|| Error::new(Code::NotFound, format!("process {} is gone", process.pid)))?;
+        let pidfd = handle.fd().try_clone_to_owned().cannot(|| "duplicate a descriptor")?;
+        let listed = linux.namespaces().iter().flatten().fold(0, |kinds, n| kinds | n.typ() as u64);
+        let kinds = listed & !own_kinds(process.pid);
+        Ok(Self { new: 0, late: 0, joined: Vec::new(), beside: Some(Beside { pidfd, pid: process.pid, kinds }) })
     }
 
     /// Whether the container has a namespace of its own or joins one: it is not the caller's.
@@ -79,18 +102,33 @@ impl Namespaces {
 
     /// Whether one of this kind is joined.
     pub fn joins(&self, kind: Type) -> bool {
-        self.joined.iter().any(|j| j.kind == kind)
+        let beside = self.beside.as_ref().is_some_and(|b| b.kinds & kind as u64 != 0);
+        beside || self.joined.iter().any(|j| j.kind == kind)
     }
 
     /// Whether joining has to be done before the clone, by a process between: a pid namespace takes in only the
     /// children of who joins it, new namespaces belong to the user namespace joined, and from within a new user
     /// namespace those of others cannot be entered.
     pub fn join_before_clone(&self) -> bool {
-        self.joins(Type::User) || self.joins(Type::Pid) || (self.makes(Type::User) && !self.joined.is_empty())
+        self.beside.is_some()
+            || self.joins(Type::User)
+            || self.joins(Type::Pid)
+            || (self.makes(Type::User) && !self.joined.is_empty())
     }
 
     /// Enters those that are joined by path.
     pub fn join(&self) -> Result<()> {
+        if let Some(Beside { pidfd, pid, kinds }) = &self.beside {
+            let kinds = ThreadNameSpaceType::from_bits_retain(*kinds as u32);
+            trace::act(
+                "setns",
+                || json!({"process": pid, "types": format!("{kinds:?}")}),
+                || {
+                    rustix::thread::move_into_thread_name_spaces(pidfd.as_fd(), kinds)
+                        .cannot(|| format!("join the namespaces of process {pid}"))
+                },
+            )?;
+        }
         for Joined { kind, path, fd } in &self.joined {
             trace::act(
                 "setns",
@@ -110,6 +148,24 @@ impl Namespaces {
             [Type::Mount, Type::Cgroup, Type::Uts, Type::Ipc, Type::User, Type::Pid, Type::Network, Type::Time];
         ALL.iter().filter(|t| (self.new | self.late) & **t as u64 != 0).map(ToString::to_string).collect()
     }
+}
+
+/// The kinds of namespaces that process `pid` shares with this one: there is nothing to enter, and entering one's own
+/// user namespace is refused (setns(2)).
+fn own_kinds(pid: i32) -> u64 {
+    const FILES: [(&str, Type); 8] = [
+        ("mnt", Type::Mount),
+        ("cgroup", Type::Cgroup),
+        ("uts", Type::Uts),
+        ("ipc", Type::Ipc),
+        ("user", Type::User),
+        ("pid", Type::Pid),
+        ("net", Type::Network),
+        ("time", Type::Time),
+    ];
+    let inode = |pid: &str, file: &str| rustix::fs::stat(format!("/proc/{pid}/ns/{file}")).map(|s| s.st_ino).ok();
+    let shared = |file: &str| inode("self", file) == inode(&pid.to_string(), file);
+    FILES.iter().filter(|(file, _)| shared(file)).fold(0, |kinds, (_, kind)| kinds | *kind as u64)
 }
 
 fn link_type(kind: Type) -> LinkNameSpaceType {

@@ -19,14 +19,28 @@ use rustix::{
 };
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// The container's process; dropping it before its end kills it.
-struct Started {
-    pid: i32,
+/// A process that was started and is our child; dropping it before its end kills it.
+pub struct Running {
+    /// Its number on the host.
+    pub pid: i32,
     pidfd: OwnedFd,
+    terminal: Option<OwnedFd>,
     ended: bool,
 }
 
-impl Drop for Started {
+impl Running {
+    /// Lets it live: its descriptor, and our end of its terminal if it has one.
+    ///
+    /// # Errors
+    /// `limit` where this process has no descriptor left.
+    pub fn release(mut self) -> Result<(OwnedFd, Option<OwnedFd>)> {
+        let pidfd = self.pidfd.try_clone().cannot(|| "duplicate a descriptor")?;
+        self.ended = true;
+        Ok((pidfd, self.terminal.take()))
+    }
+}
+
+impl Drop for Running {
     fn drop(&mut self) {
         if !self.ended {
             let _ = container::pidfd_signal(self.pidfd.as_fd(), libc::SIGKILL);
@@ -38,44 +52,54 @@ impl Drop for Started {
 /// Starts the container's process and waits for its end.
 pub fn run(plan: &Plan<'_>, on_start: &mut dyn FnMut(i32) -> Result<()>) -> Result<Exit> {
     let signals = Signals::take()?;
+    let Some(mut running) = begin(plan, &signals, on_start)? else { return Ok(Exit { code: 0, signal: None }) };
+    let terminal = running.terminal.take().map(|master| Terminal {
+        master,
+        user: plan.user_tty.as_ref(),
+        keys: plan.options.interactive,
+    });
+    let exit = watch::watch(running.pidfd.as_fd(), &signals, terminal)?;
+    running.ended = true;
+    Ok(exit)
+}
+
+/// Starts it and returns once the command runs.
+pub fn start(plan: &Plan<'_>, on_start: &mut dyn FnMut(i32) -> Result<()>) -> Result<Option<Running>> {
+    begin(plan, &Signals::take()?, on_start)
+}
+
+fn begin(plan: &Plan<'_>, signals: &Signals, on_start: &mut dyn FnMut(i32) -> Result<()>) -> Result<Option<Running>> {
     let ends = Channel::pair()?;
     let what = || json!({"namespaces": plan.namespaces.names(), "joinedBefore": plan.namespaces.join_before_clone()});
-    let Some((mut started, channel)) = trace::act("clone", what, || clone(plan, ends).map(Some))? else {
+    let Some((mut running, channel)) = trace::act("clone", what, || clone(plan, ends).map(Some))? else {
         child::describe(plan)?;
-        return Ok(Exit { code: 0, signal: None });
+        return Ok(None);
     };
 
     if plan.namespaces.makes(Type::User) {
-        write_id_maps(started.pid, plan.linux)?;
+        write_id_maps(running.pid, plan.linux)?;
     }
     if plan.groups.must_place() {
-        plan.groups.place(started.pid)?;
+        plan.groups.place(running.pid)?;
     }
     if plan.waits_at_first() {
         channel.go().or_else(|e| last_words(&channel, e))?;
     }
-    on_start(started.pid)?;
+    on_start(running.pid)?;
     channel.go().or_else(|e| last_words(&channel, e))?;
 
-    let mut master = None;
     loop {
-        if let Some(signal) = wait(&channel, &signals)? {
+        if let Some(signal) = wait(&channel, signals)? {
             let message = format!("stopped by signal {signal} before the command ran");
             return Err(Error::new(Code::Io, message).exit(128 + signal as u8));
         }
         match channel.next()? {
-            Message::Terminal(fd) => master = Some(fd),
+            Message::Terminal(fd) => running.terminal = Some(fd),
             Message::Failed(error) => return Err(error),
-            Message::End => break,
+            Message::End => return Ok(Some(running)),
             Message::Pid(_) => {}
         }
     }
-    drop(channel);
-    let terminal =
-        master.map(|master| Terminal { master, user: plan.user_tty.as_ref(), keys: plan.options.interactive });
-    let exit = watch::watch(started.pidfd.as_fd(), &signals, terminal)?;
-    started.ended = true;
-    Ok(exit)
 }
 
 /// The new process is gone already: what it said is the reason, not that we cannot reach it.
@@ -110,7 +134,7 @@ fn wait(channel: &Channel, signals: &Signals) -> Result<Option<i32>> {
 
 /// Gives the new process and our end of the channel to it. The child drops that end at once, or its parent's death
 /// would go unnoticed.
-fn clone(plan: &Plan<'_>, (channel, theirs): (Channel, Channel)) -> Result<(Started, Channel)> {
+fn clone(plan: &Plan<'_>, (channel, theirs): (Channel, Channel)) -> Result<(Running, Channel)> {
     let group = plan.groups.clone_into()?;
     let group = group.as_ref().map(AsFd::as_fd);
     if plan.namespaces.join_before_clone() {
@@ -121,7 +145,9 @@ fn clone(plan: &Plan<'_>, (channel, theirs): (Channel, Channel)) -> Result<(Star
             drop(channel);
             child::start(plan, &theirs)
         }
-        Cloned::Parent { pid, pidfd: Some(pidfd) } => Ok((Started { pid, pidfd, ended: false }, channel)),
+        Cloned::Parent { pid, pidfd: Some(pidfd) } => {
+            Ok((Running { pid, pidfd, terminal: None, ended: false }, channel))
+        }
         Cloned::Parent { .. } => Err(Error::new(Code::Internal, "the kernel gave no descriptor of the new process")),
     }
 }
@@ -132,7 +158,7 @@ fn clone_between(
     channel: Channel,
     theirs: Channel,
     group: Option<BorrowedFd<'_>>,
-) -> Result<(Started, Channel)> {
+) -> Result<(Running, Channel)> {
     let between = match sys::clone(0, None).cannot(|| "start a process")? {
         Cloned::Parent { pid, .. } => pid,
         Cloned::Child => {
@@ -150,7 +176,7 @@ fn clone_between(
             // Our child, not reaped yet: the number cannot be another's.
             let raw = Pid::from_raw(pid).ok_or_else(|| Error::new(Code::Internal, "the new process has no number"))?;
             let pidfd = pidfd_open(raw, PidfdFlags::empty()).cannot(|| "open the new process")?;
-            Ok((Started { pid, pidfd, ended: false }, channel))
+            Ok((Running { pid, pidfd, terminal: None, ended: false }, channel))
         }
         Message::Failed(error) => Err(error),
         _ => Err(Error::new(Code::Internal, "the process between is gone")),

@@ -33,8 +33,8 @@ pub struct Plan<'a> {
     pub creds: Creds,
     /// What is executed in the end.
     pub command: Command,
-    /// Our own program for PID 1 (`--init`).
-    pub init: Option<OwnedFd>,
+    /// Our own program, by which the command is executed.
+    pub program: OwnedFd,
     /// The user's terminal.
     pub user_tty: Option<OwnedFd>,
     /// The size that the container's terminal begins with.
@@ -58,7 +58,10 @@ impl<'a> Plan<'a> {
             ));
         }
         refuse_directories(options)?;
-        let namespaces = Namespaces::of(linux)?;
+        let namespaces = match options.beside {
+            None => Namespaces::of(linux)?,
+            Some(process) => Namespaces::beside(linux, process)?,
+        };
         check_names(spec, linux, &namespaces)?;
         let seccomp = linux.seccomp().as_ref().map(ctr_seccomp::compile).transpose()?;
         let creds = Creds::of(process, seccomp, namespaces.has(Type::User))?;
@@ -76,8 +79,11 @@ impl<'a> Plan<'a> {
             process,
             linux,
             options,
-            groups: Groups::find(linux.cgroups_path().as_deref())?,
-            init: options.init.then(init::program).transpose()?,
+            groups: match options.beside {
+                None => Groups::find(linux.cgroups_path().as_deref())?,
+                Some(process) => Groups::beside(process)?,
+            },
+            program: init::program()?,
             size: user_tty.as_ref().and_then(tty::size).or(asked.filter(|s| s.ws_row > 0 && s.ws_col > 0)),
             namespaces,
             creds,
@@ -94,6 +100,14 @@ impl<'a> Plan<'a> {
         what
     }
 
+    /// Whether the process gets the container's null device as stdin.
+    pub fn reads_nothing(&self) -> bool {
+        match &self.options.streams {
+            Some(streams) => streams.stdin.is_none(),
+            None => !self.options.interactive,
+        }
+    }
+
     /// Whether the child waits at its beginning until the parent has written id maps or moved it to its group.
     pub fn waits_at_first(&self) -> bool {
         self.namespaces.makes(Type::User) || self.groups.must_place()
@@ -106,7 +120,8 @@ fn refuse_directories(options: &Options) -> Result<()> {
     let passed = [("stdin", stdin.as_fd()), ("stdout", stdout.as_fd()), ("stderr", stderr.as_fd())];
     for (name, fd) in passed.into_iter().skip(usize::from(!options.interactive)) {
         let stat = rustix::fs::fstat(fd).cannot(|| format!("stat {name}"))?;
-        if !options.tty && FileType::from_raw_mode(stat.st_mode as RawMode) == FileType::Directory {
+        let passed = !options.tty && options.streams.is_none();
+        if passed && FileType::from_raw_mode(stat.st_mode as RawMode) == FileType::Directory {
             return Err(Error::new(
                 Code::Invalid,
                 format!("{name} is a directory: the container could leave its root"),

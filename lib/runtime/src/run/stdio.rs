@@ -1,5 +1,6 @@
 //! stdin, stdout and stderr of the process.
 
+use super::Streams;
 use ctr_core::{Cannot, Result};
 use rustix::fs::Uid;
 use std::{
@@ -10,10 +11,11 @@ use std::{
 /// `f_type` of pipes (`PIPEFS_MAGIC` of `<linux/magic.h>`).
 const PIPEFS: i64 = 0x5049_5045;
 
-/// Gives the process its three descriptors: the terminal; or the tool's own, with `null` as stdin where it is given.
+/// Gives the process its three descriptors: the terminal; or `streams`, else the tool's own, with `null` as stdin
+/// where it is given.
 ///
 /// Without a terminal there is no copy between: a half-closed pipe is seen as one at the other end.
-pub fn set_up(terminal: Option<&OwnedFd>, null: Option<&OwnedFd>, uid: u32) -> Result<()> {
+pub fn set_up(terminal: Option<&OwnedFd>, streams: Option<&Streams>, null: Option<&OwnedFd>, uid: u32) -> Result<()> {
     if let Some(terminal) = terminal {
         let what = || "connect the terminal";
         rustix::process::ioctl_tiocsctty(terminal).cannot(|| "take the terminal as controlling terminal")?;
@@ -21,8 +23,12 @@ pub fn set_up(terminal: Option<&OwnedFd>, null: Option<&OwnedFd>, uid: u32) -> R
         rustix::stdio::dup2_stdout(terminal).cannot(what)?;
         return rustix::stdio::dup2_stderr(terminal).cannot(what);
     }
-    if let Some(null) = null {
-        rustix::stdio::dup2_stdin(null).cannot(|| "connect stdin")?;
+    if let Some(stdin) = streams.and_then(|s| s.stdin.as_ref()).or(null) {
+        rustix::stdio::dup2_stdin(stdin).cannot(|| "connect stdin")?;
+    }
+    if let Some(streams) = streams {
+        rustix::stdio::dup2_stdout(&streams.stdout).cannot(|| "connect stdout")?;
+        rustix::stdio::dup2_stderr(&streams.stderr).cannot(|| "connect stderr")?;
     }
     if uid != 0 {
         // A pipe is opened anew by who opens /dev/stdout, as log files linked there are: let the user do it. A file
