@@ -194,7 +194,7 @@ fn make(plan: &Plan<'_>, root: &Root) -> Result<Made> {
         // Beside others /dev/console is theirs already.
         let bind = plan.options.beside.is_none();
         made.console = console::open(root, plan.process.user().uid(), plan.size, bind)?;
-    } else if plan.reads_nothing() && !trace::dry_run() {
+    } else if plan.needs_null() && !trace::dry_run() {
         made.null = Some(masks::dev_null(root, OFlags::RDWR)?);
     }
     let cwd = plan.process.cwd();
