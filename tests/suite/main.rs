@@ -5,12 +5,15 @@
 #![allow(clippy::format_collect, clippy::format_push_string)]
 
 mod ctr;
+mod ctr_attach;
+mod detached;
 mod harness;
 mod images;
 mod img_pull;
 mod img_unpack;
 mod install;
 mod lint;
+mod ns_enter;
 mod ns_spawn;
 mod overlay_mount;
 mod pipe;
@@ -28,12 +31,15 @@ use std::process::ExitCode;
 fn all() -> Vec<Test> {
     let modules: &[fn() -> Vec<Test>] = &[
         ctr::tests,
+        ctr_attach::tests,
+        detached::tests,
         harness::tests,
         images::tests,
         img_pull::tests,
         img_unpack::tests,
         install::tests,
         lint::tests,
+        ns_enter::tests,
         ns_spawn::tests,
         overlay_mount::tests,
         pipe::tests,

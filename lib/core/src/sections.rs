@@ -158,6 +158,9 @@ pub struct Supervise {
     /// Its steps are undone once it ends (`--rm`).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub remove: bool,
+    /// Its output is kept back until somebody attaches; for one start, never recorded (`ctr-start --hold`).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub hold: bool,
     /// Seconds that a stop waits before it kills; docker's 10 where it is not said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_timeout: Option<u32>,

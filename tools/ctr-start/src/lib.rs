@@ -17,6 +17,9 @@ pub struct CtrStart {
     /// Start those whose restart policy wants them running after a reboot
     #[arg(long, conflicts_with = "containers")]
     boot: bool,
+    /// Keep back what they write until somebody attaches
+    #[arg(long, conflicts_with = "boot")]
+    hold: bool,
     /// For ctr-supervise: count it as a restart, and do nothing for a container that was stopped meanwhile
     #[arg(long)]
     again: bool,
@@ -29,21 +32,21 @@ pub struct CtrStart {
 pub fn run(args: CtrStart) -> Result<()> {
     if args.boot {
         let ids = container::ids()?;
-        return each(&ids, |id| if wanted_after_boot(id)? { start(id, id, true) } else { Ok(()) });
+        return each(&ids, |id| if wanted_after_boot(id)? { start(id, id, true, false) } else { Ok(()) });
     }
     each(&args.containers, |word| {
         let id = container::find(word)?;
         if args.again {
             // Until now its state was `restarting`, and this process its supervisor.
             container::forget_state(&id)?;
-            return if container::is_halted(&id) { Ok(()) } else { start(word, &id, true) };
+            return if container::is_halted(&id) { Ok(()) } else { start(word, &id, true, false) };
         }
-        start(word, &id, false)?;
+        start(word, &id, false, args.hold)?;
         print_line(&word)
     })
 }
 
-fn start(word: &str, id: &str, again: bool) -> Result<()> {
+fn start(word: &str, id: &str, again: bool, hold: bool) -> Result<()> {
     if let Some(state) = container::live_state(id)? {
         return match state.status.as_str() {
             "paused" => {
@@ -74,6 +77,10 @@ fn start(word: &str, id: &str, again: bool) -> Result<()> {
         ..State::default()
     };
     doc.set("state", &wanted)?;
+    if hold {
+        let supervise: Supervise = doc.section("supervise")?.unwrap_or_default();
+        doc.set("supervise", &Supervise { hold, ..supervise })?;
+    }
     // The tool that failed has said why.
     steps::repair_all(&doc).map_err(|e| Error::new(e.code, format!("cannot start container {word}: {}", e.message)))
 }

@@ -54,6 +54,9 @@ pub struct CtrSupervise {
     /// Files of the log that are kept; 0: no log
     #[arg(long, value_name = "N", default_value_t = LogLimits::default().max_file)]
     max_file: u32,
+    /// Read nothing of what it writes until somebody attaches
+    #[arg(long)]
+    hold: bool,
     /// The health check, as the document has it
     #[arg(long, value_name = "JSON")]
     health: Option<String>,
@@ -71,6 +74,7 @@ struct Charge {
     input: Option<OwnedFd>,
     terminal: Option<OwnedFd>,
     limits: LogLimits,
+    hold: bool,
     health: Option<HealthCheck>,
 }
 
@@ -103,6 +107,7 @@ impl Charge {
             input: optional(args.input)?,
             terminal: optional(args.terminal)?,
             limits: LogLimits { max_size: args.max_size, max_file: args.max_file },
+            hold: args.hold,
             health,
             id: args.id,
         })

@@ -27,6 +27,9 @@ use std::{
 /// How often a terminal that nobody has open is looked at again.
 const UNHELD: Duration = Duration::from_secs(1);
 
+/// How long output is kept back for who wants to see it from the first byte on.
+const HOLD: Duration = Duration::from_secs(5);
+
 /// What is left once the process has ended.
 pub struct Ended {
     /// The container.
@@ -62,6 +65,8 @@ struct Watch {
     input: Option<Input>,
     clients: Clients,
     health: Option<Health>,
+    /// Until when nothing is read, for want of somebody who attached.
+    hold: Option<Instant>,
 }
 
 /// Watches the process to its end.
@@ -92,13 +97,17 @@ impl Watch {
         sources.extend(charge.out.take().map(|fd| Source::new(fd, Stream::Stdout)));
         sources.extend(charge.err.take().map(|fd| Source::new(fd, Stream::Stderr)));
         let health = charge.health.take().map(|check| Health::new(&charge.id, check));
-        Ok(Self { charge, signals, log, sources, input, clients: Clients::default(), health })
+        let hold = charge.hold.then(|| Instant::now() + HOLD);
+        Ok(Self { charge, signals, log, sources, input, clients: Clients::default(), health, hold })
     }
 
     /// Waits for something and acts on it; gives whether the process has ended.
     fn turn(&mut self) -> Result<bool> {
         let ready = self.wait()?;
         self.clients.let_go();
+        if self.hold.is_some_and(|until| Instant::now() >= until) {
+            self.hold = None;
+        }
         if let Some(health) = &mut self.health {
             health.turn(Instant::now());
         }
@@ -108,7 +117,10 @@ impl Watch {
             match what {
                 What::Signal => self.signal()?,
                 What::Process => ended = true,
-                What::Listen => self.clients.accept(self.charge.listen.as_fd()),
+                What::Listen => {
+                    self.clients.accept(self.charge.listen.as_fd());
+                    self.hold = None;
+                }
                 What::Source(place) => {
                     if let Some(source) = self.sources.get_mut(place) {
                         source.read(&mut self.log, &mut self.clients);
@@ -135,9 +147,12 @@ impl Watch {
             what.push(kind);
         };
         add(self.signals.as_fd(), PollFlags::IN, What::Signal);
-        add(self.charge.process.as_fd(), PollFlags::IN, What::Process);
+        // Kept back is its end, too.
+        if self.hold.is_none() {
+            add(self.charge.process.as_fd(), PollFlags::IN, What::Process);
+        }
         add(self.charge.listen.as_fd(), PollFlags::IN, What::Listen);
-        let behind = self.clients.are_behind();
+        let behind = self.clients.are_behind() || self.hold.is_some();
         let mut unheld = Vec::new();
         for (place, source) in self.sources.iter().enumerate().filter(|_| !behind) {
             match source.fd() {
@@ -162,6 +177,7 @@ impl Watch {
         }
         let now = Instant::now();
         let due = [
+            self.hold,
             self.clients.deadline(),
             self.health.as_ref().map(Health::due),
             (!unheld.is_empty()).then(|| now + UNHELD),

@@ -95,7 +95,10 @@ fn become_supervisor(
     mut options: Options,
     held: Option<Lock>,
 ) -> Result<Infallible> {
-    let supervise: Supervise = doc.section("supervise")?.unwrap_or_default();
+    let mut doc = doc.clone();
+    let mut supervise: Supervise = doc.section("supervise")?.unwrap_or_default();
+    let hold = std::mem::take(&mut supervise.hold);
+    doc.set("supervise", &supervise)?;
     let mut handover = Handover { words: vec![id.to_owned()], kept: Vec::new() };
     let null =
         rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).cannot(|| "open /dev/null")?;
@@ -108,7 +111,6 @@ fn become_supervisor(
     handover.pass("listen", listen(id)?);
     let own = rustix::process::getpid().as_raw_nonzero().get();
     let supervisor = container::process_start(own).map(|pid_start| Process { pid: own, pid_start });
-    let mut doc = doc.clone();
     let running = run::start(spec, options, &mut |pid| state::running(&mut doc, id, pid, supervisor).map(drop))?
         .ok_or_else(|| Error::new(Code::Internal, "nothing was started"))?;
     events::emit("start", id, doc.str("name").unwrap_or_default(), &json!({}));
@@ -122,6 +124,9 @@ fn become_supervisor(
     }
     let limits = supervise.log;
     handover.words.extend([format!("--max-size={}", limits.max_size), format!("--max-file={}", limits.max_file)]);
+    if hold {
+        handover.words.push("--hold".to_owned());
+    }
     if let Some(check) = &supervise.health {
         let check = serde_json::to_string(check).map_err(|e| Error::new(Code::Internal, e.to_string()))?;
         handover.words.push(format!("--health={check}"));
