@@ -5,12 +5,17 @@
 #![allow(clippy::format_collect, clippy::format_push_string)]
 
 mod ctr;
+mod ctr_kill;
+mod ctr_pause;
+mod ctr_stop;
+mod ctr_wait;
 mod harness;
 mod images;
 mod img_pull;
 mod img_unpack;
 mod install;
 mod lint;
+mod living;
 mod ns_spawn;
 mod overlay_mount;
 mod pipe;
@@ -28,6 +33,10 @@ use std::process::ExitCode;
 fn all() -> Vec<Test> {
     let modules: &[fn() -> Vec<Test>] = &[
         ctr::tests,
+        ctr_kill::tests,
+        ctr_pause::tests,
+        ctr_stop::tests,
+        ctr_wait::tests,
         harness::tests,
         images::tests,
         img_pull::tests,
