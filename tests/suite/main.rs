@@ -6,6 +6,10 @@
 
 mod ctr;
 mod ctr_attach;
+mod ctr_kill;
+mod ctr_pause;
+mod ctr_stop;
+mod ctr_wait;
 mod detached;
 mod harness;
 mod images;
@@ -13,6 +17,7 @@ mod img_pull;
 mod img_unpack;
 mod install;
 mod lint;
+mod living;
 mod ns_enter;
 mod ns_spawn;
 mod overlay_mount;
@@ -33,6 +38,10 @@ fn all() -> Vec<Test> {
         ctr::tests,
         ctr_attach::tests,
         detached::tests,
+        ctr_kill::tests,
+        ctr_pause::tests,
+        ctr_stop::tests,
+        ctr_wait::tests,
         harness::tests,
         images::tests,
         img_pull::tests,

@@ -1,6 +1,7 @@
 //! Finds the state of processes that are gone, and processes of containers that are.
 
 use ctr_core::{Cannot, Result, Value, container, ident, json, paths, trace};
+use ctr_lifecycle::freezer;
 use std::{fs, io::ErrorKind};
 
 /// Removes the run state of dead processes; ends a process whose container is gone.
@@ -23,6 +24,7 @@ pub fn gc() -> Result<Vec<Value>> {
             _ => {}
         }
     }
+    removed.extend(freezer::gc().into_iter().map(|path| json!({"removed": "cgroup", "path": path})));
     Ok(removed)
 }
 

@@ -1,11 +1,16 @@
 //! Ends the container's process and forgets it.
 
 use ctr_core::{Document, Result, Value, container, ident, json, trace};
+use ctr_lifecycle::freezer;
 
 /// Undoes one step: kills the process if it still is that process, forgets its state, gives the spec back as it
 /// was, and removes the container if this step began it.
 pub fn undo(doc: &mut Document, undo: &Value) -> Result<()> {
     let id = container::checked_id(undo.get("id").and_then(Value::as_str).unwrap_or_default())?;
+    if !trace::dry_run() && doc.str("id") == Some(id) {
+        // In version 1 of cgroups a frozen process does not die.
+        freezer::thaw(doc)?;
+    }
     end(id)?;
     doc.remove("state");
     match undo.get("spec").and_then(Value::as_object) {
