@@ -79,7 +79,8 @@ X
 	config env=LANG=C.UTF-8 env=PGDATA=/var/lib/postgresql/data entrypoint=docker-entrypoint.sh \
 		cmd=postgres cmd=-c cmd=listen_addresses='*' stopsignal=SIGINT exposedports=5432/tcp
 	healthcheck '{"Test": ["CMD-SHELL", "pg_isready -q -h 127.0.0.1 -U postgres"],
-		"Interval": 1000000000, "Timeout": 5000000000, "StartPeriod": 60000000000, "Retries": 3}'
+		"Interval": 1000000000, "Timeout": 5000000000,
+		"StartPeriod": 60000000000, "StartInterval": 500000000, "Retries": 3}'
 	;;
 esac
 umoci gc --layout "$out"
