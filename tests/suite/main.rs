@@ -26,6 +26,7 @@ mod run;
 mod runtime;
 mod runtime_escapes;
 mod seccomp;
+mod servers;
 mod store;
 
 use ctr_tests::{Test, leftovers::Snapshot, registry, suite};
@@ -56,6 +57,7 @@ fn all() -> Vec<Test> {
         runtime::tests,
         runtime_escapes::tests,
         seccomp::tests,
+        servers::tests,
         store::tests,
     ];
     modules.iter().flat_map(|tests| tests()).collect()
