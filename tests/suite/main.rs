@@ -5,6 +5,9 @@
 #![allow(clippy::format_collect, clippy::format_push_string)]
 
 mod ctr;
+mod ctr_cp;
+mod ctr_diff;
+mod ctr_export;
 mod harness;
 mod images;
 mod img_pull;
@@ -28,6 +31,9 @@ use std::process::ExitCode;
 fn all() -> Vec<Test> {
     let modules: &[fn() -> Vec<Test>] = &[
         ctr::tests,
+        ctr_cp::tests,
+        ctr_diff::tests,
+        ctr_export::tests,
         harness::tests,
         images::tests,
         img_pull::tests,
