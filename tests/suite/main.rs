@@ -11,6 +11,9 @@ mod ctr_pause;
 mod ctr_stop;
 mod ctr_wait;
 mod detached;
+mod ctr_cp;
+mod ctr_diff;
+mod ctr_export;
 mod harness;
 mod images;
 mod img_pull;
@@ -43,6 +46,9 @@ fn all() -> Vec<Test> {
         ctr_pause::tests,
         ctr_stop::tests,
         ctr_wait::tests,
+        ctr_cp::tests,
+        ctr_diff::tests,
+        ctr_export::tests,
         harness::tests,
         images::tests,
         img_pull::tests,

@@ -2,7 +2,7 @@
 //!
 //! The tar crate splits them at newlines, but the value of an xattr is bytes and may hold one.
 
-use crate::{acl, corrupt, name::show};
+use crate::{acl, corrupt, name::show, xattr::goes_along};
 use ctr_core::{Code, Error, Result};
 use rustix::fs::Timespec;
 use std::ffi::CString;
@@ -96,14 +96,9 @@ fn take(extended: &mut Extended, key: &[u8], value: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Names that are never taken from a tar: overlay's own would make whiteouts, opaque directories and redirects
-/// of whatever they stand on; the labels of SELinux and the mappings of NFS belong to the host.
-const NOT_TAKEN: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
-const HOSTS: [&[u8]; 2] = [b"security.selinux", b"system.nfs4_acl"];
-
 fn set_xattr(xattrs: &mut Vec<(CString, Vec<u8>)>, name: &[u8], value: Vec<u8>) -> Result<()> {
     const MAX_NAME: usize = 255;
-    if NOT_TAKEN.iter().any(|prefix| name.starts_with(prefix)) || HOSTS.contains(&name) {
+    if !goes_along(name) {
         return Ok(());
     }
     if name.len() > MAX_NAME {
