@@ -48,15 +48,17 @@ pub struct CtrAttach {
 /// `invalid` for a container that does not run, `not-found` for one without a supervisor.
 pub fn run(args: CtrAttach) -> Result<()> {
     let id = container::find(&args.container)?;
-    let state = container::live_state(&id)?
-        .ok_or_else(|| Error::new(Code::Invalid, format!("container {} is not running", args.container)))?;
+    // First of all: one whose process has just ended may wait for us, with what it wrote.
+    let socket = connect(&id).or_else(|e| match container::live_state(&id)? {
+        Some(_) => Err(e),
+        None => Err(Error::new(Code::Invalid, format!("container {} is not running", args.container))),
+    })?;
     let doc = container::recorded(&id)?;
     let terminal = doc.get("spec").and_then(|s| s.get("process")).and_then(|p| p.get("terminal")) == Some(&json!(true));
     let takes_input = doc.get("supervise").and_then(|s| s.get("stdin")) == Some(&json!(true));
     let input = !args.no_stdin && takes_input;
-    let socket = connect(&id)?;
     events::emit("attach", &id, doc.str("name").unwrap_or_default(), &json!({}));
-    let process = container::Handle::open(&state)?;
+    let process = container::live_state(&id)?.map(|state| container::Handle::open(&state)).transpose()?.flatten();
     let raw = if terminal && input && isatty(io::stdin()) { Some(Raw::enter()?) } else { None };
     let relay = Relay {
         socket,

@@ -39,7 +39,7 @@ pub fn detach(args: &mut NsSpawn, doc: &mut Document, rootfs: &Rootfs) -> Result
         begun.take_back(doc, &e);
         return Err(e);
     }
-    Ok(Done::Print)
+    Ok(if args.create { Done::Print } else { Done::Saved })
 }
 
 /// `--repair`: a container whose document says that it runs, runs again; one that ended by itself stays ended.
@@ -68,9 +68,12 @@ fn start(doc: &mut Document, id: &str, spec: &Spec, rootfs: &Rootfs, held: Optio
             Ok(never) => match never {},
         })
     })?;
-    let state = container::live_state(id)?.or(container::last_exit(id)?).ok_or_else(|| {
-        Error::new(Code::Internal, "the container and its supervisor are gone").hint("was it killed?")
-    })?;
+    // It may have ended by now, and with `--rm` be gone.
+    let state = match container::last_state(id)?.or(container::last_exit(id)?) {
+        Some(state) => state,
+        None if !container::dir(id).exists() => State { status: "stopped".to_owned(), ..State::default() },
+        None => return Err(Error::new(Code::Internal, "the supervisor was killed before the container was started")),
+    };
     doc.set("state", &state)
 }
 

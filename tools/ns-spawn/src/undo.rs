@@ -3,6 +3,8 @@
 use ctr_core::{Document, Result, Value, container, ident, json, trace};
 use ctr_lifecycle::freezer;
 
+use std::time::Duration;
+
 /// Undoes one step: kills the process if it still is that process, forgets its state, gives the spec back as it
 /// was, and removes the container if this step began it.
 pub fn undo(doc: &mut Document, undo: &Value) -> Result<()> {
@@ -28,13 +30,19 @@ pub fn undo(doc: &mut Document, undo: &Value) -> Result<()> {
     Ok(())
 }
 
+/// Longest wait for a killed supervisor.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Ends the supervisor first, so that it starts nothing again and undoes nothing meanwhile; the process dies with it.
 fn end(id: &str) -> Result<()> {
     if let Some(state) = container::live_state(id)? {
         let what = || json!({"container": id, "pid": state.pid, "supervisor": state.supervisor});
         trace::act("kill", what, || {
             if let Some(supervisor) = state.supervisor.and_then(|process| container::Handle::of(process).transpose()) {
-                supervisor?.signal(libc::SIGKILL)?;
+                let supervisor = supervisor?;
+                supervisor.signal(libc::SIGKILL)?;
+                // With it goes the lock that nobody else can hold meanwhile.
+                supervisor.wait(Some(PATIENCE))?;
             }
             container::kill(&state)
         })?;
