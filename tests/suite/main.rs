@@ -5,6 +5,9 @@
 #![allow(clippy::format_collect, clippy::format_push_string)]
 
 mod ctr;
+mod ctr_events;
+mod ctr_logs;
+mod ctr_top;
 mod harness;
 mod images;
 mod img_pull;
@@ -28,6 +31,9 @@ use std::process::ExitCode;
 fn all() -> Vec<Test> {
     let modules: &[fn() -> Vec<Test>] = &[
         ctr::tests,
+        ctr_events::tests,
+        ctr_logs::tests,
+        ctr_top::tests,
         harness::tests,
         images::tests,
         img_pull::tests,
