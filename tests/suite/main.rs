@@ -14,6 +14,9 @@ mod detached;
 mod ctr_cp;
 mod ctr_diff;
 mod ctr_export;
+mod ctr_events;
+mod ctr_logs;
+mod ctr_top;
 mod harness;
 mod images;
 mod img_pull;
@@ -49,6 +52,9 @@ fn all() -> Vec<Test> {
         ctr_cp::tests,
         ctr_diff::tests,
         ctr_export::tests,
+        ctr_events::tests,
+        ctr_logs::tests,
+        ctr_top::tests,
         harness::tests,
         images::tests,
         img_pull::tests,
