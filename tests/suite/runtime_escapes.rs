@@ -27,6 +27,7 @@ pub fn tests() -> Vec<Test> {
             the_tool_cannot_be_overwritten,
             the_init_shows_nothing_of_the_host,
             nodes_of_the_image_are_not_devices,
+            nodes_are_looked_at_before_they_are_opened,
             the_null_device_keeps_its_mode,
             parameters_of_the_host_are_refused,
             dots_in_a_cgroup_path
@@ -291,6 +292,30 @@ fn nodes_of_the_image_are_not_devices() {
         for f in null zero full random urandom tty; do [ -c /dev/$f ] || echo no $f; done
         dd if=/dev/zero bs=1 count=3 2>/dev/null | wc -c; echo x >/dev/null";
     bundle.sh(script).ok().stdout_is("3\n");
+}
+
+/// A device does things when it is opened: a node with the name of a file, or of a device that is wanted, never is.
+fn nodes_are_looked_at_before_they_are_opened() {
+    let host = Host::new();
+    let mut bundle = Bundle::new(&host);
+    // No driver has this number (Linux, devices.rst: for local use): to open it is an error that says so.
+    let node = |path: &Path| {
+        let (dir, path) = (path.parent().unwrap().display(), path.display());
+        host.sh(&format!("mkdir -p {dir} && mknod {path} c 60 0")).ok();
+    };
+    let doc = json!({"ctr": 1, "rootfs": {"path": bundle.root()}});
+    for name in ["passwd", "group"] {
+        let path = bundle.root().join("etc").join(name);
+        node(&path);
+        let ran = host.pipe_to(&doc, "ns-spawn", &["--print-spec", "-u", "1", "--", "id"]);
+        ran.fails(125).stderr_has(&format!("/etc/{name}")).stderr_has("not a regular file");
+        fs::remove_file(path).unwrap();
+    }
+    bundle.set("/linux/resources", json!({"devices": [{"allow": true, "access": "rwm"}]}));
+    bundle.without_mount("/dev").without_mount("/dev/pts").set("/process/terminal", json!(true));
+    node(&bundle.root().join("dev/pts/ptmx"));
+    bundle.cmd(&["true"]);
+    host.pty(&format!("ns-spawn -b {}", bundle.dir.display())).expect("it is not devpts");
 }
 
 /// Masked files are the null device: as root of the container, its mode must not be to change through them.

@@ -195,7 +195,8 @@ fn make(plan: &Plan<'_>, root: &Root) -> Result<Made> {
         let bind = plan.options.beside.is_none();
         made.console = console::open(root, plan.process.user().uid(), plan.size, bind)?;
     } else if plan.reads_nothing() && !trace::dry_run() {
-        made.null = Some(masks::dev_null(root, OFlags::RDWR)?);
+        let null = masks::dev_null(root)?;
+        made.null = Some(plan.proc.reopen(&null, OFlags::RDWR).cannot(|| "open /dev/null of the container")?);
     }
     let cwd = plan.process.cwd();
     made.cwd = trace::act("cwd", || json!({"path": cwd}), || root.make(cwd, Kind::Directory).map(Some))?;

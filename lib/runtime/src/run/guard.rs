@@ -9,7 +9,7 @@ use super::{
     cgroup::Groups,
     devices,
     root::{attach, clone_tree},
-    target::Root,
+    target::{Root, is_devpts},
 };
 use crate::sys;
 use ctr_core::{Cannot, Result, json, trace};
@@ -22,9 +22,6 @@ use std::{
     os::fd::AsFd,
     path::{Path, PathBuf},
 };
-
-/// `f_type` of devpts (statfs(2)): no node but terminals can be in it.
-const DEVPTS: i64 = 0x1cd1;
 
 /// Whether it is needed: the spec does not allow every device, and no group of the container's enforces that.
 pub fn is_needed(linux: &Linux, groups: &Groups) -> bool {
@@ -72,7 +69,7 @@ fn is_device(node: impl AsFd) -> rustix::io::Result<bool> {
 
 fn free_terminals(root: &Root) -> Result<()> {
     let Ok(pts) = root.open_plain(Path::new("/dev/pts"), OFlags::PATH | OFlags::DIRECTORY) else { return Ok(()) };
-    if rustix::fs::fstatfs(&pts).cannot(|| "stat /dev/pts")?.f_type != DEVPTS {
+    if !is_devpts(&pts).cannot(|| "stat /dev/pts")? {
         return Ok(());
     }
     sys::mount_setattr(pts.as_fd(), false, Attr::empty(), Attr::MOUNT_ATTR_NODEV, 0)
