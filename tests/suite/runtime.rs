@@ -321,6 +321,9 @@ fn a_user_namespace_maps_ids() {
     let host = Host::new();
     let mut bundle = Bundle::new(&host);
     bundle.with_user_namespace().set("/process/oomScoreAdj", json!(500));
+    bundle.add("/linux/namespaces", json!({"type": "time"}));
+    bundle.set("/linux/timeOffsets", json!({"boottime": {"secs": 8_640_000}}));
+    assert!(bundle.sh("cut -d. -f1 /proc/uptime").ok().text().trim().parse::<u64>().unwrap() > 8_640_000);
     let script = "id -u; cat /proc/self/uid_map | tr -s ' '; touch /made; [ -c /dev/null ] && echo x >/dev/null; cat /proc/self/oom_score_adj";
     fs::remove_file(bundle.root().join("bin/tr")).ok();
     std::os::unix::fs::symlink("busybox", bundle.root().join("bin/tr")).unwrap();

@@ -23,6 +23,7 @@ pub fn tests() -> Vec<Test> {
             targets_of_mounts_stay_inside,
             nothing_hides_procfs,
             descriptors_do_not_leak_in,
+            a_starting_process_shows_nothing_of_the_host,
             a_directory_as_stdin,
             the_tool_cannot_be_overwritten,
             the_init_shows_nothing_of_the_host,
@@ -245,6 +246,53 @@ fn descriptors_do_not_leak_in() {
             // The shell reads the directory through one of its own.
             assert!(numbers.iter().all(|n| ["0", "1", "2", "3"].contains(n)), "{line}");
         }
+    }
+}
+
+/// CVE-2016-9962: a process that becomes a container has the capabilities of one before it has let go of the host. A
+/// container with the host's process ids looks on.
+fn a_starting_process_shows_nothing_of_the_host() {
+    let host = Host::new();
+    let victim = Victim::new(&host);
+    host.sh("mkfifo full").ok();
+    let mut spy = Bundle::new(&host);
+    spy.namespace("pid", "");
+    for kind in ["own", "host", "user"] {
+        let mut bundle = Bundle::new(&host);
+        match kind {
+            "host" => drop(bundle.namespace("pid", "")),
+            "user" => drop(bundle.with_user_namespace()),
+            _ => {}
+        }
+        bundle.cmd(&["true"]);
+        // Where its news are not read the tool waits, and the new process for the tool, just before its last steps.
+        let text = format!(
+            "exec 9<{} 3<>full; dd if=/dev/zero bs=65536 count=1 2>/dev/null >&3; exec ns-spawn -b {} --status-fd 3",
+            victim.path().join("file").display(),
+            bundle.dir.display()
+        );
+        let tool = host.sh_cmd(&text).env("SECRET_OF_THE_HOST", "x").spawn();
+        let pid = child_with_few_capabilities(tool.pid());
+        let look = "cd /proc; for f in [0-9]*/fd/*; do readlink $f; done 2>/dev/null | grep victim;
+            cat [0-9]*/environ 2>/dev/null | grep -c SECRET_OF; echo end";
+        spy.sh(look).ok().stdout_is("0\nend\n");
+        // Beside its streams it has its word to the tool and the program that comes next.
+        assert_eq!(fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count(), 5, "{kind}");
+    }
+}
+
+/// Waits for the child of the process `pid` to have given its capabilities up; gives its number.
+fn child_with_few_capabilities(pid: i32) -> String {
+    let start = std::time::Instant::now();
+    loop {
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        let child = children.trim();
+        let status = fs::read_to_string(format!("/proc/{child}/status")).unwrap_or_default();
+        if status.contains("CapPrm:\t00000000a80425fb") {
+            return child.to_owned();
+        }
+        assert!(start.elapsed() < std::time::Duration::from_secs(20), "no such child of {pid}: {children:?}");
+        std::thread::sleep(std::time::Duration::from_millis(5));
     }
 }
 
