@@ -339,7 +339,17 @@ fn nodes_of_the_image_are_not_devices() {
             [ -e $f ] || mknod $f c 1 5; (dd if=$f of=/dev/null bs=1 count=1) 2>/dev/null && echo opened $f; done
         for f in null zero full random urandom tty; do [ -c /dev/$f ] || echo no $f; done
         dd if=/dev/zero bs=1 count=3 2>/dev/null | wc -c; echo x >/dev/null";
-    bundle.sh(script).ok().stdout_is("3\n");
+    let (deny, all) = (json!({"allow": false, "access": "rwm"}), json!({"allow": true, "access": "rwm"}));
+    for rules in [
+        json!([]),
+        json!([deny, {"allow": true, "type": "a", "access": "m"}]),
+        json!([all, {"allow": false, "type": "c", "major": 1, "access": "rwm"}]),
+    ] {
+        bundle.set("/linux/resources", json!({"devices": rules}));
+        bundle.sh(script).ok().stdout_is("3\n");
+    }
+    // An empty path of a group is none.
+    bundle.set("/linux/cgroupsPath", json!("")).sh(script).ok().stdout_is("3\n");
 }
 
 /// A device does things when it is opened: a node with the name of a file, or of a device that is wanted, never is.
