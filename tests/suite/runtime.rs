@@ -22,6 +22,7 @@ pub fn tests() -> Vec<Test> {
             clocks_are_shifted,
             parameters_are_set,
             what_is_not_done_is_refused,
+            limits_without_a_group_are_refused,
             a_plan_is_printed_and_nothing_done,
             failures_say_why_however_fast,
             keys_need_a_terminal,
@@ -220,6 +221,30 @@ fn what_is_not_done_is_refused() {
     bundle.namespace("mount", "").run(&["true"]).fails(125).stderr_has("mount namespace");
     bundle = Bundle::new(&host);
     bundle.namespace("uts", "").run(&["true"]).fails(125).stderr_has("uts");
+}
+
+/// Limits are a control group's: where the spec names none nobody keeps them.
+fn limits_without_a_group_are_refused() {
+    let host = Host::new();
+    for (name, value) in [
+        ("memory", json!({"limit": 1 << 20})),
+        ("cpu", json!({"quota": 1000})),
+        ("pids", json!({"limit": 5})),
+        ("blockIO", json!({"weight": 10})),
+        ("hugepageLimits", json!([{"pageSize": "2MB", "limit": 0}])),
+        ("network", json!({"classID": 1})),
+        ("rdma", json!({"mlx5_1": {"hcaHandles": 3}})),
+        ("unified", json!({"memory.high": "1"})),
+    ] {
+        for path in [None, Some("")] {
+            let mut bundle = Bundle::new(&host);
+            bundle.set("/linux/resources", json!({name: value})).set("/linux/cgroupsPath", json!(path));
+            let ran = bundle.run(&["true"]);
+            ran.fails(125).stderr_has(&format!("linux.resources.{name}")).stderr_has("linux.cgroupsPath");
+        }
+    }
+    let mut bundle = Bundle::new(&host);
+    bundle.set("/linux/resources", json!({"memory": {}, "hugepageLimits": [], "devices": []})).run(&["true"]).ok();
 }
 
 fn a_plan_is_printed_and_nothing_done() {

@@ -1,7 +1,7 @@
 //! Everything worked out before the clone: after it, in a half-built container, is a bad time to find a mistake.
 
 use super::{
-    Options, cgroup::Groups, creds::Creds, exec::Command, init, namespaces::Namespaces, procfs::sysctl_allowed,
+    Options, cgroup::{self, Groups}, creds::Creds, exec::Command, init, namespaces::Namespaces, procfs::sysctl_allowed,
     supported, tty,
 };
 use crate::reopen::HostProc;
@@ -83,7 +83,7 @@ impl<'a> Plan<'a> {
             linux,
             options,
             groups: match options.beside {
-                None => Groups::find(linux.cgroups_path().as_deref())?,
+                None => Groups::find(cgroup::named(linux))?,
                 Some(process) => Groups::beside(process)?,
             },
             program: init::program()?,
