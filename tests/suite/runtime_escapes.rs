@@ -31,7 +31,9 @@ pub fn tests() -> Vec<Test> {
             nodes_are_looked_at_before_they_are_opened,
             the_null_device_keeps_its_mode,
             parameters_of_the_host_are_refused,
-            dots_in_a_cgroup_path
+            dots_in_a_cgroup_path;
+        ["root", "busybox", "cgroup2-tree"]:
+            the_cgroup_tree_of_the_host_is_not_mounted_anew
     )
 }
 
@@ -407,4 +409,36 @@ fn dots_in_a_cgroup_path() {
     let host = Host::new();
     let mut bundle = Bundle::new(&host);
     bundle.set("/linux/cgroupsPath", json!("/ctr/../../other")).run(&["true"]).fails(125).stderr_has("'..'");
+}
+
+/// Mounted in the host's cgroup namespace, cgroup v2 would take its options from the container, for the whole machine.
+fn the_cgroup_tree_of_the_host_is_not_mounted_anew() {
+    let host = Host::new();
+    let mut bundle = Bundle::new(&host);
+    let name = format!("ctr-test-{}", std::process::id());
+    let hybrid = Path::new("/sys/fs/cgroup/unified");
+    let tree = if hybrid.exists() { hybrid } else { Path::new("/sys/fs/cgroup") };
+    let group = tree.join(&name);
+    fs::create_dir(&group).unwrap();
+    let mut run = |shared: bool| {
+        if shared {
+            bundle.namespace("cgroup", "");
+        }
+        bundle.cmd(&["sh", "-c", "grep ' /sys/fs/cgroup ' /proc/self/mountinfo | cut -d' ' -f4"]);
+        // In a mount namespace where the tree is all that there is.
+        let text = format!(
+            "echo $$ >{0}/cgroup.procs; [ {1} = /sys/fs/cgroup ] || mount --bind {1} /sys/fs/cgroup; exec ns-spawn -b {2}",
+            group.display(),
+            tree.display(),
+            bundle.dir.display()
+        );
+        host.cmd("unshare", &["-m", "--propagation", "private", "sh", "-c", &text]).run()
+    };
+    let (own, shared) = (run(false), run(true));
+    while fs::remove_dir(&group).is_err() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    own.ok().stdout_is("/\n");
+    // A bound group shows which it is; a mount of the tree would begin at the top.
+    shared.ok().stdout_is(&format!("/{name}\n"));
 }

@@ -166,7 +166,7 @@ fn build_root(plan: &Plan<'_>) -> Result<Made> {
         None => Root::new(root::open(rootfs)?), // --dry-run: looked at, not entered
     };
     for mount in plan.spec.mounts().iter().flatten() {
-        mounts::mount(&root, mount, &plan.groups)?;
+        mounts::mount(&root, mount, plan)?;
     }
     if !devices::are_given(plan.spec.mounts().as_deref().unwrap_or_default()) {
         devices::set_up(&root, linux.devices().as_deref().unwrap_or_default(), plan.namespaces.has(Type::User))?;
