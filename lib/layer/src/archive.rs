@@ -18,7 +18,7 @@ use ctr_core::{Code, Error, Result};
 use rustix::fs::{FileType, Timespec};
 use std::ffi::CString;
 
-/// Longest extended header or long name taken into memory.
+/// Most bytes of extended headers and long names that describe one entry.
 const MAX_EXTENDED: u64 = 1 << 20;
 /// Longest target of a symbolic link (`PATH_MAX` without its NUL).
 const MAX_TARGET: usize = 4095;
@@ -53,6 +53,7 @@ impl<'a> Archive<'a> {
         let mut extended = Extended::default();
         let (mut long_path, mut long_link) = (None, None);
         let mut within = false;
+        let mut room = MAX_EXTENDED;
         loop {
             let Some(block) = self.header()? else {
                 return if within { Err(cut()) } else { Ok(None) };
@@ -61,9 +62,9 @@ impl<'a> Archive<'a> {
             let size = header.size()?;
             within = true;
             match header.flag() {
-                b'x' => extended = pax::parse(&self.all(size)?)?,
-                b'L' => long_path = Some(header::until_nul(&self.all(size)?).to_vec()),
-                b'K' => long_link = Some(header::until_nul(&self.all(size)?).to_vec()),
+                b'x' => extended = pax::parse(&self.all(size, &mut room)?)?,
+                b'L' => long_path = Some(header::until_nul(&self.all(size, &mut room)?).to_vec()),
+                b'K' => long_link = Some(header::until_nul(&self.all(size, &mut room)?).to_vec()),
                 // Global headers hold a comment at most (git archive); a volume has a label, not a file.
                 b'g' | b'V' => {
                     self.expect(size)?;
@@ -123,7 +124,7 @@ impl<'a> Archive<'a> {
             gid: owner(extended.gid, header.gid())?,
             mtime,
             atime: extended.atime.unwrap_or(mtime),
-            xattrs: extended.xattrs,
+            xattrs: extended.xattrs.into_list(),
         };
         let kind = match flag {
             // Before ustar a directory was a file whose name ends in a slash.
@@ -174,11 +175,11 @@ impl<'a> Archive<'a> {
         }
     }
 
-    /// All data of a header that describes the next one.
-    fn all(&mut self, size: u64) -> Result<Vec<u8>> {
-        if size > MAX_EXTENDED {
-            return Err(Error::new(Code::Limit, format!("an extended header has {size} bytes; 1 MiB is the most")));
-        }
+    /// All data of a header that describes the next one; takes it off `room`, what is left for such.
+    fn all(&mut self, size: u64, room: &mut u64) -> Result<Vec<u8>> {
+        *room = room.checked_sub(size).ok_or_else(|| {
+            Error::new(Code::Limit, "an entry has more than 1 MiB of extended headers and long names")
+        })?;
         self.expect(size)?;
         let mut bytes = Vec::with_capacity(size as usize);
         while self.left() > 0 {

@@ -245,6 +245,9 @@ fn nothing_is_read_without_bound() {
     assert_eq!(Tar::new().pax(&[("linkpath", &b"a/".repeat(2050))]).symlink("f", "x").refused(), Limit);
     let name = format!("SCHILY.xattr.user.{long}");
     assert_eq!(Tar::new().pax(&[(&name, b"x")]).file("f", "").refused(), Limit);
+    let half = vec![b'n'; 600 << 10];
+    let twice = |flag| Tar::new().raw(b'x', b"pax", b"", |_| {}).raw(flag, b"L", &half, |_| {}).raw(flag, b"L", &half, |_| {});
+    assert_eq!((twice(b'L').file("f", "").refused(), twice(b'K').file("f", "").refused()), (Limit, Limit), "together");
     let mut many = Tar::new();
     let value = vec![b'x'; 1 << 20];
     for i in 0..70 {
