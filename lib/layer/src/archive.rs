@@ -11,7 +11,7 @@ use crate::{
     header::{self, BLOCK, Header},
     name::{self, show},
     pax::{self, Extended},
-    sparse::Sparse,
+    sparse::{Form, Sparse},
     stream::{Stream, cut},
 };
 use ctr_core::{Code, Error, Result};
@@ -63,13 +63,14 @@ impl<'a> Archive<'a> {
             within = true;
             match header.flag() {
                 b'x' => extended = pax::parse(&self.all(size, &mut room)?)?,
-                b'L' => long_path = Some(header::until_nul(&self.all(size, &mut room)?).to_vec()),
-                b'K' => long_link = Some(header::until_nul(&self.all(size, &mut room)?).to_vec()),
-                // Global headers hold a comment at most (git archive); a volume has a label, not a file.
+                b'L' => long_path = self.long_name(size, &mut room)?,
+                b'K' => long_link = self.long_name(size, &mut room)?,
+                // Global headers hold a comment at most (git archive); a volume has a label, not a file. Each is an
+                // entry of its own: what came before described it, and nothing after it.
                 b'g' | b'V' => {
                     self.expect(size)?;
                     self.skip()?;
-                    within = false;
+                    (extended, long_path, long_link, within) = (Extended::default(), None, None, false);
                 }
                 _ => {
                     extended.path = long_path.or(extended.path);
@@ -100,10 +101,17 @@ impl<'a> Archive<'a> {
 
     fn entry(&mut self, header: &Header<'_>, mut extended: Extended) -> Result<Entry> {
         let flag = header.flag();
-        let raw_path = match extended.sparse.name.take().or(extended.path) {
-            Some(path) => path,
-            None => header.path().into_owned(),
-        };
+        let mut raw_path = extended.path.unwrap_or_else(|| header.path().into_owned());
+        // Before ustar a directory was a file whose name ends in a slash.
+        let is_file = matches!(flag, b'0' | b'7') || (flag == 0 && !raw_path.ends_with(b"/"));
+        // The old form has all that it needs in its own header.
+        let form = if flag == b'S' { None } else { Form::of(&extended.sparse)? };
+        if form.is_some() {
+            raw_path = extended.sparse.name.take().unwrap_or(raw_path);
+            if !is_file {
+                return Err(corrupt(format!("entry {} is sparse and no file", show(&raw_path))));
+            }
+        }
         let path = name::clean(&raw_path)?;
         let size = extended.size.map_or_else(|| header.size(), Ok)?;
         let target = || extended.link.unwrap_or_else(|| header.link().to_vec());
@@ -127,11 +135,10 @@ impl<'a> Archive<'a> {
             xattrs: extended.xattrs.into_list(),
         };
         let kind = match flag {
-            // Before ustar a directory was a file whose name ends in a slash.
-            0 if raw_path.ends_with(b"/") => Kind::Directory,
-            0 | b'0' | b'7' => {
+            _ if is_file => {
                 let mut stored = size;
-                let sparse = Sparse::pax(extended.sparse, &mut self.stream, &mut stored)?;
+                let sparse = form.map(|form| Sparse::pax(form, extended.sparse, &mut self.stream, &mut stored));
+                let sparse = sparse.transpose()?;
                 self.expect(stored)?;
                 Kind::File(sparse)
             }
@@ -147,7 +154,7 @@ impl<'a> Archive<'a> {
                 let (major, minor) = header.device()?;
                 Kind::Node(kind, major, minor)
             }
-            b'5' => Kind::Directory,
+            0 | b'5' => Kind::Directory,
             b'6' => Kind::Node(FileType::Fifo, 0, 0),
             other => {
                 let message =
@@ -187,6 +194,12 @@ impl<'a> Archive<'a> {
         }
         self.skip()?;
         Ok(bytes)
+    }
+
+    /// The name in such a header; an empty one says nothing.
+    fn long_name(&mut self, size: u64, room: &mut u64) -> Result<Option<Vec<u8>>> {
+        let all = self.all(size, room)?;
+        Ok(Some(header::until_nul(&all).to_vec()).filter(|name| !name.is_empty()))
     }
 
     fn expect(&mut self, size: u64) -> Result<()> {

@@ -24,11 +24,16 @@ pub(crate) struct Extended {
 /// GNU tar's `GNU.sparse.*`, of formats 0.0, 0.1 and 1.0.
 #[derive(Default)]
 pub(crate) struct SparseRecords {
-    pub(crate) major: u64,
-    pub(crate) size: Option<u64>,
-    /// Offsets and lengths in turn (0.0 and 0.1).
-    pub(crate) map: Vec<u64>,
+    pub(crate) major: Option<Vec<u8>>,
+    pub(crate) minor: Option<Vec<u8>>,
     pub(crate) name: Option<Vec<u8>>,
+    pub(crate) size: Option<u64>,
+    pub(crate) real_size: Option<u64>,
+    pub(crate) blocks: Option<u64>,
+    /// Offsets and lengths in turn, of one record (0.1).
+    pub(crate) map: Vec<u64>,
+    /// The same of a record each (0.0); they win over the one.
+    pub(crate) pairs: Vec<u64>,
 }
 
 /// Reads the records of one extended header.
@@ -70,13 +75,21 @@ fn take(extended: &mut Extended, key: &[u8], value: &[u8]) -> Result<()> {
         b"gid" => extended.gid = number()?,
         b"mtime" => extended.mtime = moment()?,
         b"atime" => extended.atime = moment()?,
-        b"GNU.sparse.major" => sparse.major = number()?.unwrap_or(0),
-        b"GNU.sparse.size" | b"GNU.sparse.realsize" => sparse.size = number()?,
+        b"GNU.sparse.major" => sparse.major = text(),
+        b"GNU.sparse.minor" => sparse.minor = text(),
         b"GNU.sparse.name" => sparse.name = text(),
-        b"GNU.sparse.offset" | b"GNU.sparse.numbytes" => sparse.map.push(number()?.ok_or_else(malformed)?),
+        b"GNU.sparse.size" => sparse.size = number()?,
+        b"GNU.sparse.realsize" => sparse.real_size = number()?,
+        b"GNU.sparse.numblocks" => sparse.blocks = number()?,
+        b"GNU.sparse.offset" | b"GNU.sparse.numbytes" => {
+            if sparse.pairs.len().is_multiple_of(2) != (key == b"GNU.sparse.offset") {
+                return Err(malformed());
+            }
+            sparse.pairs.push(number()?.ok_or_else(malformed)?);
+        }
         b"GNU.sparse.map" => {
-            let numbers = value.split(|b| *b == b',').map(decimal);
-            sparse.map = numbers.collect::<Option<_>>().ok_or_else(malformed)?;
+            let numbers = text().map(|text| text.split(|b| *b == b',').map(decimal).collect());
+            sparse.map = numbers.unwrap_or(Some(Vec::new())).ok_or_else(malformed)?;
         }
         b"SCHILY.acl.access" => {
             extended.xattrs.set(b"system.posix_acl_access", acl::from_text(value)?)?;
@@ -127,7 +140,10 @@ impl Xattrs {
             self.names += length;
         }
         if self.names > MAX_NAMES {
-            return Err(Error::new(Code::Limit, "an entry has more xattrs than a file can have: their names are over 64 KiB"));
+            return Err(Error::new(
+                Code::Limit,
+                "an entry has more xattrs than a file can have: their names are over 64 KiB",
+            ));
         }
         Ok(())
     }
