@@ -26,6 +26,12 @@ const IMAGES: &[(&str, &str, &str, &str)] = &[
     ("busybox-members", "recompress", "members", "busybox"),
     // An index of four platforms; this machine's is the last.
     ("index", "index", "", "busybox"),
+    // Debian's nginx, redis and PostgreSQL in one layer, and an image of each as its usual one is: command, user,
+    // stop signal; PostgreSQL's has an entrypoint and a health check.
+    ("servers", "servers", "", ""),
+    ("nginx", "server", "nginx", "servers"),
+    ("redis", "server", "redis", "servers"),
+    ("postgres", "server", "postgres", "servers"),
 ];
 
 /// The build directory of the workspace.

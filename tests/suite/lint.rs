@@ -26,7 +26,7 @@ pub fn tests() -> Vec<Test> {
 
 /// The only files that may hold `unsafe`, and why.
 const UNSAFE: &[(&str, &str)] = &[
-    ("lib/core/src/sys.rs", "pidfd_send_signal with any number"),
+    ("lib/core/src/sys.rs", "pidfd_send_signal with any number, descriptors that a caller passed on"),
     ("lib/runtime/src/sys.rs", "clone3, execve and what no crate wraps"),
     ("lib/seccomp/src/tests/kernel.rs", "a child that loads a filter, in a test"),
     ("tests/src/sys.rs", "what a child does between fork and exec"),

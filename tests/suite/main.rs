@@ -5,12 +5,26 @@
 #![allow(clippy::format_collect, clippy::format_push_string)]
 
 mod ctr;
+mod ctr_attach;
+mod ctr_cp;
+mod ctr_diff;
+mod ctr_events;
+mod ctr_export;
+mod ctr_kill;
+mod ctr_logs;
+mod ctr_pause;
+mod ctr_stop;
+mod ctr_top;
+mod ctr_wait;
+mod detached;
 mod harness;
 mod images;
 mod img_pull;
 mod img_unpack;
 mod install;
 mod lint;
+mod living;
+mod ns_enter;
 mod ns_spawn;
 mod overlay_mount;
 mod pipe;
@@ -18,6 +32,7 @@ mod run;
 mod runtime;
 mod runtime_escapes;
 mod seccomp;
+mod servers;
 mod store;
 
 use ctr_tests::{Test, leftovers::Snapshot, registry, suite};
@@ -28,12 +43,25 @@ use std::process::ExitCode;
 fn all() -> Vec<Test> {
     let modules: &[fn() -> Vec<Test>] = &[
         ctr::tests,
+        ctr_attach::tests,
+        detached::tests,
+        ctr_kill::tests,
+        ctr_pause::tests,
+        ctr_stop::tests,
+        ctr_wait::tests,
+        ctr_cp::tests,
+        ctr_diff::tests,
+        ctr_export::tests,
+        ctr_events::tests,
+        ctr_logs::tests,
+        ctr_top::tests,
         harness::tests,
         images::tests,
         img_pull::tests,
         img_unpack::tests,
         install::tests,
         lint::tests,
+        ns_enter::tests,
         ns_spawn::tests,
         overlay_mount::tests,
         pipe::tests,
@@ -41,6 +69,7 @@ fn all() -> Vec<Test> {
         runtime::tests,
         runtime_escapes::tests,
         seccomp::tests,
+        servers::tests,
         store::tests,
     ];
     modules.iter().flat_map(|tests| tests()).collect()

@@ -1,5 +1,7 @@
 //! Files that are never half there: written aside, flushed, renamed.
 
+pub use crate::remove_tree::remove_tree;
+
 use crate::{Cannot, Result, json, trace};
 use rustix::fs::{Mode, OFlags};
 use std::{
@@ -35,15 +37,6 @@ pub fn replace(path: &Path, bytes: &[u8], durable: bool) -> Result<()> {
         Ok(())
     };
     write().inspect_err(|_| drop(fs::remove_file(&aside))).cannot(|| format!("write {}", path.display()))
-}
-
-/// Removes the tree at `path`; succeeds where nothing is there. Symbolic links are removed, not followed.
-pub fn remove_tree(path: &Path) -> Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
-        Err(e) if e.kind() == ErrorKind::NotADirectory => remove_file(path),
-        other => other.cannot(|| format!("remove {}", path.display())),
-    }
 }
 
 /// What gc does with a leftover: removes the tree or file at `path`, by [`trace::act`].

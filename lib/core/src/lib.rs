@@ -13,6 +13,7 @@ pub mod ident;
 mod lock;
 pub mod mountinfo;
 pub mod paths;
+mod remove_tree;
 mod rollback;
 mod sections;
 pub mod steps;
@@ -26,6 +27,7 @@ pub use lock::Lock;
 pub use rollback::Rollback;
 pub use sections::{Health, HealthCheck, Image, Layer, LogLimits, Policy, Process, Restart, Rootfs, State, Supervise};
 pub use serde_json::{Map, Value, json};
+pub use sys::take_fd;
 
 /// The version of the document this library reads and writes (`ctr-document(5)`, VERSIONING).
 pub const DOCUMENT_VERSION: u64 = 1;

@@ -3,14 +3,24 @@
 use crate::{Cannot, Result, paths};
 use std::{
     fs::{File, OpenOptions},
-    os::unix::fs::OpenOptionsExt,
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::fs::OpenOptionsExt,
+    },
     path::Path,
 };
 
 /// A held `flock(2)`; dropping it lets go.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
+}
+
+/// Whoever gets the descriptor holds the lock too (flock(2)).
+impl AsFd for Lock {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
 }
 
 impl Lock {
@@ -24,14 +34,14 @@ impl Lock {
     pub fn exclusive(path: &Path) -> Result<Self> {
         let file = open(path)?;
         file.lock().cannot(|| format!("lock {}", path.display()))?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 
     /// The exclusive lock on `path` if nobody holds it, else `None`.
     pub fn try_exclusive(path: &Path) -> Result<Option<Self>> {
         let file = open(path)?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Self { _file: file })),
+            Ok(()) => Ok(Some(Self { file })),
             Err(std::fs::TryLockError::WouldBlock) => Ok(None),
             Err(std::fs::TryLockError::Error(e)) => Err(e).cannot(|| format!("lock {}", path.display())),
         }

@@ -64,8 +64,8 @@ pub struct Rootfs {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct State {
-    /// `created`, `running` or `stopped` (OCI runtime-spec, State); beside them `restarting`, while a supervisor
-    /// waits to start the process again.
+    /// `created`, `running` or `stopped` (OCI runtime-spec, State); beside them `paused`, and `restarting`, while a
+    /// supervisor waits to start the process again.
     pub status: String,
     /// Process id on the host while it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,6 +88,12 @@ pub struct State {
     /// How often the supervisor started it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restart_count: Option<u32>,
+    /// How long it waited before that, milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart_delay: Option<u64>,
+    /// Bytes of its output that could not be kept: the disk was full.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_lost: Option<u64>,
     /// RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<String>,
@@ -97,6 +103,19 @@ pub struct State {
     /// What the health check found, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
+}
+
+impl State {
+    /// Whether it is that of a process which is there.
+    pub fn is_live(&self) -> bool {
+        matches!(self.status.as_str(), "running" | "paused" | "restarting")
+    }
+
+    /// The state once that process is gone and nobody saw how.
+    #[must_use]
+    pub fn ended_unseen(self) -> Self {
+        Self { status: "stopped".to_owned(), started_at: self.started_at, ..Self::default() }
+    }
 }
 
 /// A process, told from a later one of the same number.
@@ -139,6 +158,9 @@ pub struct Supervise {
     /// Its steps are undone once it ends (`--rm`).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub remove: bool,
+    /// Its output is kept back until somebody attaches; for one start, never recorded (`ctr-start --hold`).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub hold: bool,
     /// Seconds that a stop waits before it kills; docker's 10 where it is not said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_timeout: Option<u32>,

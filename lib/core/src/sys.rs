@@ -1,8 +1,8 @@
-//! The one raw system call of this crate.
+//! The raw system calls of this crate.
 
 use std::{
     io,
-    os::fd::{AsRawFd, BorrowedFd},
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
     ptr,
 };
 
@@ -16,4 +16,10 @@ pub fn pidfd_signal(pidfd: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
         libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, ptr::null::<libc::siginfo_t>(), 0)
     };
     if sent == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// The open descriptor `number` as our own, which a caller passed on; `None` where nothing is open under it.
+pub fn take_fd(number: i32) -> Option<OwnedFd> {
+    // SAFETY: F_GETFD passes no memory; it tells whether the number is open before it is owned.
+    unsafe { (libc::fcntl(number, libc::F_GETFD) >= 0).then(|| OwnedFd::from_raw_fd(number)) }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     archive::Archive,
-    corrupt,
+    corrupt, data,
     entry::{Entry, Kind, Meta},
     inode::Maker,
     name::{self, Mark, show},
@@ -13,7 +13,7 @@ use crate::{
 use ctr_core::{Cannot, Code, Result, trace};
 use ctr_store::{Digest, Hasher};
 use rustix::{
-    fd::{AsFd, BorrowedFd, OwnedFd},
+    fd::{AsFd, OwnedFd},
     fs::{self, AtFlags, FileType, Mode, OFlags},
     io::Errno,
 };
@@ -40,26 +40,25 @@ pub struct Extracted {
 /// bounded here, or the file system is full; `denied` where the caller may not set owners or make devices.
 pub fn extract<'a>(
     source: Box<dyn Read + Send + 'a>,
-    hasher: Hasher,
+    mut hasher: Hasher,
     root: OwnedFd,
     stop: &'a Stop,
 ) -> Result<Extracted> {
     // Modes are given to open(2), mkdir(2) and mknod(2) as they are to be; every thread wants the same.
     rustix::process::umask(Mode::empty());
+    let (size, ended) = fill(Stream::new(source, Some(&mut hasher), stop), root)?;
+    Ok(Extracted { diff_id: hasher.finish(), size, ended })
+}
+
+fn fill(stream: Stream<'_>, root: OwnedFd) -> Result<(u64, bool)> {
     let maker = Maker::me();
-    let mut job = Extraction {
-        archive: Archive::new(Stream::new(source, hasher, stop)),
-        tree: Tree::new(root, maker)?,
-        maker,
-        no_devices: false,
-    };
+    let mut job = Extraction { archive: Archive::new(stream), tree: Tree::new(root, maker)?, maker, no_devices: false };
     while let Some(entry) = job.archive.next()? {
         job.entry(entry)?;
     }
     job.tree.finish()?;
     let ended = job.archive.ended();
-    let (diff_id, size) = job.archive.into_stream().finish()?;
-    Ok(Extracted { diff_id, size, ended })
+    Ok((job.archive.into_stream().finish()?, ended))
 }
 
 struct Extraction<'a> {
@@ -112,25 +111,7 @@ impl Extraction<'_> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let open = || fs::openat(&dir.fd, name, flags, Mode::from_raw_mode(made));
         let fd = place(dir, name, path, "make file", open)?;
-        let failed = || format!("write entry {}", show(path));
-        match sparse {
-            None => {
-                while self.archive.left() > 0 {
-                    write(fd.as_fd(), self.archive.chunk(u64::MAX)?, None).cannot(failed)?;
-                }
-            }
-            Some(Sparse { size, parts }) => {
-                fs::ftruncate(&fd, size).cannot(failed)?;
-                for (mut offset, mut length) in parts {
-                    while length > 0 {
-                        let chunk = self.archive.chunk(length)?;
-                        write(fd.as_fd(), chunk, Some(offset)).cannot(failed)?;
-                        offset += chunk.len() as u64;
-                        length -= chunk.len() as u64;
-                    }
-                }
-            }
-        }
+        data::write(&mut self.archive, fd.as_fd(), sparse, path)?;
         self.maker.finish(fd.as_fd(), meta, made, path)
     }
 
@@ -194,20 +175,4 @@ fn place<T>(dir: &Dir, name: &[u8], path: &[u8], what: &str, make: impl Fn() -> 
         Err(Errno::EXIST) => Err(duplicate(path)),
         other => other.cannot(|| format!("{what} {}", show(path))),
     }
-}
-
-fn write(fd: BorrowedFd<'_>, mut bytes: &[u8], mut offset: Option<u64>) -> rustix::io::Result<()> {
-    while !bytes.is_empty() {
-        let written = match offset {
-            None => rustix::io::write(fd, bytes),
-            Some(at) => rustix::io::pwrite(fd, bytes, at),
-        };
-        let written = match written {
-            Err(Errno::INTR) => continue,
-            other => other?,
-        };
-        bytes = &bytes[written..];
-        offset = offset.map(|at| at + written as u64);
-    }
-    Ok(())
 }

@@ -4,11 +4,12 @@
 //! then xattrs (an ACL also sets the mode's group bits), and the times last.
 
 use crate::{entry::Meta, name::show};
-use ctr_core::{Cannot, Result};
+use ctr_core::{Cannot, Code, Error, Result};
 use rustix::{
     fd::{AsRawFd, BorrowedFd},
-    fs::{self, AtFlags, Gid, Mode, Timestamps, Uid, XattrFlags},
+    fs::{self, AtFlags, CWD, FileType, Gid, Mode, OFlags, Timestamps, Uid, XattrFlags},
 };
+use std::ffi::CStr;
 
 /// Who makes the files: what needs no chown.
 #[derive(Clone, Copy)]
@@ -20,6 +21,11 @@ pub(crate) struct Maker {
 impl Maker {
     pub(crate) fn me() -> Self {
         Self { uid: rustix::process::geteuid().as_raw(), gid: rustix::process::getegid().as_raw() }
+    }
+
+    /// Nobody: every file gets its owner, for a directory may give its group to what is made in it.
+    pub(crate) fn nobody() -> Self {
+        Self { uid: u32::MAX, gid: u32::MAX }
     }
 
     /// Whether a file made by us has the right owner already.
@@ -63,6 +69,26 @@ impl Maker {
         }
         touch(dir, name, meta, path)
     }
+}
+
+/// [`Maker::finish_at`] in a directory where others may be at work: what lies at `name` is held, and has to be the file of
+/// `kind` that was just made there, before it is given anything.
+pub(crate) fn finish_held(dir: BorrowedFd<'_>, name: &CStr, kind: FileType, meta: &Meta, path: &[u8]) -> Result<()> {
+    let fd = fs::openat(dir, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+        .cannot(|| set("owner", path))?;
+    let stat = fs::fstat(&fd).cannot(|| set("owner", path))?;
+    // A hard link to another file has that file's count.
+    if FileType::from_raw_mode(stat.st_mode) != kind || stat.st_nlink != 1 {
+        return Err(Error::new(Code::Busy, format!("{} was replaced while it was made", show(path))));
+    }
+    let (uid, gid) = (Uid::from_raw(meta.uid), Gid::from_raw(meta.gid));
+    fs::chownat(&fd, "", Some(uid), Some(gid), AtFlags::EMPTY_PATH).cannot(|| set("owner", path))?;
+    let held = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    for (xattr, value) in &meta.xattrs {
+        fs::setxattr(&held, xattr, value, XattrFlags::empty())
+            .cannot(|| set(&format!("xattr {}", show(xattr.to_bytes())), path))?;
+    }
+    fs::utimensat(CWD, &held, &times(meta), AtFlags::empty()).cannot(|| set("times", path))
 }
 
 /// Sets the times of `name` in `dir`.

@@ -1,4 +1,4 @@
-//! Layers: a tar, perhaps compressed, becomes a tree of files beneath one directory and nowhere else.
+//! Layers: a tar, perhaps compressed, becomes a tree of files beneath one directory and nowhere else; and the way back.
 //!
 //! The bytes of a layer are hostile. What keeps a tree whole and the rest of the machine out of reach:
 //!
@@ -15,24 +15,42 @@
 //! Deletions are kept in overlay's form (kernel, filesystems/overlayfs.rst): a character device 0:0 for a
 //! whiteout, the xattr `trusted.overlay.opaque` for an opaque directory. Overlay's own xattrs are never
 //! taken from a tar.
+//!
+//! [`pack()`] is the way back, a tree to a tar, and [`merge()`] adds a tar's files to a directory that is in use: what
+//! copies files out of containers and into them.
 
 mod acl;
 mod archive;
 mod compress;
+mod data;
 mod entry;
 mod extract;
 mod header;
 mod inode;
+mod kernel;
+mod merge;
 mod name;
+mod pack;
 mod pax;
+mod place;
+mod root;
 mod sparse;
+mod stdout;
 mod stream;
 mod tree;
 mod unpack;
 mod walk;
+mod write;
+mod xattr;
 
 pub use compress::{check_media_type, open};
 pub use extract::{Extracted, extract};
+pub use kernel::is_of_kernel;
+pub use merge::{Take, merge};
+pub use pack::pack;
+pub use place::Place;
+pub use root::Root;
+pub use stdout::pack_to_stdout;
 pub use stream::Stop;
 pub use unpack::{gc, unpack};
 

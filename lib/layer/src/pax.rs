@@ -2,7 +2,7 @@
 //!
 //! The tar crate splits them at newlines, but the value of an xattr is bytes and may hold one.
 
-use crate::{acl, corrupt, name::show};
+use crate::{acl, corrupt, name::show, xattr::goes_along};
 use ctr_core::{Code, Error, Result};
 use rustix::fs::Timespec;
 use std::{collections::BTreeMap, ffi::CString};
@@ -109,11 +109,6 @@ fn take(extended: &mut Extended, key: &[u8], value: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Names that are never taken from a tar: overlay's own would make whiteouts, opaque directories and redirects
-/// of whatever they stand on; the labels of SELinux and the mappings of NFS belong to the host.
-const NOT_TAKEN: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
-const HOSTS: [&[u8]; 2] = [b"security.selinux", b"system.nfs4_acl"];
-
 /// Extended attributes by name, as many as a file can have.
 #[derive(Default)]
 pub(crate) struct Xattrs {
@@ -127,7 +122,7 @@ impl Xattrs {
         const MAX_NAME: usize = 255;
         /// `XATTR_LIST_MAX`: what listxattr(2) can give (xattr(7)).
         const MAX_NAMES: usize = 64 << 10;
-        if NOT_TAKEN.iter().any(|prefix| name.starts_with(prefix)) || HOSTS.contains(&name) {
+        if !goes_along(name) {
             return Ok(());
         }
         if name.len() > MAX_NAME {

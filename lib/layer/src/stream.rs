@@ -1,8 +1,8 @@
-//! The tar's bytes as they come out of the decompressor, each hashed once as it goes by.
+//! The tar's bytes as they come out of the decompressor, each hashed once as it goes by where that is asked for.
 
 use crate::{corrupt, header::BLOCK};
 use ctr_core::{Code, Error, Result};
-use ctr_store::{Digest, Hasher};
+use ctr_store::Hasher;
 use std::{
     io::Read,
     sync::atomic::{AtomicBool, Ordering},
@@ -15,10 +15,10 @@ const BUFFER: usize = 128 << 10;
 /// A flag that ends an unpacking early: set by one thread, looked at by all.
 pub type Stop = AtomicBool;
 
-/// The bytes of a tar, hashed as they are read.
+/// The bytes of a tar.
 pub(crate) struct Stream<'a> {
     source: Box<dyn Read + Send + 'a>,
-    hasher: Hasher,
+    hasher: Option<&'a mut Hasher>,
     stop: &'a Stop,
     buffer: Box<[u8]>,
     start: usize,
@@ -27,7 +27,7 @@ pub(crate) struct Stream<'a> {
 }
 
 impl<'a> Stream<'a> {
-    pub(crate) fn new(source: Box<dyn Read + Send + 'a>, hasher: Hasher, stop: &'a Stop) -> Self {
+    pub(crate) fn new(source: Box<dyn Read + Send + 'a>, hasher: Option<&'a mut Hasher>, stop: &'a Stop) -> Self {
         let buffer = vec![0; BUFFER].into_boxed_slice();
         Self { source, hasher, stop, buffer, start: 0, end: 0, total: 0 }
     }
@@ -53,11 +53,11 @@ impl<'a> Stream<'a> {
         Ok(&self.buffer[from..from + length])
     }
 
-    /// Reads and hashes what is left, and gives the digest of the whole and its size.
-    pub(crate) fn finish(mut self) -> Result<(Digest, u64)> {
+    /// Reads and hashes what is left, and gives the size of the whole.
+    pub(crate) fn finish(mut self) -> Result<u64> {
         self.start = self.end;
         while !self.chunk(u64::MAX)?.is_empty() {}
-        Ok((self.hasher.finish(), self.total))
+        Ok(self.total)
     }
 
     fn fill(&mut self) -> Result<()> {
@@ -73,7 +73,9 @@ impl<'a> Stream<'a> {
                 Err(e) => return Err(unreadable(&e)),
             }
         }
-        self.hasher.update(&self.buffer[..self.end]);
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(&self.buffer[..self.end]);
+        }
         self.total += self.end as u64;
         Ok(())
     }

@@ -210,12 +210,6 @@ fn pointers(strings: &[CString]) -> Vec<*const c_char> {
     strings.iter().map(|s| s.as_ptr()).chain([ptr::null()]).collect()
 }
 
-/// The open descriptor `number` as our own; `None` where nothing is open under it.
-pub fn take_fd(number: c_int) -> Option<OwnedFd> {
-    // SAFETY: F_GETFD passes no memory; it tells whether the number is open before it is owned.
-    unsafe { (libc::fcntl(number, libc::F_GETFD) >= 0).then(|| OwnedFd::from_raw_fd(number)) }
-}
-
 /// A copy of the caller's open descriptor `number` that no child inherits; `None` where nothing is open under it.
 pub fn copy_fd(number: c_int) -> Option<OwnedFd> {
     // SAFETY: F_DUPFD_CLOEXEC passes no memory; the copy is new, so nobody else owns it.

@@ -19,6 +19,7 @@ pub const RM: &[Flag] = &[
 pub const INSPECT: &[Flag] = &[
     value("format", "FORMAT", "A TEMPLATE for each, or `json`").short('f'),
     value("type", "container|image", "Only things of this kind"),
+    switch("document", "The container's document as the tools of the pipe know it"),
     switch("size", "With the sizes of containers").short('s').not_yet("sizes of containers"),
 ];
 
@@ -45,7 +46,7 @@ pub fn inspect(given: &Given) -> Result<Plan> {
         .operands
         .iter()
         .map(|name| {
-            let container = Stage::new("ctr-inspect").words(["--if-any"]).operands([name]);
+            let container = read(given).words(["--if-any"]).operands([name]);
             format!("{container} || {} || echo $?;", Stage::new("img-inspect").operands([name]))
         })
         .collect();
@@ -57,6 +58,11 @@ pub fn inspect_containers(given: &Given) -> Result<Plan> {
     if given.operands.is_empty() {
         return Err(usage("container inspect needs a container"));
     }
-    let read = Stage::new("ctr-inspect").operands(&given.operands);
+    let read = read(given).operands(&given.operands);
     Ok(Plan::of(printed(&read, &Stage::new("ctr-fmt").operands(given.last("format")))))
+}
+
+/// In docker's shape, unless the document itself is asked for.
+fn read(given: &Given) -> Stage {
+    Stage::new("ctr-inspect").words_if(!given.on("document"), ["--docker"])
 }

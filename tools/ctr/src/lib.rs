@@ -7,6 +7,7 @@ mod container;
 mod flags;
 mod help;
 mod image;
+mod life;
 mod machine;
 mod pipe;
 mod quote;

@@ -20,6 +20,11 @@ impl Stage {
         self
     }
 
+    /// Whether a word is among its own.
+    pub fn has(&self, word: &str) -> bool {
+        self.0.iter().any(|w| w == word)
+    }
+
     /// Adds words if `on`.
     #[must_use]
     pub fn words_if<const N: usize>(self, on: bool, words: [&str; N]) -> Self {

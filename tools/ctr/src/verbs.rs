@@ -3,7 +3,7 @@
 use crate::{
     Plan, container,
     flags::{Flag, Given},
-    image, machine, run,
+    image, life, machine, run,
 };
 use ctr_core::Result;
 
@@ -48,6 +48,59 @@ pub const VERBS: &[Verb] = &[
             run::run,
         )
     },
+    Verb {
+        later: run::LATER,
+        stop: true,
+        ..verb(
+            &["create", "container create"],
+            "IMAGE [COMMAND] [ARG…]",
+            "Make a container and do not start it",
+            run::FLAGS,
+            run::create,
+        )
+    },
+    Verb {
+        stop: true,
+        ..verb(
+            &["exec", "container exec"],
+            "CONTAINER COMMAND [ARG…]",
+            "Run a command in a running container",
+            life::EXEC,
+            life::exec,
+        )
+    },
+    verb(&["ps", "container ls", "container list", "container ps"], "", "List containers", life::PS, life::ps),
+    verb(&["logs", "container logs"], "CONTAINER", "Print what a container wrote", life::LOGS, life::logs),
+    verb(&["start", "container start"], "CONTAINER…", "Start containers", life::START, life::start),
+    verb(&["stop", "container stop"], "CONTAINER…", "Stop containers", life::STOP, life::stop),
+    verb(&["restart", "container restart"], "CONTAINER…", "Stop containers and start them", life::STOP, life::restart),
+    verb(&["kill", "container kill"], "CONTAINER…", "Send containers a signal", life::KILL, life::kill),
+    verb(&["pause", "container pause"], "CONTAINER…", "Freeze every process of containers", life::NONE, life::pause),
+    verb(&["unpause", "container unpause"], "CONTAINER…", "Let frozen containers go on", life::NONE, life::unpause),
+    verb(&["wait", "container wait"], "CONTAINER…", "Wait until containers have ended", life::WAIT, life::wait),
+    verb(
+        &["attach", "container attach"],
+        "CONTAINER",
+        "Connect to the streams of a container",
+        life::ATTACH,
+        life::attach,
+    ),
+    Verb {
+        stop: true,
+        ..verb(&["top", "container top"], "CONTAINER [PS-OPTION…]", "List its processes", life::NONE, life::top)
+    },
+    verb(
+        &["cp", "container cp"],
+        "CONTAINER:PATH|PATH|- CONTAINER:PATH|PATH|-",
+        "Copy files into a container or out of it",
+        life::CP,
+        life::cp,
+    ),
+    verb(&["diff", "container diff"], "CONTAINER", "List what it changed of its image", life::NONE, life::diff),
+    verb(&["export", "container export"], "CONTAINER", "Write its root as a tar", life::EXPORT, life::export),
+    verb(&["rename", "container rename"], "CONTAINER NAME", "Give it another name", life::NONE, life::rename),
+    verb(&["events", "system events"], "", "Print what happens to containers", life::EVENTS, life::events),
+    verb(&["container prune"], "", "Remove every container that does not run", life::PRUNE, life::prune),
     verb(&["rm", "container rm", "container remove"], "CONTAINER…", "Remove containers", container::RM, container::rm),
     verb(&["pull", "image pull"], "IMAGE", "Fetch an image from its registry", image::PULL, image::pull),
     verb(&["images", "image ls", "image list"], "[REPOSITORY[:TAG]]", "List images", image::IMAGES, image::images),
@@ -67,7 +120,7 @@ pub const VERBS: &[Verb] = &[
         &["container inspect"],
         "CONTAINER…",
         "Show everything about containers",
-        image::INSPECT,
+        container::INSPECT,
         container::inspect_containers,
     ),
     verb(&["info", "system info"], "", "Show what this machine can do", machine::FORMAT, machine::info),
@@ -79,9 +132,8 @@ pub const GROUPS: &[&str] = &["container", "image", "system"];
 
 /// Commands of docker that are not there yet.
 pub const LATER: &[&str] = &[
-    "attach", "build", "builder", "buildx", "commit", "compose", "cp", "create", "diff", "events", "exec", "export",
-    "history", "kill", "login", "logout", "logs", "network", "pause", "port", "ps", "push", "rename", "restart",
-    "save", "search", "start", "stats", "stop", "top", "unpause", "update", "volume", "wait",
+    "build", "builder", "buildx", "commit", "compose", "history", "login", "logout", "network", "port", "push", "save",
+    "search", "stats", "update", "volume",
 ];
 
 /// The command that the first words of `args` name, and how many words that is.

@@ -1,7 +1,7 @@
 //! Finds the state of processes that are gone, and processes of containers that are.
 
-use crate::state;
-use ctr_core::{Cannot, Lock, Result, Value, container, ident, json, paths, trace};
+use ctr_core::{Cannot, Result, Value, container, ident, json, paths, trace};
+use ctr_lifecycle::freezer;
 use std::{fs, io::ErrorKind};
 
 /// Removes the run state of dead processes; ends a process whose container is gone.
@@ -15,17 +15,16 @@ pub fn gc() -> Result<Vec<Value>> {
                 trace::act("kill", || json!({"container": id, "pid": state.pid}), || container::kill(&state))?;
                 removed.push(json!({"removed": "process", "id": id, "pid": state.pid}));
             }
-            None if state::file(&id).exists() => {
-                // Whoever holds the lock is about to start or to end the process and writes the state itself.
-                let lock = Lock::try_exclusive(&state::lock_file(&id))?;
-                if lock.is_some() && container::live_state(&id)?.is_none() {
-                    trace::act("remove", || json!({"state": id}), || state::forget(&id))?;
-                    removed.push(json!({"removed": "state", "id": id}));
-                }
+            None if container::has_state(&id) => {
+                // Whoever holds it is about to start or to end the process and writes the state itself.
+                let Ok(_held) = container::hold(&id) else { continue };
+                trace::act("remove", || json!({"state": id}), || container::forget_state(&id))?;
+                removed.push(json!({"removed": "state", "id": id}));
             }
             _ => {}
         }
     }
+    removed.extend(freezer::gc().into_iter().map(|path| json!({"removed": "cgroup", "path": path})));
     Ok(removed)
 }
 

@@ -1,12 +1,15 @@
 //! Completes the OCI runtime-spec from image config and flags, and runs its process in new namespaces.
 
+mod begun;
 mod bundle;
 mod check;
 mod claim;
+mod detach;
 mod gc;
 mod spawn;
 mod state;
 mod status;
+mod supervise;
 mod undo;
 
 use clap::Args;
@@ -34,6 +37,12 @@ pub struct NsSpawn {
     /// Undo every step of the document when the process has ended, or could not begin
     #[arg(long)]
     rm: bool,
+    /// Leave it running, with a supervisor that keeps its log, and print the document
+    #[arg(short = 'd', long, conflicts_with_all = ["bundle", "print_spec"])]
+    detach: bool,
+    /// Complete the container and do not start it: `ctr-start` does
+    #[arg(long, conflicts_with_all = ["detach", "bundle", "print_spec"])]
+    create: bool,
     /// Print the finished config.json and run nothing
     #[arg(long, conflicts_with_all = ["rm", "bundle"])]
     print_spec: bool,
@@ -43,6 +52,8 @@ pub struct NsSpawn {
     /// Write what becomes of the process as JSON lines to descriptor N
     #[arg(long, value_name = "N")]
     status_fd: Option<i32>,
+    #[command(flatten)]
+    supervise: supervise::SuperviseFlags,
     #[command(flatten)]
     flags: Flags,
 }
@@ -71,6 +82,10 @@ impl Tool for NsSpawn {
         if self.print_spec {
             return self.print_spec(doc, &rootfs);
         }
+        if self.detach || self.create {
+            return detach::detach(self, doc, &rootfs);
+        }
+        self.supervise.refuse_in_foreground()?;
         spawn::spawn(self, doc, &rootfs, common.file.is_none(), &mut status)
     }
 
@@ -80,6 +95,10 @@ impl Tool for NsSpawn {
 
     fn check(doc: &Document) -> Result<Vec<Error>> {
         check::check(doc)
+    }
+
+    fn repair(doc: &mut Document) -> Result<()> {
+        detach::repair(doc)
     }
 
     fn gc() -> Result<Vec<Value>> {
@@ -98,7 +117,7 @@ impl Tool for NsSpawn {
     }
 
     fn prints(&self) -> bool {
-        false
+        self.detach || self.create
     }
 }
 

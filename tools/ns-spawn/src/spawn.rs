@@ -1,34 +1,22 @@
 //! The foreground: the process of a document's container from its claim to the record of its end.
 
-use crate::{NsSpawn, claim, options, state, status::Status, undo_all};
-use ctr_core::{Document, Done, Error, Map, Result, Rootfs, Tool, Value, container, json, trace};
-use ctr_runtime::{
-    run::{self, Exit, Options},
-    spec,
-};
+use crate::{NsSpawn, begun::Begun, options, state, status::Status, undo_all};
+use ctr_core::{Document, Done, Result, Rootfs, container, trace};
+use ctr_runtime::run::{self, Exit, Options};
 use std::path::PathBuf;
-
-/// What this call began, and what was before it.
-struct Begun {
-    id: String,
-    claimed: bool,
-    spec: Map<String, Value>,
-}
 
 /// Completes the spec and runs it to its end.
 pub fn spawn(
-    args: &NsSpawn,
+    args: &mut NsSpawn,
     doc: &mut Document,
     rootfs: &Rootfs,
     stdin_is_document: bool,
     status: &mut Status,
 ) -> Result<Done> {
-    let claimed = claim::begin(doc, args.name.as_deref(), &args.labels)?;
-    let id = container::checked_id(doc.str("id").unwrap_or_default())?.to_owned();
-    let begun = Begun { id, claimed, spec: doc.object("spec")?.clone() };
-    match begun.run(args, doc, rootfs, stdin_is_document, status) {
+    let begun = Begun::new(args, doc)?;
+    match run(&begun, args, doc, rootfs, stdin_is_document, status) {
         Ok(exit) => {
-            begun.ended(doc, args.rm)?;
+            ended(begun, doc, exit, status, args.rm)?;
             Ok(Done::Exit(exit.code))
         }
         Err(e) => {
@@ -38,73 +26,50 @@ pub fn spawn(
     }
 }
 
-impl Begun {
-    fn run(
-        &self,
-        args: &NsSpawn,
-        doc: &mut Document,
-        rootfs: &Rootfs,
-        stdin_is_document: bool,
-        status: &mut Status,
-    ) -> Result<Exit> {
-        // Held to the end: two processes of one container would write to one root.
-        let _running = state::hold(&self.id)?;
-        args.complete(doc, rootfs, Some(&self.id))?;
-        let spec = spec::read(doc.get("spec").unwrap_or(&Value::Null))?;
-        if !doc.steps()?.iter().any(|step| step.tool == NsSpawn::NAME) {
-            doc.push_step(NsSpawn::NAME, json!({"id": self.id, "claimed": self.claimed, "spec": self.spec}));
-        }
-        let options = Options {
-            rootfs: PathBuf::from(&rootfs.path),
-            interactive: args.interactive || !stdin_is_document,
-            stdin_is_document,
-            ..options(&spec, &self.id)
-        };
-        let exit = run::run(&spec, options, &mut |pid| {
-            let running = state::running(doc, &self.id, pid)?;
-            status.running(&self.id, &running);
-            Ok(())
-        })?;
-        if !trace::dry_run() {
-            let stopped = state::stopped(doc, exit.code)?;
-            status.stopped(&self.id, &stopped, exit.signal);
-        }
-        Ok(exit)
-    }
+fn run(
+    begun: &Begun,
+    args: &NsSpawn,
+    doc: &mut Document,
+    rootfs: &Rootfs,
+    stdin_is_document: bool,
+    status: &mut Status,
+) -> Result<Exit> {
+    let spec = begun.complete(args, doc, rootfs)?;
+    let options = Options {
+        rootfs: PathBuf::from(&rootfs.path),
+        interactive: args.interactive || !stdin_is_document,
+        stdin_is_document,
+        ..options(&spec, &begun.id)
+    };
+    run::run(&spec, options, &mut |pid| {
+        let running = state::running(doc, &begun.id, pid, None)?;
+        status.running(&begun.id, &running);
+        Ok(())
+    })
+}
 
-    /// The record says how the process ended; with `--rm` nothing is left.
-    fn ended(&self, doc: &Document, rm: bool) -> Result<()> {
-        if trace::dry_run() {
-            return Ok(());
-        }
-        if !rm {
-            // Removed by another while it ran: there is no record to write any more.
-            return match container::save(doc) {
-                Err(_) if !container::dir(&self.id).exists() => Ok(()),
-                other => other.and_then(|()| state::forget(&self.id)),
-            };
-        }
+/// The record says how the process ended; with `rm` nothing is left. Who hears of the end may start it again at once.
+fn ended(begun: Begun, doc: &mut Document, exit: Exit, status: &mut Status, rm: bool) -> Result<()> {
+    if trace::dry_run() {
+        return Ok(());
+    }
+    let id = begun.id;
+    let stopped = state::stopped(doc, exit.code)?;
+    // Removed by another while it ran: there is no record to write any more.
+    let saved = if rm { Ok(()) } else { container::save(doc) };
+    if saved.is_ok() || container::dir(&id).exists() {
+        container::forget_state(&id)?;
+        saved?;
+    }
+    drop(begun.held);
+    status.stopped(&id, &stopped, exit.signal);
+    if rm {
         undo_all(doc);
-        if self.claimed
-            && let Err(e) = container::remove(&self.id)
+        if begun.claimed
+            && let Err(e) = container::remove(&id)
         {
             trace::warn(&e.to_string());
         }
-        Ok(())
     }
-
-    /// Our own half of a failed add goes; the container that others began stays, and its record says why nothing runs.
-    fn take_back(&self, doc: &mut Document, error: &Error) {
-        if trace::dry_run() {
-            return;
-        }
-        let undone = if self.claimed {
-            container::remove(&self.id)
-        } else {
-            state::failed(doc, &self.spec, error.exit).and_then(|()| state::forget(&self.id))
-        };
-        if let Err(e) = undone {
-            trace::warn(&format!("rollback: {e}"));
-        }
-    }
+    Ok(())
 }

@@ -1,17 +1,19 @@
 //! Ends the container's process and forgets it.
 
 use ctr_core::{Document, Result, Value, container, ident, json, trace};
+use ctr_lifecycle::freezer;
+
+use std::time::Duration;
 
 /// Undoes one step: kills the process if it still is that process, forgets its state, gives the spec back as it
 /// was, and removes the container if this step began it.
 pub fn undo(doc: &mut Document, undo: &Value) -> Result<()> {
     let id = container::checked_id(undo.get("id").and_then(Value::as_str).unwrap_or_default())?;
-    if let Some(state) = container::live_state(id)? {
-        trace::act("kill", || json!({"container": id, "pid": state.pid}), || container::kill(&state))?;
+    if !trace::dry_run() && doc.str("id") == Some(id) {
+        // In version 1 of cgroups a frozen process does not die.
+        freezer::thaw(doc)?;
     }
-    if !trace::dry_run() {
-        container::forget_state(id)?;
-    }
+    end(id)?;
     doc.remove("state");
     match undo.get("spec").and_then(Value::as_object) {
         Some(before) if !before.is_empty() => before.clone_into(doc.object("spec")?),
@@ -26,6 +28,26 @@ pub fn undo(doc: &mut Document, undo: &Value) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Longest wait for a killed supervisor.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Ends the supervisor first, so that it starts nothing again and undoes nothing meanwhile; the process dies with it.
+fn end(id: &str) -> Result<()> {
+    if let Some(state) = container::live_state(id)? {
+        let what = || json!({"container": id, "pid": state.pid, "supervisor": state.supervisor});
+        trace::act("kill", what, || {
+            if let Some(supervisor) = state.supervisor.and_then(|process| container::Handle::of(process).transpose()) {
+                let supervisor = supervisor?;
+                supervisor.signal(libc::SIGKILL)?;
+                // With it goes the lock that nobody else can hold meanwhile.
+                supervisor.wait(Some(PATIENCE))?;
+            }
+            container::kill(&state)
+        })?;
+    }
+    if trace::dry_run() { Ok(()) } else { container::forget_state(id) }
 }
 
 /// How messages call a container.

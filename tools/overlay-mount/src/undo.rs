@@ -1,7 +1,7 @@
 //! Takes the container away again: its mount, its writable layer, its name.
 
 use crate::mount;
-use ctr_core::{Code, Document, Error, Result, Value, container, ident, json, paths, trace};
+use ctr_core::{Document, Error, Result, Value, container, json, paths, trace};
 
 /// Undoes one step. What is unmounted and removed derives from the id alone, never from a path in the document.
 ///
@@ -9,11 +9,9 @@ use ctr_core::{Code, Document, Error, Result, Value, container, ident, json, pat
 /// `busy` while the container's process runs.
 pub fn undo(doc: &mut Document, undo: &Value) -> Result<()> {
     let id = container::checked_id(undo.get("id").and_then(Value::as_str).unwrap_or_default())?;
-    if let Some(state) = container::live_state(id)? {
-        let pid = state.pid.unwrap_or_default();
-        return Err(Error::new(Code::Busy, format!("container {} runs as process {pid}", ident::short(id)))
-            .hint("stop it, or undo the later steps first"));
-    }
+    let hint = |e: Error| e.hint("stop it, or undo the later steps first");
+    // Where its directory is gone there is nothing to hold, and nothing to make for it.
+    let _held = if paths::run_dir(id).exists() { container::hold(id).map_err(hint)? } else { None };
     let point = paths::run_dir(id).join("rootfs");
     if mount::is_mounted(&point) {
         trace::act("unmount", || json!({"target": point}), || mount::unmount(&point))?;

@@ -43,8 +43,10 @@ pub struct Common {
 
 /// How an add ended.
 pub enum Done {
-    /// Print the document; exit 0.
+    /// Save the record and print the document; exit 0.
     Print,
+    /// Print the document; exit 0. The tool has saved the record, or the container is gone already.
+    Saved,
     /// The tool ran a command, to which stdout belonged: exit with its status.
     Exit(u8),
 }

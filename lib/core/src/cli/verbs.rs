@@ -12,8 +12,9 @@ pub(super) fn add<T: Tool>(cli: &mut Cli<T>, input: Document) -> ExitCode {
     };
     match done {
         Done::Exit(status) => ExitCode::from(status),
-        Done::Print => {
-            if !trace::dry_run()
+        Done::Print | Done::Saved => {
+            if matches!(done, Done::Print)
+                && !trace::dry_run()
                 && doc.str("id").is_some()
                 && let Err(e) = container::save(&doc)
             {
@@ -119,7 +120,8 @@ fn report<T: Tool>(mut doc: Document, errors: &[Error]) -> ExitCode {
 /// One line on stderr, the input document with the error on stdout.
 pub(super) fn fail<T: Tool>(tool: &T, mut input: Document, error: Error) -> ExitCode {
     let mut error = error;
-    if error.exit == 1 {
+    // Of a tool that runs a command a low number is the command's (`ctr-document(5)`, EXIT STATUS).
+    if error.exit == 1 || (error.exit == 2 && T::FAILED != 1) {
         error.exit = T::FAILED;
     }
     trace::warn(&error.to_string());

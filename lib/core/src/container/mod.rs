@@ -5,7 +5,9 @@
 //! the process runs) lies in the run directory and is lost by a reboot; the record then reads as stopped.
 
 mod claim;
+mod descendants;
 mod find;
+mod hold;
 mod record;
 mod remove;
 mod signal;
@@ -13,11 +15,13 @@ mod state;
 
 pub use crate::sys::pidfd_signal;
 pub use claim::{begin, checked_id, claim, holder, is_orphan, labels};
+pub use descendants::{adopt_orphans, end_descendants};
 pub use find::{directories, find, ids};
+pub use hold::hold;
 pub use record::{attach_socket, dir, execs_dir, is_volatile, load, log_file, recorded, save};
 pub use remove::{gc, remove, remove_locked};
 pub use signal::{Handle, kill, parse_signal};
 pub use state::{
-    forget_exit, forget_state, halt, is_alive, is_halted, is_restarting, is_running, last_exit, live_state,
-    process_start, save_exit, save_state, unhalt,
+    forget_exit, forget_state, halt, has_state, is_alive, is_halted, is_restarting, is_running, last_exit, last_state,
+    live_state, process_start, save_exit, save_state, unhalt, update_state,
 };

@@ -1,7 +1,7 @@
 //! The record: the document in the container's directory.
 
 use super::{checked_id, last_exit, live_state};
-use crate::{Code, Document, Error, Result, files, ident, paths, trace};
+use crate::{Code, Document, Error, Result, State, files, ident, paths, trace};
 use serde_json::json;
 use std::{fs, io::ErrorKind, path::PathBuf};
 
@@ -13,10 +13,15 @@ pub fn dir(id: &str) -> PathBuf {
     paths::containers().join(id)
 }
 
-/// Saves the document as the container's record, without what only the running kernel knows.
+/// Saves the document as the container's record, without what only the running kernel knows: of a process that runs
+/// it says `stopped`, without an exit status, for that is what is true of it should the machine crash.
 /// Durable unless its writable layer is volatile, for then a reboot takes the container anyway.
 pub fn save(doc: &Document) -> Result<()> {
-    write(doc, !is_volatile(doc))
+    let mut record = doc.clone();
+    if let Some(state) = doc.section::<State>("state")?.filter(State::is_live) {
+        record.set("state", &state.ended_unseen())?;
+    }
+    write(&record, !is_volatile(doc))
 }
 
 /// Whether the container goes with a crash of the machine (`rootfs.volatile`).
@@ -28,11 +33,11 @@ pub fn is_volatile(doc: &Document) -> bool {
 pub(super) fn write(doc: &Document, durable: bool) -> Result<()> {
     let id = checked_id(doc.str("id").unwrap_or_default())?;
     let path = dir(id).join(RECORD);
-    trace::act(
-        "save",
-        || json!({"record": id}),
-        || files::replace(&path, format!("{}\n", doc.to_line()).as_bytes(), durable),
-    )
+    let text = format!("{}\n", doc.to_line());
+    if fs::read(&path).is_ok_and(|old| old == text.as_bytes()) {
+        return Ok(());
+    }
+    trace::act("save", || json!({"record": id}), || files::replace(&path, text.as_bytes(), durable))
 }
 
 /// The container's document as it is now: the record, with the state of its process told by the kernel.

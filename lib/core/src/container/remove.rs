@@ -60,46 +60,44 @@ fn free_names_of(id: &str) -> Result<()> {
 }
 
 /// Removes what crashes left: directories without a record, names without a container, half-removed trees,
-/// run directories of containers that are gone. Gives what was removed.
+/// run directories of containers that are gone. Goes on after what cannot be removed, with a line on stderr.
+/// Gives what was removed.
 ///
 /// Takes [`Lock::store`] and lets it go before whole trees are deleted: those are renamed aside by then.
 pub fn gc(lock: Lock) -> Result<Vec<PathBuf>> {
-    let mut removed = Vec::new();
-    let mut trash = Vec::new();
+    let mut leftovers = Vec::new();
     for name in list(&paths::containers())? {
         let path = paths::containers().join(&name);
         if name.starts_with('.') {
-            removed.push(path.clone());
-            trash.push(path);
+            leftovers.push((path.clone(), path));
         } else if ident::is_id(&name) && !path.join(RECORD).exists() {
             let aside = aside(&name);
-            trace::act(
-                "remove",
-                || json!({"container": name}),
-                || fs::rename(&path, &aside).cannot(|| format!("remove {}", path.display())),
-            )?;
-            removed.push(path);
-            trash.push(aside);
+            let what = || json!({"path": path, "aside": aside});
+            trace::act("rename", what, || fs::rename(&path, &aside).cannot(|| format!("remove {}", path.display())))?;
+            leftovers.push((path, aside));
         }
     }
     for name in list(&paths::names())? {
         if holder(&name)?.is_none() {
             let path = paths::names().join(name);
-            files::discard(&path)?;
-            removed.push(path);
+            leftovers.push((path.clone(), path));
         }
     }
     let run = paths::run().join("containers");
     for id in list(&run)? {
         if ident::is_id(&id) && !dir(&id).exists() {
-            let path = run.join(id);
-            files::discard(&path)?;
-            removed.push(path);
+            leftovers.push((run.join(&id), run.join(id)));
         }
     }
+    // A link is gone under the lock, or it might be somebody's by now; the trees are nobody's already.
+    let (links, trees): (Vec<_>, Vec<_>) = leftovers.into_iter().partition(|(path, _)| path.is_symlink());
+    let mut removed = Vec::new();
+    let mut discard = |(path, place): (PathBuf, PathBuf)| match files::discard(&place) {
+        Ok(()) => removed.push(path),
+        Err(e) => trace::warn(&e.to_string()),
+    };
+    links.into_iter().for_each(&mut discard);
     drop(lock);
-    for path in trash {
-        files::discard(&path)?;
-    }
+    trees.into_iter().for_each(discard);
     Ok(removed)
 }

@@ -1,7 +1,7 @@
 //! What the kernel knows of a container's process, the run directory's note that leads to it, and how it ended.
 
 use super::{checked_id, dir};
-use crate::{Cannot, Code, Error, Process, Result, State, files, paths};
+use crate::{Cannot, Code, Error, Lock, Process, Result, State, files, paths};
 use std::{
     fs,
     io::ErrorKind,
@@ -23,6 +23,29 @@ pub fn save_state(id: &str, state: &State) -> Result<()> {
 /// while the supervisor is.
 pub fn live_state(id: &str) -> Result<Option<State>> {
     Ok(read(&paths::run_dir(id).join(STATE))?.filter(|state| is_alive(state) || is_restarting(state)))
+}
+
+/// Changes the state of a container that lives, one writer at a time; does nothing where it is gone.
+/// Gives whether it was there.
+pub fn update_state(id: &str, change: impl FnOnce(&mut State)) -> Result<bool> {
+    let dir = paths::run_dir(checked_id(id)?);
+    if !dir.join(STATE).exists() {
+        return Ok(false);
+    }
+    let _lock = Lock::exclusive(&dir.join("state.lock"))?;
+    let Some(mut state) = live_state(id)? else { return Ok(false) };
+    change(&mut state);
+    write(&dir.join(STATE), &state, false).map(|()| true)
+}
+
+/// The state in the run directory, whatever became of its process since: for who looked after it.
+pub fn last_state(id: &str) -> Result<Option<State>> {
+    read(&paths::run_dir(checked_id(id)?).join(STATE))
+}
+
+/// Whether something is in the run directory that a process which is gone left there.
+pub fn has_state(id: &str) -> bool {
+    paths::run_dir(id).join(STATE).exists()
 }
 
 /// Takes the state out of the run directory.

@@ -36,7 +36,10 @@ pub fn mount(root: &Root, dest: &Path, options: &MountOptions, plan: &Plan<'_>) 
             (_, Some(group)) => bound(&group.dir, options.top.set)?,
             (Some(Err(e)), None) => return Err(e),
             (None, None) => {
-                return Err(Error::new(Code::Unsupported, format!("cannot {}: no group of the caller is seen", what())));
+                return Err(Error::new(
+                    Code::Unsupported,
+                    format!("cannot {}: no group of the caller is seen", what()),
+                ));
             }
         };
         return attach(&tree, &on).cannot(what);

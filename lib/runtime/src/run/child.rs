@@ -191,7 +191,7 @@ fn make(plan: &Plan<'_>, root: &Root) -> Result<Made> {
         // Beside others /dev/console is theirs already.
         let bind = plan.options.beside.is_none();
         made.console = console::open(root, plan.process.user().uid(), plan.size, bind)?;
-    } else if plan.reads_nothing() && !trace::dry_run() {
+    } else if plan.needs_null() && !trace::dry_run() {
         let null = masks::dev_null(root)?;
         made.null = Some(plan.proc.reopen(&null, OFlags::RDWR).cannot(|| "open /dev/null of the container")?);
     }

@@ -3,17 +3,17 @@
 //!
 //! The command is never executed by the tool's own process: an image's command may be a script whose interpreter is
 //! `/proc/self/exe`, and would then be the tool's own file, writable from inside (CVE-2019-5736). It is executed from
-//! a process that runs a read-only mount of that file, attached nowhere: what `/proc/self/exe` leads to can never be
-//! written, nor its mode changed. Nor has that process any of the tool's memory, arguments or environment for the
+//! a process that runs `ctr-init` by a read-only mount of its file, attached nowhere: what `/proc/self/exe` leads to can
+//! never be written, nor its mode changed. Nor has that process any of the tool's memory, arguments or environment for the
 //! container to read. The mount shares the page cache; a sealed copy in memory costs two megabytes a container and is
 //! made only where mounting is not allowed.
 
 use super::{channel::Channel, exec::Command, signals};
 use crate::sys;
-use ctr_core::{Cannot, Error, Result, trace};
+use ctr_core::{Cannot, Error, Result, steps, take_fd, trace};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use rustix::{
-    fs::{CWD, MemfdFlags, Mode, OFlags, SealFlags},
+    fs::{MemfdFlags, Mode, OFlags, SealFlags},
     io::Errno,
     mount::{MountAttrFlags as Attr, OpenTreeFlags},
     process::{Pid, WaitOptions, wait},
@@ -26,31 +26,35 @@ use std::{
         fd::{AsFd, OwnedFd},
         unix::ffi::{OsStrExt, OsStringExt},
     },
+    path::Path,
 };
 
 /// The names it is called by, as argument 0: to stay as the init, or to become the command at once.
 const INIT: &CStr = c"ctr-init";
 const EXEC: &CStr = c"ctr-exec";
 
-/// Our own file, ready to be executed inside. The number of the descriptor stays clear of 3.
+/// `ctr-init`, ready to be executed inside. The number of the descriptor stays clear of 3.
 pub fn program() -> Result<OwnedFd> {
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    let file = match rustix::mount::open_tree(CWD, "/proc/self/exe", flags) {
+    let path = steps::sibling("ctr-init");
+    let found = rustix::fs::open(&path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+        .cannot(|| format!("find {}", path.display()))?;
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    let file = match rustix::mount::open_tree(&found, "", flags) {
         Ok(tree) => {
             let set = Attr::MOUNT_ATTR_RDONLY | Attr::MOUNT_ATTR_NOSUID | Attr::MOUNT_ATTR_NODEV;
             sys::mount_setattr(tree.as_fd(), false, set, Attr::MOUNT_ATTR_NOEXEC, 0)
                 .cannot(|| "make a read-only mount of the init")?;
             tree
         }
-        Err(Errno::PERM) => sealed_copy()?,
+        Err(Errno::PERM) => sealed_copy(&path)?,
         Err(e) => return Err(e).cannot(|| "mount the init"),
     };
     rustix::io::fcntl_dupfd_cloexec(&file, 10).cannot(|| "duplicate a descriptor")
 }
 
-fn sealed_copy() -> Result<OwnedFd> {
+fn sealed_copy(path: &Path) -> Result<OwnedFd> {
     let what = || "copy the init into memory";
-    let file = rustix::fs::open("/proc/self/exe", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).cannot(what)?;
+    let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).cannot(what)?;
     let copy = rustix::fs::memfd_create(INIT, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).cannot(what)?;
     while rustix::fs::sendfile(&copy, &file, None, 1 << 30).cannot(what)? > 0 {}
     let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
@@ -65,8 +69,8 @@ pub fn exec(program: &OwnedFd, init: bool, command: &Command) -> Error {
     Error::io("run the command", &sys::fexecve(program.as_fd(), &argv, &command.envp))
 }
 
-/// To be called first thing in `main` by a tool that runs containers: where this process is the last of ours in one,
-/// it does that job and does not return.
+/// To be called first thing in the `main` of `ctr-init`: where this process is the last of ours in a container, it does
+/// that job and does not return.
 pub fn enter_if_called() {
     let mut args = env::args_os();
     let name = args.next().unwrap_or_default();
@@ -77,7 +81,7 @@ pub fn enter_if_called() {
     let text = |s: std::ffi::OsString| String::from_utf8_lossy(&s.into_vec()).into_owned();
     let args: Vec<String> = args.map(text).collect();
     let env: Vec<String> = env::vars_os().map(|(key, value)| format!("{}={}", text(key), text(value))).collect();
-    let Some(channel) = sys::take_fd(3) else {
+    let Some(channel) = take_fd(3) else {
         trace::warn("ctr-init is run by ns-spawn and ns-enter only");
         sys::exit(125);
     };

@@ -50,6 +50,8 @@ pub struct Options {
     pub tty: bool,
     /// The container gets the tool's stdin; else it reads nothing.
     pub interactive: bool,
+    /// The container's terminal is relayed to the user's by this process.
+    pub relayed: bool,
     /// The tool's stdin was the document: the user's terminal is looked for elsewhere.
     pub stdin_is_document: bool,
     /// Run the command below an init of ours that reaps and passes signals on.
@@ -72,6 +74,7 @@ impl Options {
             rootfs,
             tty: false,
             interactive: true,
+            relayed: true,
             stdin_is_document: false,
             init: false,
             net_up: false,
@@ -82,14 +85,15 @@ impl Options {
     }
 }
 
-/// The streams of a process without a terminal.
+/// The streams of a process without a terminal; one that is `None` is the container's own null device.
+#[derive(Default)]
 pub struct Streams {
-    /// Its stdin; without one it reads nothing.
+    /// Its stdin.
     pub stdin: Option<OwnedFd>,
     /// Its stdout.
-    pub stdout: OwnedFd,
+    pub stdout: Option<OwnedFd>,
     /// Its stderr.
-    pub stderr: OwnedFd,
+    pub stderr: Option<OwnedFd>,
 }
 
 /// How the process ended.

@@ -60,6 +60,9 @@ pub fn run(plan: &Plan<'_>, on_start: &mut dyn FnMut(i32) -> Result<()>) -> Resu
     });
     let exit = watch::watch(running.pidfd.as_fd(), &signals, terminal)?;
     running.ended = true;
+    if plan.outlives_namespace() {
+        container::end_descendants();
+    }
     Ok(exit)
 }
 
@@ -69,6 +72,9 @@ pub fn start(plan: &Plan<'_>, on_start: &mut dyn FnMut(i32) -> Result<()>) -> Re
 }
 
 fn begin(plan: &Plan<'_>, signals: &Signals, on_start: &mut dyn FnMut(i32) -> Result<()>) -> Result<Option<Running>> {
+    if plan.outlives_namespace() {
+        container::adopt_orphans().cannot(|| "adopt orphans")?;
+    }
     hide()?;
     let ends = Channel::pair()?;
     let what = || json!({"namespaces": plan.namespaces.names(), "joinedBefore": plan.namespaces.join_before_clone()});

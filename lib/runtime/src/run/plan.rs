@@ -1,7 +1,13 @@
 //! Everything worked out before the clone: after it, in a half-built container, is a bad time to find a mistake.
 
 use super::{
-    Options, cgroup::{self, Groups}, creds::Creds, exec::Command, init, namespaces::Namespaces, procfs::sysctl_allowed,
+    Options, Streams,
+    cgroup::{self, Groups},
+    creds::Creds,
+    exec::Command,
+    init,
+    namespaces::Namespaces,
+    procfs::sysctl_allowed,
     supported, tty,
 };
 use crate::reopen::HostProc;
@@ -104,10 +110,15 @@ impl<'a> Plan<'a> {
         what
     }
 
-    /// Whether the process gets the container's null device as stdin.
-    pub fn reads_nothing(&self) -> bool {
+    /// Whether processes may be left at the end: no PID namespace of the container's own ends with it and ends them.
+    pub fn outlives_namespace(&self) -> bool {
+        self.options.beside.is_none() && !self.namespaces.makes(Type::Pid)
+    }
+
+    /// Whether the process gets the container's null device for one of its streams.
+    pub fn needs_null(&self) -> bool {
         match &self.options.streams {
-            Some(streams) => streams.stdin.is_none(),
+            Some(Streams { stdin, stdout, stderr }) => stdin.is_none() || stdout.is_none() || stderr.is_none(),
             None => !self.options.interactive,
         }
     }

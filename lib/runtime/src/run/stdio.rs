@@ -11,8 +11,8 @@ use std::{
 /// `f_type` of pipes (`PIPEFS_MAGIC` of `<linux/magic.h>`).
 const PIPEFS: i64 = 0x5049_5045;
 
-/// Gives the process its three descriptors: the terminal; or `streams`, else the tool's own, with `null` as stdin
-/// where it is given.
+/// Gives the process its three descriptors: the terminal; or `streams`, else the tool's own. `null`, where it is given,
+/// is stdin, and what `streams` lacks.
 ///
 /// Without a terminal there is no copy between: a half-closed pipe is seen as one at the other end.
 pub fn set_up(terminal: Option<&OwnedFd>, streams: Option<&Streams>, null: Option<&OwnedFd>, uid: u32) -> Result<()> {
@@ -27,8 +27,12 @@ pub fn set_up(terminal: Option<&OwnedFd>, streams: Option<&Streams>, null: Optio
         rustix::stdio::dup2_stdin(stdin).cannot(|| "connect stdin")?;
     }
     if let Some(streams) = streams {
-        rustix::stdio::dup2_stdout(&streams.stdout).cannot(|| "connect stdout")?;
-        rustix::stdio::dup2_stderr(&streams.stderr).cannot(|| "connect stderr")?;
+        if let Some(stdout) = streams.stdout.as_ref().or(null) {
+            rustix::stdio::dup2_stdout(stdout).cannot(|| "connect stdout")?;
+        }
+        if let Some(stderr) = streams.stderr.as_ref().or(null) {
+            rustix::stdio::dup2_stderr(stderr).cannot(|| "connect stderr")?;
+        }
     }
     if uid != 0 {
         // A pipe is opened anew by who opens /dev/stdout, as log files linked there are: let the user do it. A file

@@ -18,7 +18,7 @@ use std::{
 /// # Errors
 /// If the user's keys are wanted (`-i -t`) and there is no terminal to get them from.
 pub fn find(options: &Options) -> Result<Option<OwnedFd>> {
-    if !options.tty {
+    if !options.tty || !options.relayed {
         return Ok(None);
     }
     let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());

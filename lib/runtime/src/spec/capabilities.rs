@@ -80,6 +80,12 @@ impl Set {
         Self(permitted & Self::ALL.0)
     }
 
+    /// Those that `names` (`CAP_…`) name; one that Linux has not is none.
+    pub fn of_names(names: &[String]) -> Self {
+        let number = |name: &String| NAMES.iter().position(|n| n == name);
+        Self(names.iter().filter_map(number).fold(0, |set, n| set | 1 << n))
+    }
+
     /// Whether `name` (`CAP_…`) is in it.
     pub fn has(self, name: &str) -> bool {
         NAMES.iter().position(|n| *n == name).is_some_and(|n| self.0 & 1 << n != 0)

@@ -49,11 +49,21 @@ impl Env {
         Ok(())
     }
 
+    /// Takes a variable away.
+    pub fn unset(&mut self, name: &str) {
+        self.0.retain(|v| name_of(v) != name);
+    }
+
+    /// A variable, unless something set it.
+    pub fn default(&mut self, name: &str, value: &str) {
+        if !self.0.iter().any(|v| name_of(v) == name) {
+            self.0.push(format!("{name}={value}"));
+        }
+    }
+
     /// HOME, unless something set it.
     pub fn home(&mut self, home: Option<&str>) {
-        if !self.0.iter().any(|v| v.starts_with("HOME=")) {
-            self.0.push(format!("HOME={}", home.unwrap_or("/")));
-        }
+        self.default("HOME", home.unwrap_or("/"));
     }
 
     /// `NAME=VALUE`, each.
@@ -72,7 +82,7 @@ impl Env {
                 Err(Error::new(Code::Invalid, format!("environment variable {word:?} is not UTF-8")))
             }
             Err(env::VarError::NotPresent) => {
-                self.0.retain(|v| name_of(v) != word);
+                self.unset(word);
                 Ok(())
             }
         }

@@ -5,6 +5,7 @@
 //! It is built as JSON, in the order of the specification, for that is what is recorded and printed;
 //! [`read`] turns it into the types that `run` takes.
 
+mod beside;
 mod capabilities;
 mod devices;
 mod env;
@@ -20,7 +21,9 @@ mod sysctl;
 mod user;
 mod version;
 
+pub use beside::beside;
 pub use flags::Flags;
+pub use mounts::parse_size;
 pub use user::{Accounts, User};
 
 use capabilities::Set;

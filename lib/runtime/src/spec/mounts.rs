@@ -128,7 +128,8 @@ fn shm(size: u64) -> Value {
 }
 
 /// Bytes, or with docker's suffix of powers of 1024: `64m`, `1g`, `512kb`, `2GiB`.
-fn parse_size(word: &str) -> Result<u64> {
+/// The bytes that a word as `64m` means.
+pub fn parse_size(word: &str) -> Result<u64> {
     let bad = || Error::new(Code::Invalid, format!("invalid size {word:?}")).hint("a number with b, k, m or g");
     let end = word.find(|c: char| !c.is_ascii_digit()).unwrap_or(word.len());
     let (digits, suffix) = word.split_at(end);

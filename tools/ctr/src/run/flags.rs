@@ -16,6 +16,8 @@ pub const FLAGS: &[Flag] = &[
     value("name", "NAME", "Give the container this name").to(MOUNT),
     list("label", "KEY=VALUE", "Give the container a label").short('l').to(MOUNT),
     switch("rm", "Remove the container when its command ends"),
+    switch("detach", "Leave it running and print its id").short('d'),
+    value("wait", "healthy|running[:TIME]", "With --detach: wait for that, so long at most"),
     switch("read-only", "The container's processes may not write to its root").to(MOUNT),
     // The terminal.
     switch("interactive", "Give the command this stdin").short('i'),
@@ -31,6 +33,18 @@ pub const FLAGS: &[Flag] = &[
     value("stop-signal", "SIGNAL", "The signal that asks the command to end").to(SPAWN),
     list("ulimit", "TYPE=SOFT[:HARD]", "Set a resource limit").to(SPAWN),
     value("oom-score-adj", "N", "How readily the kernel ends it when memory runs out").to(SPAWN),
+    // What becomes of it.
+    value("restart", "POLICY", "When to start it again: no, on-failure[:MAX], always, unless-stopped").to(SPAWN),
+    value("stop-timeout", "SECONDS", "How long a stop waits before it kills").to(SPAWN),
+    value("log-driver", "json-file|none", "Whether a log is kept").to(SPAWN),
+    list("log-opt", "KEY=VALUE", "max-size=10m, max-file=3").to(SPAWN),
+    value("health-cmd", "COMMAND", "Find out whether it is healthy by this command").to(SPAWN),
+    value("health-interval", "TIME", "Time between two checks").to(SPAWN),
+    value("health-retries", "N", "Failures in a row that make it unhealthy").to(SPAWN),
+    value("health-start-interval", "TIME", "Time between two checks after the start").to(SPAWN),
+    value("health-start-period", "TIME", "Time after the start in which failures do not count").to(SPAWN),
+    value("health-timeout", "TIME", "A check that takes longer has failed").to(SPAWN),
+    switch("no-healthcheck", "Leave the image's health check out").to(SPAWN),
     // What it sees.
     value("hostname", "NAME", "The container's host name").short('h').to(SPAWN),
     value("domainname", "NAME", "Its NIS domain name").to(SPAWN),
@@ -52,27 +66,20 @@ pub const FLAGS: &[Flag] = &[
     list("security-opt", "OPTION", "seccomp=FILE, seccomp=unconfined, no-new-privileges, …").to(SPAWN),
 ];
 
-const DETACHED: &str = "containers that outlive their terminal";
+const ATTACHED: &str = "a choice of streams";
 pub const NETWORKS: &str = "networks other than none and host";
 const VOLUMES: &str = "volumes and mounts";
 const LIMITS: &str = "limits by control groups";
 const DEVICES: &str = "devices of the host";
-const HEALTH: &str = "health checks";
-const LOGS: &str = "logs";
 
 /// What docker has and this has not yet: each is refused by name, none is passed over.
 pub const LATER: &[Flag] = &[
     list("annotation", "", "").not_yet("annotations"),
-    list("attach", "", "").short('a').not_yet(DETACHED),
+    list("attach", "", "").short('a').not_yet(ATTACHED),
     value("cidfile", "", "").not_yet("files with the id"),
-    switch("detach", "").short('d').not_yet(DETACHED),
-    value("detach-keys", "", "").not_yet(DETACHED),
-    value("restart", "", "").not_yet(DETACHED),
-    value("stop-timeout", "", "").not_yet(DETACHED),
+    value("detach-keys", "", "").not_yet("leaving a container in the foreground running"),
     switch("sig-proxy", "").not_yet("it is always on"),
     list("label-file", "", "").not_yet("files of labels"),
-    value("log-driver", "", "").not_yet(LOGS),
-    list("log-opt", "", "").not_yet(LOGS),
     list("dns", "", "").not_yet(NETWORKS),
     list("dns-option", "", "").alias("dns-opt").not_yet(NETWORKS),
     list("dns-search", "", "").not_yet(NETWORKS),
@@ -116,11 +123,5 @@ pub const LATER: &[Flag] = &[
     list("device", "", "").not_yet(DEVICES),
     list("device-cgroup-rule", "", "").not_yet(DEVICES),
     value("gpus", "", "").not_yet(DEVICES),
-    value("health-cmd", "", "").not_yet(HEALTH),
-    value("health-interval", "", "").not_yet(HEALTH),
-    value("health-retries", "", "").not_yet(HEALTH),
-    value("health-start-interval", "", "").not_yet(HEALTH),
-    value("health-start-period", "", "").not_yet(HEALTH),
-    value("health-timeout", "", "").not_yet(HEALTH),
     value("runtime", "", "").not_yet("other runtimes: ns-spawn --print-spec writes what they take"),
 ];

@@ -14,13 +14,58 @@ pub use flags::{FLAGS, LATER};
 ///
 /// A command that wants this stdin (`-i` without `-t`) gets it untouched: the pipe's own document then comes to
 /// ns-spawn by descriptor 3, and 4 keeps the stdin that the first stage would otherwise take
-/// (`ctr-document(5)`, rule 10).
+/// (`ctr-document(5)`, rule 10). One that is detached gets none of the caller's streams.
 ///
 /// # Errors
 /// `usage` without an image, `unsupported` for networks that are not there yet.
 pub fn run(given: &Given) -> Result<Plan> {
+    if given.on("detach") {
+        return detached(given);
+    }
+    if given.last("wait").is_some() {
+        return Err(usage("--wait is for a container that is detached").hint("give --detach"));
+    }
+    let (interactive, tty) = (given.on("interactive"), given.on("tty"));
+    let own_stdin = interactive && !tty;
+    let spawn = Stage::new("ns-spawn").words_if(own_stdin, ["-f", "/dev/fd/3"]);
+    let line = pipe(&stages(given, spawn)?);
+    let line = if own_stdin { format!("{{ {line} 3<&0 0<&4; }} 4<&0") } else { line };
+    Ok(Plan { line, terminal: interactive && tty })
+}
+
+/// The same, up to a container that was not started.
+pub fn create(given: &Given) -> Result<Plan> {
+    if given.on("detach") || given.last("wait").is_some() {
+        return Err(usage("create starts nothing: -d and --wait are for run"));
+    }
+    let mut stages = stages(given, Stage::new("ns-spawn").words(["--create"]))?.to_vec();
+    stages.push(id());
+    Ok(Plan::of(pipe(&stages)))
+}
+
+fn detached(given: &Given) -> Result<Plan> {
+    let mut stages = stages(given, Stage::new("ns-spawn").words(["-d"]))?.to_vec();
+    stages.push(id());
+    let line = pipe(&stages);
+    let Some(wait) = given.last("wait") else { return Ok(Plan::of(line)) };
+    let (condition, time) = wait.split_once(':').map_or((wait, None), |(what, time)| (what, Some(time)));
+    if !["healthy", "running"].contains(&condition) {
+        return Err(usage(format!("--wait is healthy or running, with a time as healthy:60s, not {wait:?}")));
+    }
+    let wait =
+        Stage::new("ctr-wait").words(["--condition", condition]).words(time.iter().flat_map(|t| ["--timeout", t]));
+    Ok(Plan::of(format!("id=$({line}) && echo \"$id\" && {wait} \"$id\" >/dev/null")))
+}
+
+/// What is printed of a container that stays.
+fn id() -> Stage {
+    Stage::new("ctr-fmt").words(["{{.id}}"])
+}
+
+/// The stages up to `spawn`, which is completed here.
+fn stages(given: &Given, spawn: Stage) -> Result<[Stage; 4]> {
     let [image, command @ ..] = given.operands.as_slice() else {
-        return Err(usage("run needs an image").hint("ctr run [OPTIONS] IMAGE [COMMAND] [ARG…]"));
+        return Err(usage("an image is missing").hint("ctr run [OPTIONS] IMAGE [COMMAND] [ARG…]"));
     };
     if let Some(network) = given.last("network").filter(|n| !is_there(n)) {
         return Err(Error::new(Code::Unsupported, format!("--network {network}: not there yet ({})", flags::NETWORKS)));
@@ -29,29 +74,26 @@ pub fn run(given: &Given) -> Result<Plan> {
     if !["always", "missing", "never"].contains(&pull) {
         return Err(usage(format!("--pull is always, missing or never, not {pull:?}")));
     }
-    let (interactive, tty, rm) = (given.on("interactive"), given.on("tty"), given.on("rm"));
-    let own_stdin = interactive && !tty;
-
+    let rm = given.on("rm");
+    let created = spawn.has("--create");
     let fetch =
         Stage::new("img-pull").words(["--stream", "--pull", pull]).words(given.for_tool("img-pull")).operands([image]);
-    let mount = Stage::new("overlay-mount").words_if(rm, ["--volatile"]).words(given.for_tool("overlay-mount"));
-    let terminal = match (interactive, tty) {
+    // A container that is not started would be gc's at once.
+    let mount = Stage::new("overlay-mount").words_if(rm && !created, ["--volatile"]);
+    let mount = mount.words(given.for_tool("overlay-mount"));
+    let terminal = match (given.on("interactive"), given.on("tty")) {
         (true, true) => Some("-it"),
         (true, false) => Some("-i"),
         (false, true) => Some("-t"),
         (false, false) => None,
     };
-    let spawn = Stage::new("ns-spawn")
-        .words_if(own_stdin, ["-f", "/dev/fd/3"])
+    let spawn = spawn
         .words(terminal)
         .words_if(rm, ["--rm"])
         .words(given.for_tool("ns-spawn"))
         .words_if(!command.is_empty(), ["--"])
         .words(command);
-
-    let line = pipe(&[fetch, Stage::new("img-unpack"), mount, spawn]);
-    let line = if own_stdin { format!("{{ {line} 3<&0 0<&4; }} 4<&0") } else { line };
-    Ok(Plan { line, terminal: interactive && tty })
+    Ok([fetch, Stage::new("img-unpack"), mount, spawn])
 }
 
 /// Whether a network is one that ns-spawn makes or joins.

@@ -1,0 +1,31 @@
+//! The processes that a container leaves where it has no PID namespace of its own, which would take them along.
+
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use std::fs;
+
+/// Makes the orphans among this process's descendants its children (prctl(2), `PR_SET_CHILD_SUBREAPER`).
+///
+/// # Errors
+/// The kernel's.
+pub fn adopt_orphans() -> rustix::io::Result<()> {
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
+}
+
+/// Kills every child of this process, and with [`adopt_orphans`] every descendant, until none is left.
+///
+/// A child that is not reaped keeps its number, so it is nobody else who is killed.
+pub fn end_descendants() {
+    let me = rustix::process::getpid().as_raw_nonzero();
+    let list = format!("/proc/{me}/task/{me}/children");
+    loop {
+        let children = fs::read_to_string(&list).unwrap_or_default();
+        let pids = children.split_ascii_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?));
+        for pid in pids {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+        // Each death may bring grandchildren.
+        if waitpid(None, WaitOptions::empty()).is_err() {
+            return;
+        }
+    }
+}

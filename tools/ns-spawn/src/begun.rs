@@ -1,0 +1,57 @@
+//! A container that this call is about to start: claimed, held, its spec complete; or taken back.
+
+use crate::{NsSpawn, claim, state, supervise};
+use ctr_core::{Document, Error, Lock, Map, Result, Rootfs, Tool, Value, container, json, trace};
+use ctr_runtime::spec;
+use oci_spec::runtime::Spec;
+
+/// What this call began, and what was before it.
+pub struct Begun {
+    /// The container.
+    pub id: String,
+    /// Whether this call made it.
+    pub claimed: bool,
+    /// Held until its process has ended and the record says so: two of one container would write to one root.
+    pub held: Option<Lock>,
+    before: Map<String, Value>,
+}
+
+impl Begun {
+    /// Claims id and name where the document has none, and makes this the one process of the container.
+    ///
+    /// # Errors
+    /// `busy` while it runs: then nothing was changed, and nothing is this call's to clean up.
+    pub fn new(args: &mut NsSpawn, doc: &mut Document) -> Result<Self> {
+        let claimed = claim::begin(doc, args.name.as_deref(), &args.labels)?;
+        let id = container::checked_id(doc.str("id").unwrap_or_default())?.to_owned();
+        let held = container::hold(&id).inspect_err(|_| args.rm = false)?;
+        Ok(Self { id, claimed, held, before: doc.object("spec")?.clone() })
+    }
+
+    /// Completes the document's spec, what becomes of the container beside running, and the step.
+    pub fn complete(&self, args: &NsSpawn, doc: &mut Document, rootfs: &Rootfs) -> Result<Spec> {
+        args.complete(doc, rootfs, Some(&self.id))?;
+        supervise::complete(doc, &args.supervise, args.rm, args.interactive)?;
+        let spec = spec::read(doc.get("spec").unwrap_or(&Value::Null))?;
+        if !doc.steps()?.iter().any(|step| step.tool == NsSpawn::NAME) {
+            doc.push_step(NsSpawn::NAME, json!({"id": self.id, "claimed": self.claimed, "spec": self.before}));
+        }
+        Ok(spec)
+    }
+
+    /// Our own half of a failed add goes; the container that others began stays, and its record says why nothing runs.
+    pub fn take_back(self, doc: &mut Document, error: &Error) {
+        if trace::dry_run() {
+            return;
+        }
+        let undone = if self.claimed {
+            container::remove(&self.id)
+        } else {
+            let failed = state::failed(doc, &self.before, error.exit, &error.message);
+            failed.and_then(|()| container::forget_state(&self.id))
+        };
+        if let Err(e) = undone {
+            trace::warn(&format!("rollback: {e}"));
+        }
+    }
+}
