@@ -30,6 +30,11 @@ fn lacks(word: &str) -> Option<String> {
             let controllers = fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").unwrap_or_default();
             (!controllers.contains("memory")).then(|| "needs cgroup v2 with controllers".to_owned())
         }
+        // Such a tree, whatever is in it.
+        "cgroup2-tree" => {
+            let mounted = fs::read_to_string("/proc/self/mounts").unwrap_or_default().contains(" cgroup2 ");
+            (!mounted).then(|| "needs cgroup v2 mounted".to_owned())
+        }
         "cgroup1" => (!Path::new("/sys/fs/cgroup/memory").is_dir()).then(|| "needs cgroup v1 hierarchies".to_owned()),
         "cargo" => (env::var_os("CARGO").is_none() && !in_path("cargo")).then(|| "needs cargo".to_owned()),
         "python3-jsonschema" => python_module("jsonschema"),

@@ -6,17 +6,17 @@
 
 mod ctr;
 mod ctr_attach;
-mod ctr_kill;
-mod ctr_pause;
-mod ctr_stop;
-mod ctr_wait;
-mod detached;
 mod ctr_cp;
 mod ctr_diff;
-mod ctr_export;
 mod ctr_events;
+mod ctr_export;
+mod ctr_kill;
 mod ctr_logs;
+mod ctr_pause;
+mod ctr_stop;
 mod ctr_top;
+mod ctr_wait;
+mod detached;
 mod harness;
 mod images;
 mod img_pull;

@@ -22,6 +22,7 @@ pub fn tests() -> Vec<Test> {
             clocks_are_shifted,
             parameters_are_set,
             what_is_not_done_is_refused,
+            limits_without_a_group_are_refused,
             a_plan_is_printed_and_nothing_done,
             failures_say_why_however_fast,
             keys_need_a_terminal,
@@ -222,6 +223,30 @@ fn what_is_not_done_is_refused() {
     bundle.namespace("uts", "").run(&["true"]).fails(125).stderr_has("uts");
 }
 
+/// Limits are a control group's: where the spec names none nobody keeps them.
+fn limits_without_a_group_are_refused() {
+    let host = Host::new();
+    for (name, value) in [
+        ("memory", json!({"limit": 1 << 20})),
+        ("cpu", json!({"quota": 1000})),
+        ("pids", json!({"limit": 5})),
+        ("blockIO", json!({"weight": 10})),
+        ("hugepageLimits", json!([{"pageSize": "2MB", "limit": 0}])),
+        ("network", json!({"classID": 1})),
+        ("rdma", json!({"mlx5_1": {"hcaHandles": 3}})),
+        ("unified", json!({"memory.high": "1"})),
+    ] {
+        for path in [None, Some("")] {
+            let mut bundle = Bundle::new(&host);
+            bundle.set("/linux/resources", json!({name: value})).set("/linux/cgroupsPath", json!(path));
+            let ran = bundle.run(&["true"]);
+            ran.fails(125).stderr_has(&format!("linux.resources.{name}")).stderr_has("linux.cgroupsPath");
+        }
+    }
+    let mut bundle = Bundle::new(&host);
+    bundle.set("/linux/resources", json!({"memory": {}, "hugepageLimits": [], "devices": []})).run(&["true"]).ok();
+}
+
 fn a_plan_is_printed_and_nothing_done() {
     let host = Host::new();
     let mut bundle = Bundle::new(&host);
@@ -321,6 +346,9 @@ fn a_user_namespace_maps_ids() {
     let host = Host::new();
     let mut bundle = Bundle::new(&host);
     bundle.with_user_namespace().set("/process/oomScoreAdj", json!(500));
+    bundle.add("/linux/namespaces", json!({"type": "time"}));
+    bundle.set("/linux/timeOffsets", json!({"boottime": {"secs": 8_640_000}}));
+    assert!(bundle.sh("cut -d. -f1 /proc/uptime").ok().text().trim().parse::<u64>().unwrap() > 8_640_000);
     let script = "id -u; cat /proc/self/uid_map | tr -s ' '; touch /made; [ -c /dev/null ] && echo x >/dev/null; cat /proc/self/oom_score_adj";
     fs::remove_file(bundle.root().join("bin/tr")).ok();
     std::os::unix::fs::symlink("busybox", bundle.root().join("bin/tr")).unwrap();

@@ -23,13 +23,17 @@ pub fn tests() -> Vec<Test> {
             targets_of_mounts_stay_inside,
             nothing_hides_procfs,
             descriptors_do_not_leak_in,
+            a_starting_process_shows_nothing_of_the_host,
             a_directory_as_stdin,
             the_tool_cannot_be_overwritten,
             the_init_shows_nothing_of_the_host,
             nodes_of_the_image_are_not_devices,
+            nodes_are_looked_at_before_they_are_opened,
             the_null_device_keeps_its_mode,
             parameters_of_the_host_are_refused,
-            dots_in_a_cgroup_path
+            dots_in_a_cgroup_path;
+        ["root", "busybox", "cgroup2-tree"]:
+            the_cgroup_tree_of_the_host_is_not_mounted_anew
     )
 }
 
@@ -247,6 +251,53 @@ fn descriptors_do_not_leak_in() {
     }
 }
 
+/// CVE-2016-9962: a process that becomes a container has the capabilities of one before it has let go of the host. A
+/// container with the host's process ids looks on.
+fn a_starting_process_shows_nothing_of_the_host() {
+    let host = Host::new();
+    let victim = Victim::new(&host);
+    host.sh("mkfifo full").ok();
+    let mut spy = Bundle::new(&host);
+    spy.namespace("pid", "");
+    for kind in ["own", "host", "user"] {
+        let mut bundle = Bundle::new(&host);
+        match kind {
+            "host" => drop(bundle.namespace("pid", "")),
+            "user" => drop(bundle.with_user_namespace()),
+            _ => {}
+        }
+        bundle.cmd(&["true"]);
+        // Where its news are not read the tool waits, and the new process for the tool, just before its last steps.
+        let text = format!(
+            "exec 9<{} 3<>full; dd if=/dev/zero bs=65536 count=1 2>/dev/null >&3; exec ns-spawn -b {} --status-fd 3",
+            victim.path().join("file").display(),
+            bundle.dir.display()
+        );
+        let tool = host.sh_cmd(&text).env("SECRET_OF_THE_HOST", "x").spawn();
+        let pid = child_with_few_capabilities(tool.pid());
+        let look = "cd /proc; for f in [0-9]*/fd/*; do readlink $f; done 2>/dev/null | grep victim;
+            cat [0-9]*/environ 2>/dev/null | grep -c SECRET_OF; echo end";
+        spy.sh(look).ok().stdout_is("0\nend\n");
+        // Beside its streams it has its word to the tool and the program that comes next.
+        assert_eq!(fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count(), 5, "{kind}");
+    }
+}
+
+/// Waits for the child of the process `pid` to have given its capabilities up; gives its number.
+fn child_with_few_capabilities(pid: i32) -> String {
+    let start = std::time::Instant::now();
+    loop {
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        let child = children.trim();
+        let status = fs::read_to_string(format!("/proc/{child}/status")).unwrap_or_default();
+        if status.contains("CapPrm:\t00000000a80425fb") {
+            return child.to_owned();
+        }
+        assert!(start.elapsed() < std::time::Duration::from_secs(20), "no such child of {pid}: {children:?}");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
 fn a_directory_as_stdin() {
     let host = Host::new();
     let mut bundle = Bundle::new(&host);
@@ -290,7 +341,41 @@ fn nodes_of_the_image_are_not_devices() {
             [ -e $f ] || mknod $f c 1 5; (dd if=$f of=/dev/null bs=1 count=1) 2>/dev/null && echo opened $f; done
         for f in null zero full random urandom tty; do [ -c /dev/$f ] || echo no $f; done
         dd if=/dev/zero bs=1 count=3 2>/dev/null | wc -c; echo x >/dev/null";
-    bundle.sh(script).ok().stdout_is("3\n");
+    let (deny, all) = (json!({"allow": false, "access": "rwm"}), json!({"allow": true, "access": "rwm"}));
+    for rules in [
+        json!([]),
+        json!([deny, {"allow": true, "type": "a", "access": "m"}]),
+        json!([all, {"allow": false, "type": "c", "major": 1, "access": "rwm"}]),
+    ] {
+        bundle.set("/linux/resources", json!({"devices": rules}));
+        bundle.sh(script).ok().stdout_is("3\n");
+    }
+    // An empty path of a group is none.
+    bundle.set("/linux/cgroupsPath", json!("")).sh(script).ok().stdout_is("3\n");
+}
+
+/// A device does things when it is opened: a node with the name of a file, or of a device that is wanted, never is.
+fn nodes_are_looked_at_before_they_are_opened() {
+    let host = Host::new();
+    let mut bundle = Bundle::new(&host);
+    // No driver has this number (Linux, devices.rst: for local use): to open it is an error that says so.
+    let node = |path: &Path| {
+        let (dir, path) = (path.parent().unwrap().display(), path.display());
+        host.sh(&format!("mkdir -p {dir} && mknod {path} c 60 0")).ok();
+    };
+    let doc = json!({"ctr": 1, "rootfs": {"path": bundle.root()}});
+    for name in ["passwd", "group"] {
+        let path = bundle.root().join("etc").join(name);
+        node(&path);
+        let ran = host.pipe_to(&doc, "ns-spawn", &["--print-spec", "-u", "1", "--", "id"]);
+        ran.fails(125).stderr_has(&format!("/etc/{name}")).stderr_has("not a regular file");
+        fs::remove_file(path).unwrap();
+    }
+    bundle.set("/linux/resources", json!({"devices": [{"allow": true, "access": "rwm"}]}));
+    bundle.without_mount("/dev").without_mount("/dev/pts").set("/process/terminal", json!(true));
+    node(&bundle.root().join("dev/pts/ptmx"));
+    bundle.cmd(&["true"]);
+    host.pty(&format!("ns-spawn -b {}", bundle.dir.display())).expect("it is not devpts");
 }
 
 /// Masked files are the null device: as root of the container, its mode must not be to change through them.
@@ -324,4 +409,36 @@ fn dots_in_a_cgroup_path() {
     let host = Host::new();
     let mut bundle = Bundle::new(&host);
     bundle.set("/linux/cgroupsPath", json!("/ctr/../../other")).run(&["true"]).fails(125).stderr_has("'..'");
+}
+
+/// Mounted in the host's cgroup namespace, cgroup v2 would take its options from the container, for the whole machine.
+fn the_cgroup_tree_of_the_host_is_not_mounted_anew() {
+    let host = Host::new();
+    let mut bundle = Bundle::new(&host);
+    let name = format!("ctr-test-{}", std::process::id());
+    let hybrid = Path::new("/sys/fs/cgroup/unified");
+    let tree = if hybrid.exists() { hybrid } else { Path::new("/sys/fs/cgroup") };
+    let group = tree.join(&name);
+    fs::create_dir(&group).unwrap();
+    let mut run = |shared: bool| {
+        if shared {
+            bundle.namespace("cgroup", "");
+        }
+        bundle.cmd(&["sh", "-c", "grep ' /sys/fs/cgroup ' /proc/self/mountinfo | cut -d' ' -f4"]);
+        // In a mount namespace where the tree is all that there is.
+        let text = format!(
+            "echo $$ >{0}/cgroup.procs; [ {1} = /sys/fs/cgroup ] || mount --bind {1} /sys/fs/cgroup; exec ns-spawn -b {2}",
+            group.display(),
+            tree.display(),
+            bundle.dir.display()
+        );
+        host.cmd("unshare", &["-m", "--propagation", "private", "sh", "-c", &text]).run()
+    };
+    let (own, shared) = (run(false), run(true));
+    while fs::remove_dir(&group).is_err() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    own.ok().stdout_is("/\n");
+    // A bound group shows which it is; a mount of the tree would begin at the top.
+    shared.ok().stdout_is(&format!("/{name}\n"));
 }

@@ -11,14 +11,14 @@ use crate::{
     header::{self, BLOCK, Header},
     name::{self, show},
     pax::{self, Extended},
-    sparse::Sparse,
+    sparse::{Form, Sparse},
     stream::{Stream, cut},
 };
 use ctr_core::{Code, Error, Result};
 use rustix::fs::{FileType, Timespec};
 use std::ffi::CString;
 
-/// Longest extended header or long name taken into memory.
+/// Most bytes of extended headers and long names that describe one entry.
 const MAX_EXTENDED: u64 = 1 << 20;
 /// Longest target of a symbolic link (`PATH_MAX` without its NUL).
 const MAX_TARGET: usize = 4095;
@@ -53,6 +53,7 @@ impl<'a> Archive<'a> {
         let mut extended = Extended::default();
         let (mut long_path, mut long_link) = (None, None);
         let mut within = false;
+        let mut room = MAX_EXTENDED;
         loop {
             let Some(block) = self.header()? else {
                 return if within { Err(cut()) } else { Ok(None) };
@@ -61,14 +62,15 @@ impl<'a> Archive<'a> {
             let size = header.size()?;
             within = true;
             match header.flag() {
-                b'x' => extended = pax::parse(&self.all(size)?)?,
-                b'L' => long_path = Some(header::until_nul(&self.all(size)?).to_vec()),
-                b'K' => long_link = Some(header::until_nul(&self.all(size)?).to_vec()),
-                // Global headers hold a comment at most (git archive); a volume has a label, not a file.
+                b'x' => extended = pax::parse(&self.all(size, &mut room)?)?,
+                b'L' => long_path = self.long_name(size, &mut room)?,
+                b'K' => long_link = self.long_name(size, &mut room)?,
+                // Global headers hold a comment at most (git archive); a volume has a label, not a file. Each is an
+                // entry of its own: what came before described it, and nothing after it.
                 b'g' | b'V' => {
                     self.expect(size)?;
                     self.skip()?;
-                    within = false;
+                    (extended, long_path, long_link, within) = (Extended::default(), None, None, false);
                 }
                 _ => {
                     extended.path = long_path.or(extended.path);
@@ -99,10 +101,17 @@ impl<'a> Archive<'a> {
 
     fn entry(&mut self, header: &Header<'_>, mut extended: Extended) -> Result<Entry> {
         let flag = header.flag();
-        let raw_path = match extended.sparse.name.take().or(extended.path) {
-            Some(path) => path,
-            None => header.path().into_owned(),
-        };
+        let mut raw_path = extended.path.unwrap_or_else(|| header.path().into_owned());
+        // Before ustar a directory was a file whose name ends in a slash.
+        let is_file = matches!(flag, b'0' | b'7') || (flag == 0 && !raw_path.ends_with(b"/"));
+        // The old form has all that it needs in its own header.
+        let form = if flag == b'S' { None } else { Form::of(&extended.sparse)? };
+        if form.is_some() {
+            raw_path = extended.sparse.name.take().unwrap_or(raw_path);
+            if !is_file {
+                return Err(corrupt(format!("entry {} is sparse and no file", show(&raw_path))));
+            }
+        }
         let path = name::clean(&raw_path)?;
         let size = extended.size.map_or_else(|| header.size(), Ok)?;
         let target = || extended.link.unwrap_or_else(|| header.link().to_vec());
@@ -123,14 +132,13 @@ impl<'a> Archive<'a> {
             gid: owner(extended.gid, header.gid())?,
             mtime,
             atime: extended.atime.unwrap_or(mtime),
-            xattrs: extended.xattrs,
+            xattrs: extended.xattrs.into_list(),
         };
         let kind = match flag {
-            // Before ustar a directory was a file whose name ends in a slash.
-            0 if raw_path.ends_with(b"/") => Kind::Directory,
-            0 | b'0' | b'7' => {
+            _ if is_file => {
                 let mut stored = size;
-                let sparse = Sparse::pax(extended.sparse, &mut self.stream, &mut stored)?;
+                let sparse = form.map(|form| Sparse::pax(form, extended.sparse, &mut self.stream, &mut stored));
+                let sparse = sparse.transpose()?;
                 self.expect(stored)?;
                 Kind::File(sparse)
             }
@@ -146,7 +154,7 @@ impl<'a> Archive<'a> {
                 let (major, minor) = header.device()?;
                 Kind::Node(kind, major, minor)
             }
-            b'5' => Kind::Directory,
+            0 | b'5' => Kind::Directory,
             b'6' => Kind::Node(FileType::Fifo, 0, 0),
             other => {
                 let message =
@@ -174,11 +182,11 @@ impl<'a> Archive<'a> {
         }
     }
 
-    /// All data of a header that describes the next one.
-    fn all(&mut self, size: u64) -> Result<Vec<u8>> {
-        if size > MAX_EXTENDED {
-            return Err(Error::new(Code::Limit, format!("an extended header has {size} bytes; 1 MiB is the most")));
-        }
+    /// All data of a header that describes the next one; takes it off `room`, what is left for such.
+    fn all(&mut self, size: u64, room: &mut u64) -> Result<Vec<u8>> {
+        *room = room.checked_sub(size).ok_or_else(|| {
+            Error::new(Code::Limit, "an entry has more than 1 MiB of extended headers and long names")
+        })?;
         self.expect(size)?;
         let mut bytes = Vec::with_capacity(size as usize);
         while self.left() > 0 {
@@ -186,6 +194,12 @@ impl<'a> Archive<'a> {
         }
         self.skip()?;
         Ok(bytes)
+    }
+
+    /// The name in such a header; an empty one says nothing.
+    fn long_name(&mut self, size: u64, room: &mut u64) -> Result<Option<Vec<u8>>> {
+        let all = self.all(size, room)?;
+        Ok(Some(header::until_nul(&all).to_vec()).filter(|name| !name.is_empty()))
     }
 
     fn expect(&mut self, size: u64) -> Result<()> {

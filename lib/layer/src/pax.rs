@@ -5,7 +5,7 @@
 use crate::{acl, corrupt, name::show, xattr::goes_along};
 use ctr_core::{Code, Error, Result};
 use rustix::fs::Timespec;
-use std::ffi::CString;
+use std::{collections::BTreeMap, ffi::CString};
 
 /// What an entry's extended header says. `None`: nothing, the header's own field counts.
 #[derive(Default)]
@@ -17,18 +17,23 @@ pub(crate) struct Extended {
     pub(crate) gid: Option<u64>,
     pub(crate) mtime: Option<Timespec>,
     pub(crate) atime: Option<Timespec>,
-    pub(crate) xattrs: Vec<(CString, Vec<u8>)>,
+    pub(crate) xattrs: Xattrs,
     pub(crate) sparse: SparseRecords,
 }
 
 /// GNU tar's `GNU.sparse.*`, of formats 0.0, 0.1 and 1.0.
 #[derive(Default)]
 pub(crate) struct SparseRecords {
-    pub(crate) major: u64,
-    pub(crate) size: Option<u64>,
-    /// Offsets and lengths in turn (0.0 and 0.1).
-    pub(crate) map: Vec<u64>,
+    pub(crate) major: Option<Vec<u8>>,
+    pub(crate) minor: Option<Vec<u8>>,
     pub(crate) name: Option<Vec<u8>>,
+    pub(crate) size: Option<u64>,
+    pub(crate) real_size: Option<u64>,
+    pub(crate) blocks: Option<u64>,
+    /// Offsets and lengths in turn, of one record (0.1).
+    pub(crate) map: Vec<u64>,
+    /// The same of a record each (0.0); they win over the one.
+    pub(crate) pairs: Vec<u64>,
 }
 
 /// Reads the records of one extended header.
@@ -70,44 +75,78 @@ fn take(extended: &mut Extended, key: &[u8], value: &[u8]) -> Result<()> {
         b"gid" => extended.gid = number()?,
         b"mtime" => extended.mtime = moment()?,
         b"atime" => extended.atime = moment()?,
-        b"GNU.sparse.major" => sparse.major = number()?.unwrap_or(0),
-        b"GNU.sparse.size" | b"GNU.sparse.realsize" => sparse.size = number()?,
+        b"GNU.sparse.major" => sparse.major = text(),
+        b"GNU.sparse.minor" => sparse.minor = text(),
         b"GNU.sparse.name" => sparse.name = text(),
-        b"GNU.sparse.offset" | b"GNU.sparse.numbytes" => sparse.map.push(number()?.ok_or_else(malformed)?),
+        b"GNU.sparse.size" => sparse.size = number()?,
+        b"GNU.sparse.realsize" => sparse.real_size = number()?,
+        b"GNU.sparse.numblocks" => sparse.blocks = number()?,
+        b"GNU.sparse.offset" | b"GNU.sparse.numbytes" => {
+            if sparse.pairs.len().is_multiple_of(2) != (key == b"GNU.sparse.offset") {
+                return Err(malformed());
+            }
+            sparse.pairs.push(number()?.ok_or_else(malformed)?);
+        }
         b"GNU.sparse.map" => {
-            let numbers = value.split(|b| *b == b',').map(decimal);
-            sparse.map = numbers.collect::<Option<_>>().ok_or_else(malformed)?;
+            let numbers = text().map(|text| text.split(|b| *b == b',').map(decimal).collect());
+            sparse.map = numbers.unwrap_or(Some(Vec::new())).ok_or_else(malformed)?;
         }
         b"SCHILY.acl.access" => {
-            set_xattr(&mut extended.xattrs, b"system.posix_acl_access", acl::from_text(value)?)?;
+            extended.xattrs.set(b"system.posix_acl_access", acl::from_text(value)?)?;
         }
         b"SCHILY.acl.default" => {
-            set_xattr(&mut extended.xattrs, b"system.posix_acl_default", acl::from_text(value)?)?;
+            extended.xattrs.set(b"system.posix_acl_default", acl::from_text(value)?)?;
         }
         _ => {
             if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
-                set_xattr(&mut extended.xattrs, name, value.to_vec())?;
+                extended.xattrs.set(name, value.to_vec())?;
             } else if let Some(name) = key.strip_prefix(b"LIBARCHIVE.xattr.") {
                 let name = percent_decoded(name).ok_or_else(malformed)?;
-                set_xattr(&mut extended.xattrs, &name, base64(value).ok_or_else(malformed)?)?;
+                extended.xattrs.set(&name, base64(value).ok_or_else(malformed)?)?;
             }
         }
     }
     Ok(())
 }
 
-fn set_xattr(xattrs: &mut Vec<(CString, Vec<u8>)>, name: &[u8], value: Vec<u8>) -> Result<()> {
-    const MAX_NAME: usize = 255;
-    if !goes_along(name) {
-        return Ok(());
+/// Extended attributes by name, as many as a file can have.
+#[derive(Default)]
+pub(crate) struct Xattrs {
+    list: BTreeMap<CString, Vec<u8>>,
+    /// Bytes of the names, each with its NUL.
+    names: usize,
+}
+
+impl Xattrs {
+    fn set(&mut self, name: &[u8], value: Vec<u8>) -> Result<()> {
+        const MAX_NAME: usize = 255;
+        /// `XATTR_LIST_MAX`: what listxattr(2) can give (xattr(7)).
+        const MAX_NAMES: usize = 64 << 10;
+        if !goes_along(name) {
+            return Ok(());
+        }
+        if name.len() > MAX_NAME {
+            let message = format!("xattr {} has a name longer than the kernel takes", show(name));
+            return Err(Error::new(Code::Limit, message));
+        }
+        let name = CString::new(name).map_err(|_| corrupt(format!("xattr {} has a NUL in its name", show(name))))?;
+        let length = name.as_bytes_with_nul().len();
+        if self.list.insert(name, value).is_none() {
+            self.names += length;
+        }
+        if self.names > MAX_NAMES {
+            return Err(Error::new(
+                Code::Limit,
+                "an entry has more xattrs than a file can have: their names are over 64 KiB",
+            ));
+        }
+        Ok(())
     }
-    if name.len() > MAX_NAME {
-        return Err(Error::new(Code::Limit, format!("xattr {} has a name longer than the kernel takes", show(name))));
+
+    /// Names and values, sorted by name.
+    pub(crate) fn into_list(self) -> Vec<(CString, Vec<u8>)> {
+        self.list.into_iter().collect()
     }
-    let name = CString::new(name).map_err(|_| corrupt(format!("xattr {} has a NUL in its name", show(name))))?;
-    xattrs.retain(|(known, _)| *known != name);
-    xattrs.push((name, value));
-    Ok(())
 }
 
 /// Decimal digits and nothing else.
@@ -203,7 +242,7 @@ mod tests {
         let data = [record("SCHILY.xattr.security.capability", b"\x01\n\0=\n"), record("path", b"a\nb")].concat();
         let extended = parse(&data).unwrap();
         assert_eq!(extended.path.unwrap(), b"a\nb");
-        assert_eq!(extended.xattrs, [(c"security.capability".to_owned(), b"\x01\n\0=\n".to_vec())]);
+        assert_eq!(extended.xattrs.into_list(), [(c"security.capability".to_owned(), b"\x01\n\0=\n".to_vec())]);
     }
 
     #[test]
@@ -224,13 +263,26 @@ mod tests {
         .iter()
         .flat_map(|key| record(key, b"eQ"))
         .collect();
-        assert!(parse(&data).unwrap().xattrs.is_empty());
+        assert!(parse(&data).unwrap().xattrs.into_list().is_empty());
+    }
+
+    /// To look for each among all before it took two seconds for a header of a megabyte.
+    #[test]
+    fn xattrs_are_as_many_as_a_file_can_have() {
+        let names = |count: u32| -> Vec<u8> {
+            (0..count).flat_map(|n| record(&format!("SCHILY.xattr.user.{n:05}"), b"x")).collect()
+        };
+        // A name is `user.00000` with its NUL, 11 bytes of 65536; of one that is there again the last value counts.
+        let most = [names(5957), record("SCHILY.xattr.user.00000", b"last")].concat();
+        let list = parse(&most).unwrap().xattrs.into_list();
+        assert_eq!((list.len(), list[0].1.as_slice()), (5957, &b"last"[..]));
+        assert_eq!(parse(&names(5958)).err().unwrap().code, Code::Limit);
     }
 
     #[test]
     fn libarchive_encodes_names_and_values() {
         let extended = parse(&record("LIBARCHIVE.xattr.user.a%3db", b"aGVsbG8")).unwrap();
-        assert_eq!(extended.xattrs, [(c"user.a=b".to_owned(), b"hello".to_vec())]);
+        assert_eq!(extended.xattrs.into_list(), [(c"user.a=b".to_owned(), b"hello".to_vec())]);
     }
 
     #[test]
@@ -262,7 +314,7 @@ mod tests {
 
         #[test]
         fn any_value_comes_back(value in proptest::collection::vec(any::<u8>(), 1..2000)) {
-            prop_assert_eq!(&parse(&record("SCHILY.xattr.user.x", &value)).unwrap().xattrs[0].1, &value);
+            prop_assert_eq!(&parse(&record("SCHILY.xattr.user.x", &value)).unwrap().xattrs.into_list()[0].1, &value);
         }
     }
 }

@@ -6,6 +6,7 @@
 use crate::{
     corrupt,
     header::{self, BLOCK, Header},
+    name::show,
     pax::{SparseRecords, decimal},
     stream::{Stream, cut},
 };
@@ -62,27 +63,53 @@ impl Sparse {
         Self::new(header::unsigned(&fields.realsize, "size")?, parts, stored)
     }
 
-    /// The map of a pax sparse file; `None` if the records speak of none. For format 1.0 reads the map from
-    /// before the data and takes it off `stored`.
-    pub(crate) fn pax(records: SparseRecords, stream: &mut Stream<'_>, stored: &mut u64) -> Result<Option<Self>> {
-        let Some(size) = records.size else { return Ok(None) };
-        let parts = match records.major {
-            0 => {
-                if !records.map.len().is_multiple_of(2) {
+    /// The map of a pax sparse file in the form that its records say. Where the map lies before the data it is read and
+    /// taken off `stored`. Without a size of its own the file has that of what is stored.
+    pub(crate) fn pax(form: Form, records: SparseRecords, stream: &mut Stream<'_>, stored: &mut u64) -> Result<Self> {
+        let size = records.size.or(records.real_size).unwrap_or(*stored);
+        let parts = match form {
+            Form::InRecords => {
+                let map = if records.pairs.is_empty() { records.map } else { records.pairs };
+                if !map.len().is_multiple_of(2) || records.blocks != Some(map.len() as u64 / 2) {
                     return Err(bad());
                 }
                 let mut parts = Vec::new();
-                for pair in records.map.chunks_exact(2) {
+                for pair in map.chunks_exact(2) {
                     push(&mut parts, pair[0], pair[1])?;
                 }
                 parts
             }
-            1 => map_before_data(stream, stored)?,
-            other => {
-                return Err(Error::new(Code::Unsupported, format!("sparse format {other} is not known")));
-            }
+            Form::BeforeData => map_before_data(stream, stored)?,
         };
-        Self::new(size, parts, *stored).map(Some)
+        Self::new(size, parts, *stored)
+    }
+}
+
+/// Where a pax sparse file has its map.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Form {
+    /// In the extended header: formats 0.0 and 0.1.
+    InRecords,
+    /// Before the data: format 1.0.
+    BeforeData,
+}
+
+impl Form {
+    /// The form that records of a sparse file have; `None`: the file is not one, whatever else they say.
+    ///
+    /// # Errors
+    /// `unsupported` for a version that is none of the known: what some read as a file others read as its map.
+    pub(crate) fn of(records: &SparseRecords) -> Result<Option<Self>> {
+        match (records.major.as_deref(), records.minor.as_deref()) {
+            (Some(b"0"), Some(b"0" | b"1")) => Ok(Some(Self::InRecords)),
+            (Some(b"1"), Some(b"0")) => Ok(Some(Self::BeforeData)),
+            // The first two formats came without a version.
+            (None, None) => Ok((!records.map.is_empty() || !records.pairs.is_empty()).then_some(Self::InRecords)),
+            (major, minor) => {
+                let [major, minor] = [major, minor].map(|part| show(part.unwrap_or(b"?")));
+                Err(Error::new(Code::Unsupported, format!("sparse format {major}.{minor} is not known")))
+            }
+        }
     }
 }
 

@@ -208,7 +208,7 @@ mod tests {
             let found = extended.mtime.unwrap_or(Timespec { tv_sec: header.mtime().unwrap(), tv_nsec: 0 });
             prop_assert_eq!((found.tv_sec, found.tv_nsec), (tv_sec, tv_nsec));
             prop_assert_eq!(extended.path.unwrap_or(header.path().into_owned()), path.as_bytes());
-            prop_assert_eq!(&extended.xattrs[0].1, &value);
+            prop_assert_eq!(&extended.xattrs.into_list()[0].1, &value);
         }
     }
 }

@@ -16,8 +16,57 @@ fn dot_dot_is_refused() {
         assert_eq!(Tar::new().symlink(name, "x").refused(), Corrupt, "{name}");
         assert_eq!(Tar::new().pax(&[("path", name.as_bytes())]).file("x", "x").refused(), Corrupt, "{name}");
         assert_eq!(Tar::new().raw(b'L', b"L", name.as_bytes(), |_| {}).file("x", "x").refused(), Corrupt, "{name}");
-        let sparse: [(&str, &[u8]); 2] = [("GNU.sparse.size", b"0"), ("GNU.sparse.name", name.as_bytes())];
-        assert_eq!(Tar::new().pax(&sparse).file("x", "").refused(), Corrupt, "{name}");
+        assert_eq!(Tar::new().pax(&sparse(name)).file("x", "").refused(), Corrupt, "{name}");
+    }
+}
+
+/// The records of an empty sparse file of that name.
+fn sparse(name: &str) -> [(&str, &[u8]); 4] {
+    [
+        ("GNU.sparse.size", b"0"),
+        ("GNU.sparse.numblocks", b"1"),
+        ("GNU.sparse.map", b"0,0"),
+        ("GNU.sparse.name", name.as_bytes()),
+    ]
+}
+
+/// What a scanner reads by Go's archive/tar is what is unpacked: no name counts here that does not count there.
+#[test]
+fn names_are_those_that_others_see() {
+    let (shown, hidden) = ("usr/share/doc/readme", "usr/bin/sudo");
+    let file = |tar: Tar| tar.file(shown, "x").tree();
+    let as_shown = |tar: Tar| {
+        let tree = file(tar);
+        assert_eq!(tree.read(shown), "x");
+        assert!(!tree.at(hidden).exists());
+    };
+    let path: (&str, &[u8]) = ("path", hidden.as_bytes());
+    // A header is about the entry that follows, be that none of ours.
+    for other in [b'g', b'V'] {
+        as_shown(Tar::new().pax(&[path]).raw(other, b"other", b"", |_| {}));
+        as_shown(Tar::new().raw(b'L', b"L", hidden.as_bytes(), |_| {}).raw(other, b"other", b"", |_| {}));
+        let tar = Tar::new().raw(b'K', b"K", b"hidden", |_| {}).raw(other, b"other", b"", |_| {}).symlink("s", "shown");
+        assert_eq!(std::fs::read_link(tar.tree().at("s")).unwrap().to_str(), Some("shown"));
+    }
+    as_shown(Tar::new().raw(b'L', b"L", b"", |_| {}));
+    // The name of a sparse file counts where there is one.
+    as_shown(Tar::new().pax(&[("GNU.sparse.name", hidden.as_bytes())]));
+    as_shown(Tar::new().pax(&sparse(hidden)[3..]));
+    as_shown(Tar::new().pax(&[("GNU.sparse.size", b"1"), ("GNU.sparse.name", hidden.as_bytes())]));
+    let tree = Tar::new().pax(&sparse(hidden)).file(shown, "").tree();
+    assert!(tree.at(hidden).exists() && !tree.at(shown).exists());
+    // And it is a file.
+    for entry in [
+        |tar: Tar| tar.dir("d", 0o755),
+        |tar: Tar| tar.symlink("s", "x"),
+        |tar: Tar| tar.link("l", "f"),
+        |tar: Tar| tar.raw(b'6', b"p", b"", |_| {}),
+        |tar: Tar| tar.raw(0, b"d/", b"", |_| {}),
+    ] {
+        let records = sparse(hidden);
+        let with = |records| entry(Tar::new().file("f", "").pax(records));
+        assert!(!with(&records[3..]).tree().at(hidden).exists());
+        assert_eq!(with(&records).refused(), Corrupt);
     }
 }
 
@@ -245,6 +294,10 @@ fn nothing_is_read_without_bound() {
     assert_eq!(Tar::new().pax(&[("linkpath", &b"a/".repeat(2050))]).symlink("f", "x").refused(), Limit);
     let name = format!("SCHILY.xattr.user.{long}");
     assert_eq!(Tar::new().pax(&[(&name, b"x")]).file("f", "").refused(), Limit);
+    let half = vec![b'n'; 600 << 10];
+    let twice =
+        |flag| Tar::new().raw(b'x', b"pax", b"", |_| {}).raw(flag, b"L", &half, |_| {}).raw(flag, b"L", &half, |_| {});
+    assert_eq!((twice(b'L').file("f", "").refused(), twice(b'K').file("f", "").refused()), (Limit, Limit), "together");
     let mut many = Tar::new();
     let value = vec![b'x'; 1 << 20];
     for i in 0..70 {

@@ -80,8 +80,40 @@ fn pax_1_0() {
 
 #[test]
 fn a_pax_sparse_format_of_the_future() {
-    let future = Tar::new().pax(&[("GNU.sparse.major", b"2"), ("GNU.sparse.realsize", b"9")]).file("s", "abc");
-    assert_eq!(future.refused(), Code::Unsupported);
+    let versions: [&[(&str, &[u8])]; 5] = [
+        &[("GNU.sparse.major", b"2")],
+        &[("GNU.sparse.major", b"1"), ("GNU.sparse.minor", b"1")],
+        &[("GNU.sparse.major", b"01"), ("GNU.sparse.minor", b"0")],
+        &[("GNU.sparse.major", b"0")],
+        &[("GNU.sparse.minor", b"0")],
+    ];
+    for version in versions {
+        let future = Tar::new().pax(&[version, &[("GNU.sparse.realsize", b"9")]].concat()).file("s", "abc");
+        assert_eq!(future.refused(), Code::Unsupported, "{version:?}");
+    }
+}
+
+/// Where records speak of more than one map, one counts, and its count must be right.
+#[test]
+fn maps_in_records() {
+    let records = |more: &[(&'static str, &'static [u8])]| {
+        let size: [(&str, &[u8]); 1] = [("GNU.sparse.size", b"5")];
+        Tar::new().pax(&[&size, more].concat()).file("s", "abc")
+    };
+    let pair: [(&str, &[u8]); 2] = [("GNU.sparse.offset", b"1"), ("GNU.sparse.numbytes", b"3")];
+    let one: (&str, &[u8]) = ("GNU.sparse.numblocks", b"1");
+    assert_eq!(records(&[one, pair[0], pair[1]]).tree().read("s"), "\0abc\0");
+    assert_eq!(records(&[pair[0], pair[1], ("GNU.sparse.map", b"0,1,2,2"), one]).tree().read("s"), "\0abc\0");
+    assert_eq!(records(&[("GNU.sparse.map", b"2,3"), one, ("GNU.sparse.realsize", b"9")]).tree().read("s"), "\0\0abc");
+    assert_eq!(records(&[("GNU.sparse.map", b"2,3"), ("GNU.sparse.map", b"")]).tree().read("s"), "abc", "none");
+    let refused = |more: &[(&'static str, &'static [u8])]| records(more).refused();
+    assert_eq!(refused(&pair), Code::Corrupt, "no count");
+    assert_eq!(refused(&[("GNU.sparse.numblocks", b"2"), pair[0], pair[1]]), Code::Corrupt);
+    assert_eq!(refused(&[one, pair[1], pair[0]]), Code::Corrupt, "the length first");
+    assert_eq!(refused(&[one, pair[0]]), Code::Corrupt, "half a pair");
+    // Without a size of its own the file has that of its data.
+    let tar = Tar::new().pax(&[("GNU.sparse.map", b"0,3"), one]).file("s", "abc");
+    assert_eq!(tar.tree().read("s"), "abc");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! The two meet in `oci_spec::runtime::Spec` alone: what `spec` builds runs under any other runtime,
 //! and `run` takes anybody's `config.json`.
 
+mod reopen;
 pub mod run;
 pub mod spec;
 mod sys;

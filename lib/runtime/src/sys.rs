@@ -2,7 +2,7 @@
 
 use rustix::mount::MountAttrFlags;
 use std::{
-    ffi::{CStr, CString, c_char, c_int, c_long, c_ulong},
+    ffi::{CStr, CString, c_char, c_int, c_long, c_uint, c_ulong},
     io,
     os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
     ptr,
@@ -103,10 +103,19 @@ pub fn mount_setattr(
     .map(drop)
 }
 
-/// Marks every descriptor from 3 up close-on-exec: whatever was inherited or forgotten ends at execve(2).
-pub fn cloexec_from_3() -> io::Result<()> {
-    // SAFETY: only flags of descriptors change; none is closed under its owner.
-    cvt(unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) }).map(drop)
+/// Closes every descriptor from 3 up but those of `keep`: what was inherited or forgotten.
+pub fn close_all_but(keep: [BorrowedFd<'_>; 2]) -> io::Result<()> {
+    let mut keep = keep.map(|fd| fd.as_raw_fd() as c_uint);
+    keep.sort_unstable();
+    let [low, high] = keep;
+    for (first, last) in [(3, low - 1), (low + 1, high - 1), (high + 1, c_uint::MAX)] {
+        if first <= last {
+            // SAFETY: descriptors are closed under their owners: the next thing this process does is execve(2) or
+            // exit, and it opens nothing before that which an owner could close.
+            cvt(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) })?;
+        }
+    }
+    Ok(())
 }
 
 /// Loads a system call filter (seccomp(2)) for this thread and what it becomes.

@@ -1,7 +1,8 @@
 //! The default profile: docker's allowlist, by subject.
 //!
 //! What is not listed gets EPERM. What a capability opens is allowed with that capability, for the kernel
-//! checks it anyway; what no capability guards, or what has had holes, stays shut.
+//! checks it anyway; what no capability guards, or what has had holes, stays shut. One call that docker allows is
+//! not: `socketcall`.
 
 use crate::abi;
 use oci_spec::runtime::{
@@ -94,7 +95,7 @@ const ALWAYS: [(&str, &str); 20] = [
     (
         "sockets, but for their making",
         "socketpair bind connect listen accept accept4 getsockname getpeername getsockopt setsockopt shutdown
-         send sendto sendmsg sendmmsg recv recvfrom recvmsg recvmmsg recvmmsg_time64 socketcall",
+         send sendto sendmsg sendmmsg recv recvfrom recvmsg recvmmsg recvmmsg_time64",
     ),
     (
         "System V IPC",
@@ -148,6 +149,11 @@ const TRACING_SINCE: (u32, u32) = (4, 8);
 /// Address families below this one can all be had: AF_UNIX to AF_ROSE.
 const SOCKETS_BELOW: u64 = 12;
 
+/// i386's old way to sockets, with all arguments behind a pointer: through it every address family could be had. Linux 4.3
+/// brought calls of their own, which musl uses where it can; glibc does only if built for no older kernel, which Debian's
+/// is not, and Go never. What knows no other way has no sockets: that is the price, for nothing else here stops it.
+const OLD_SOCKETS: &str = "socketcall";
+
 /// The address families above that can be had.
 ///
 /// Not: AF_ALG (38), the kernel's cryptography, of little use and with a history of holes; AF_VSOCK (40), which
@@ -176,6 +182,7 @@ pub fn build(capabilities: &[&str], kernel: (u32, u32)) -> LinuxSeccomp {
     if kernel >= TRACING_SINCE {
         rules.push(allow([TRACING]));
     }
+    rules.push(no_such_call(OLD_SOCKETS));
     rules.push(allow_if("socket", first(Op::ScmpCmpLt, SOCKETS_BELOW)));
     rules.extend(SOCKETS.map(|family| allow_if("socket", first(Op::ScmpCmpEq, family))));
     rules.extend(PERSONALITIES.map(|value| allow_if("personality", first(Op::ScmpCmpEq, value))));
@@ -184,9 +191,7 @@ pub fn build(capabilities: &[&str], kernel: (u32, u32)) -> LinuxSeccomp {
         // Threads and processes, but no namespaces: a user namespace gives every capability over the rest.
         rules.push(allow_if("clone", first(Op::ScmpCmpMaskedEq, NAMESPACES).value_two(0u64)));
         // Its flags lie behind a pointer. ENOSYS sends C libraries back to clone.
-        let mut clone3 = allow(["clone3"]);
-        clone3.set_action(Action::ScmpActErrno).set_errno_ret(Some(libc::ENOSYS as u32));
-        rules.push(clone3);
+        rules.push(no_such_call("clone3"));
     }
     let mut profile = LinuxSeccomp::default();
     profile
@@ -201,6 +206,13 @@ fn allow<'a>(names: impl IntoIterator<Item = &'a str>) -> LinuxSyscall {
     let mut rule = LinuxSyscall::default();
     rule.set_action(Action::ScmpActAllow);
     rule.set_names(names.into_iter().flat_map(str::split_ascii_whitespace).map(str::to_owned).collect());
+    rule
+}
+
+/// A call that a C library goes round where a kernel does not have it.
+fn no_such_call(name: &str) -> LinuxSyscall {
+    let mut rule = allow([name]);
+    rule.set_action(Action::ScmpActErrno).set_errno_ret(Some(libc::ENOSYS as u32));
     rule
 }
 

@@ -1,6 +1,7 @@
 //! The control group of the process: found from `cgroupsPath`, entered before the process goes on.
 
 use ctr_core::{Cannot, Code, Error, Process, Result, json, trace};
+use oci_spec::runtime::Linux;
 use rustix::fs::{Mode, OFlags};
 use std::{
     fs,
@@ -26,6 +27,11 @@ pub struct Group {
     pub hierarchy: String,
     /// Where the group is.
     pub dir: PathBuf,
+}
+
+/// The group that the spec names; an empty path is none.
+pub fn named(linux: &Linux) -> Option<&Path> {
+    linux.cgroups_path().as_deref().filter(|path| !path.as_os_str().is_empty())
 }
 
 impl Groups {

@@ -1,14 +1,15 @@
 //! The "cgroup" mount: what the container sees below /sys/fs/cgroup.
 
 use super::{
-    cgroup::Groups,
     mounts::NewFs,
     options::MountOptions,
+    plan::Plan,
     root::{attach, clone_tree},
     target::{Kind, Root},
 };
 use crate::sys;
-use ctr_core::{Cannot, Result};
+use ctr_core::{Cannot, Code, Error, Result};
+use oci_spec::runtime::LinuxNamespaceType as Type;
 use rustix::{
     fs::{CWD, Mode, OFlags},
     mount::MountAttrFlags as Attr,
@@ -17,20 +18,29 @@ use std::{os::fd::AsFd, path::Path};
 
 /// Mounts the container's own groups at `dest`.
 ///
-/// Version 2 is one file system. Version 1 is a tmpfs with a directory a hierarchy, each the container's own group
-/// bound: eight times cheaper than mounting every hierarchy anew, which makes and tears down a superblock each,
-/// and the same to look at, for in a cgroup namespace a group is the root of what is seen.
-pub fn mount(root: &Root, dest: &Path, options: &MountOptions, groups: &Groups) -> Result<()> {
+/// Version 2 is one file system. In a cgroup namespace of the container's own it is mounted anew; a mount in the first one
+/// would take the file system's options (nsdelegate, memory_recursiveprot) for the whole machine, and off where it names
+/// none, so there the group is bound.
+///
+/// Version 1 is a tmpfs with a directory a hierarchy, each the container's own group bound: eight times cheaper than
+/// mounting every hierarchy anew, which makes and tears down a superblock each, and the same to look at, for in a cgroup
+/// namespace a group is the root of what is seen.
+pub fn mount(root: &Root, dest: &Path, options: &MountOptions, plan: &Plan<'_>) -> Result<()> {
     let what = || format!("mount cgroup on {}", dest.display());
+    let groups = &plan.groups;
     let on = root.make_plain(dest, Kind::Directory)?;
     if groups.unified {
-        let tree = match NewFs::open("cgroup2").and_then(|fs| fs.mount(options.top.set)) {
-            Ok(tree) => tree,
-            // Without a cgroup namespace of its own a user namespace may not mount it: bind the group.
-            Err(e) => match groups.list.first() {
-                Some(group) => bound(&group.dir, options.top.set)?,
-                None => return Err(e),
-            },
+        let mounted = || NewFs::open("cgroup2").and_then(|fs| fs.mount(options.top.set));
+        let tree = match (plan.namespaces.is_new(Type::Cgroup).then(mounted), groups.list.first()) {
+            (Some(Ok(tree)), _) => tree,
+            (_, Some(group)) => bound(&group.dir, options.top.set)?,
+            (Some(Err(e)), None) => return Err(e),
+            (None, None) => {
+                return Err(Error::new(
+                    Code::Unsupported,
+                    format!("cannot {}: no group of the caller is seen", what()),
+                ));
+            }
         };
         return attach(&tree, &on).cannot(what);
     }

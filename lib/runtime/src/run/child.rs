@@ -13,11 +13,8 @@ use super::{
 use crate::sys;
 use ctr_core::{Cannot, Code, Error, Result, json, trace};
 use oci_spec::runtime::LinuxNamespaceType as Type;
-use rustix::{
-    fs::{Mode, OFlags},
-    process::DumpableBehavior,
-};
-use std::os::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags};
+use std::os::fd::{AsFd, OwnedFd};
 
 /// What the steps inside the root leave for the last ones.
 #[derive(Default)]
@@ -40,7 +37,7 @@ pub fn start(plan: &Plan<'_>, channel: &Channel) -> ! {
 /// The steps as lines of `--dry-run`, none of them done: `trace::act` sees to that.
 pub fn describe(plan: &Plan<'_>) -> Result<()> {
     plan.namespaces.join()?;
-    enter(plan)?;
+    enter(plan, false)?;
     inside(plan)?;
     trace::act("exec", || plan.describe(), || Ok(()))
 }
@@ -54,15 +51,9 @@ fn build(plan: &Plan<'_>, channel: &Channel) -> Result<()> {
         channel.wait()?;
     }
     let maps = plan.linux.uid_mappings().as_deref();
-    if plan.namespaces.joins(Type::User) || (plan.namespaces.makes(Type::User) && maps_root(maps)) {
-        creds::become_root()?;
-        if !plan.namespaces.joins(Type::Pid) {
-            // The change of ids gave /proc/self to the host's root; there is nobody in here to hide from.
-            rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable).cannot(|| "show the process")?;
-        }
-    }
+    let become_root = plan.namespaces.joins(Type::User) || (plan.namespaces.makes(Type::User) && maps_root(maps));
     rustix::process::umask(Mode::empty());
-    enter(plan)?;
+    enter(plan, become_root)?;
     let made = inside(plan)?;
 
     if let Some(console) = &made.console {
@@ -75,6 +66,8 @@ fn build(plan: &Plan<'_>, channel: &Channel) -> Result<()> {
     }
     let terminal = made.console.as_ref().map(|c| &c.terminal);
     stdio::set_up(terminal, plan.options.streams.as_ref(), made.null.as_ref(), plan.process.user().uid())?;
+    drop(made);
+    sys::close_all_but([channel.as_fd(), plan.program.as_fd()]).cannot(|| "close descriptors")?;
     plan.creds.become_user()?;
     rustix::process::umask(Mode::from_raw_mode(plan.process.user().umask().unwrap_or(0o022) & 0o777));
     // Not before: a change of ids takes it back (prctl(2)). A parent that was killed before it took hold is
@@ -82,8 +75,7 @@ fn build(plan: &Plan<'_>, channel: &Channel) -> Result<()> {
     rustix::process::set_parent_process_death_signal(plan.options.at_parents_death)
         .cannot(|| "tie the process to the tool")?;
     channel.wait()?;
-    signals::reset()?;
-    sys::cloexec_from_3().cannot(|| "mark descriptors close-on-exec")
+    signals::reset()
 }
 
 /// The very last steps: what may still be done is the filter's to say.
@@ -98,10 +90,15 @@ fn become_command(plan: &Plan<'_>, channel: &Channel) -> Error {
 }
 
 /// The namespaces that are not the clone's to make, and what is set in each.
-fn enter(plan: &Plan<'_>) -> Result<()> {
+fn enter(plan: &Plan<'_>, become_root: bool) -> Result<()> {
     let late = plan.namespaces.late;
     if late != 0 {
         trace::act("unshare", || json!({"flags": late}), || sys::unshare(late).cannot(|| "make a namespace"))?;
+    }
+    // As long as this is the host's root: what it has in /proc is that one's, for it hides (proc_pid(5)).
+    write_proc(&own_files(plan))?;
+    if become_root {
+        creds::become_root()?;
     }
     if plan.options.net_up && plan.namespaces.makes(Type::Network) {
         trace::act("link", || json!({"up": "lo"}), || sys::loopback_up().cannot(|| "bring loopback up"))?;
@@ -114,28 +111,28 @@ fn enter(plan: &Plan<'_>) -> Result<()> {
         let set = || rustix::system::setdomainname(name.as_bytes()).cannot(|| format!("set domain name {name}"));
         trace::act("domainname", || json!({"name": name}), set)?;
     }
-    write_proc(plan)
+    let parameters = plan.linux.sysctl().iter().flatten();
+    write_proc(&parameters.map(|(key, value)| (sysctl_path(key), value.clone())).collect::<Vec<_>>())
 }
 
-fn write_proc(plan: &Plan<'_>) -> Result<()> {
-    let sysctl = plan.linux.sysctl().as_ref().filter(|s| !s.is_empty());
-    let clocks = plan.linux.time_offsets().as_ref().filter(|o| !o.is_empty());
-    let score = plan.process.oom_score_adj();
-    if sysctl.is_none() && clocks.is_none() && score.is_none() {
+/// What the process sets of its own in /proc: its clocks, its score.
+fn own_files(plan: &Plan<'_>) -> Vec<(String, String)> {
+    let clocks = plan.linux.time_offsets().as_ref().filter(|offsets| !offsets.is_empty()).map(clock_offsets);
+    let score = plan.process.oom_score_adj().map(|score| score.to_string());
+    let files = [("self/timens_offsets", clocks), ("self/oom_score_adj", score)];
+    files.into_iter().filter_map(|(path, value)| Some((path.to_owned(), value?))).collect()
+}
+
+fn write_proc(files: &[(String, String)]) -> Result<()> {
+    if files.is_empty() {
         return Ok(());
     }
     let proc = trace::act("mount", || json!({"type": "proc", "private": true}), || Proc::open().map(Some))?;
-    let write = |path: &str, value: &str| {
+    for (path, value) in files {
         let what = || json!({"file": path, "value": value});
-        trace::act("proc", what, || proc.as_ref().map_or(Ok(()), |proc| proc.write(path, value)))
-    };
-    if let Some(offsets) = clocks {
-        write("self/timens_offsets", &clock_offsets(offsets))?;
+        trace::act("proc", what, || proc.as_ref().map_or(Ok(()), |proc| proc.write(path, value)))?;
     }
-    for (key, value) in sysctl.into_iter().flatten() {
-        write(&sysctl_path(key), value)?;
-    }
-    score.map_or(Ok(()), |score| write("self/oom_score_adj", &score.to_string()))
+    Ok(())
 }
 
 /// All that needs the host's rights: the root, what is mounted in it, the limits.
@@ -169,7 +166,7 @@ fn build_root(plan: &Plan<'_>) -> Result<Made> {
         None => Root::new(root::open(rootfs)?), // --dry-run: looked at, not entered
     };
     for mount in plan.spec.mounts().iter().flatten() {
-        mounts::mount(&root, mount, &plan.groups)?;
+        mounts::mount(&root, mount, plan)?;
     }
     if !devices::are_given(plan.spec.mounts().as_deref().unwrap_or_default()) {
         devices::set_up(&root, linux.devices().as_deref().unwrap_or_default(), plan.namespaces.has(Type::User))?;
@@ -195,7 +192,8 @@ fn make(plan: &Plan<'_>, root: &Root) -> Result<Made> {
         let bind = plan.options.beside.is_none();
         made.console = console::open(root, plan.process.user().uid(), plan.size, bind)?;
     } else if plan.needs_null() && !trace::dry_run() {
-        made.null = Some(masks::dev_null(root, OFlags::RDWR)?);
+        let null = masks::dev_null(root)?;
+        made.null = Some(plan.proc.reopen(&null, OFlags::RDWR).cannot(|| "open /dev/null of the container")?);
     }
     let cwd = plan.process.cwd();
     made.cwd = trace::act("cwd", || json!({"path": cwd}), || root.make(cwd, Kind::Directory).map(Some))?;

@@ -3,11 +3,11 @@
 use super::{
     devices::open_dev,
     root::{attach, clone_tree},
-    target::{Root, is_char_device},
+    target::{Root, is_devpts},
 };
 use ctr_core::{Cannot, Code, Error, Result, json, trace};
 use rustix::{
-    fs::{FileType, Mode, OFlags, Uid},
+    fs::{FileType, Mode, OFlags, ResolveFlags, Uid},
     io::Errno,
     pty::OpenptFlags,
     termios::Winsize,
@@ -24,22 +24,22 @@ pub struct Console {
 
 /// Opens a terminal of the devpts mounted in the root and, with `bind`, binds it on /dev/console.
 ///
-/// Nothing here follows a path that the image could have set a trap in (CVE-2025-52565): the multiplexer is opened
-/// without links and checked to be the device 5:2, the other end comes from the kernel (`TIOCGPTPEER`), and the
-/// mount goes from descriptor to descriptor.
+/// Nothing here follows a path that the image could have set a trap in (CVE-2025-52565): the multiplexer is opened in a
+/// directory that is devpts's own, where nobody can make a node, the other end comes from the kernel (`TIOCGPTPEER`),
+/// and the mount goes from descriptor to descriptor.
 pub fn open(root: &Root, owner: u32, size: Option<Winsize>, bind: bool) -> Result<Option<Console>> {
     trace::act(
         "console",
         || json!({"owner": owner}),
         || {
             let what = || "open a terminal of the container's /dev/pts";
-            let master = root.open_plain(Path::new("/dev/pts/ptmx"), OFlags::RDWR | OFlags::NOCTTY).cannot(what)?;
-            if !is_char_device(&master, 5, 2).cannot(what)? {
-                return Err(Error::new(
-                    Code::Invalid,
-                    "/dev/pts/ptmx of the container is not the terminal multiplexer",
-                ));
+            let pts = root.open_plain(Path::new("/dev/pts"), OFlags::PATH | OFlags::DIRECTORY).cannot(what)?;
+            if !is_devpts(&pts).cannot(what)? {
+                return Err(Error::new(Code::Invalid, "/dev/pts of the container has no terminals: it is not devpts"));
             }
+            let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+            let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+            let master = rustix::fs::openat2(&pts, "ptmx", flags, Mode::empty(), resolve).cannot(what)?;
             rustix::pty::unlockpt(&master).cannot(what)?;
             let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
             let terminal = rustix::pty::ioctl_tiocgptpeer(&master, flags).cannot(what)?;

@@ -9,7 +9,7 @@ use super::{
     cgroup::Groups,
     devices,
     root::{attach, clone_tree},
-    target::Root,
+    target::{Root, is_devpts},
 };
 use crate::sys;
 use ctr_core::{Cannot, Result, json, trace};
@@ -23,18 +23,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// `f_type` of devpts (statfs(2)): no node but terminals can be in it.
-const DEVPTS: i64 = 0x1cd1;
-
 /// Whether it is needed: the spec does not allow every device, and no group of the container's enforces that.
 pub fn is_needed(linux: &Linux, groups: &Groups) -> bool {
     let rules = linux.resources().as_ref().and_then(|r| r.devices().as_deref()).unwrap_or_default();
-    !groups.named && !rules.iter().rfind(|rule| is_for_all(rule)).is_some_and(LinuxDeviceCgroup::allow)
+    !groups.named && !every_device_opens(rules)
+}
+
+/// Later rules win over earlier ones (runtime-spec, config-linux.md, "Allowed Device list"): one lets every device be
+/// opened, to read and to write, and none after it takes anything back.
+fn every_device_opens(rules: &[LinuxDeviceCgroup]) -> bool {
+    let last = rules.iter().rposition(|rule| rule.allow() && is_for_all(rule));
+    last.is_some_and(|last| rules[last..].iter().all(LinuxDeviceCgroup::allow))
 }
 
 fn is_for_all(rule: &LinuxDeviceCgroup) -> bool {
     let any = |number: Option<i64>| number.is_none_or(|n| n < 0);
-    matches!(rule.typ(), None | Some(LinuxDeviceType::A)) && any(rule.major()) && any(rule.minor())
+    let opens = rule.access().as_ref().is_some_and(|access| access.contains('r') && access.contains('w'));
+    opens && matches!(rule.typ(), None | Some(LinuxDeviceType::A)) && any(rule.major()) && any(rule.minor())
 }
 
 /// Makes every mount below `root` `nodev`, but for the standard devices, those of the spec, and the terminals.
@@ -72,7 +77,7 @@ fn is_device(node: impl AsFd) -> rustix::io::Result<bool> {
 
 fn free_terminals(root: &Root) -> Result<()> {
     let Ok(pts) = root.open_plain(Path::new("/dev/pts"), OFlags::PATH | OFlags::DIRECTORY) else { return Ok(()) };
-    if rustix::fs::fstatfs(&pts).cannot(|| "stat /dev/pts")?.f_type != DEVPTS {
+    if !is_devpts(&pts).cannot(|| "stat /dev/pts")? {
         return Ok(());
     }
     sys::mount_setattr(pts.as_fd(), false, Attr::empty(), Attr::MOUNT_ATTR_NODEV, 0)
@@ -90,13 +95,21 @@ mod tests {
     }
 
     #[test]
-    fn the_last_rule_for_all_devices_counts() {
+    fn rules_for_all_devices_count() {
         let (allow, deny) = (r#"{"allow": true, "access": "rwm"}"#, r#"{"allow": false, "type": "a"}"#);
         let null = r#"{"allow": true, "type": "c", "major": 1, "minor": 3}"#;
         assert!(needed("[]", false));
         assert!(needed(&format!("[{deny}, {null}]"), false));
         assert!(needed(&format!("[{allow}, {deny}]"), false));
         assert!(!needed(&format!("[{deny}, {allow}]"), false));
+        assert!(!needed(&format!("[{allow}, {null}]"), false));
+        // To make nodes, or to read them alone, is not all; nor is all but something.
+        for access in [r#", "access": "m""#, r#", "access": "rm""#, r#", "access": """#, ""] {
+            assert!(needed(&format!("[{deny}, {{\"allow\": true, \"type\": \"a\"{access}}}]"), false), "{access}");
+        }
+        let disks = r#"{"allow": false, "type": "b", "major": 8, "access": "rwm"}"#;
+        assert!(needed(&format!("[{allow}, {disks}]"), false));
+        assert!(!needed(&format!("[{disks}, {allow}]"), false));
         assert!(!needed(&format!("[{deny}]"), true), "the group enforces it");
     }
 }

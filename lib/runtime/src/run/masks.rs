@@ -72,9 +72,9 @@ fn find(root: &Root, path: &str) -> Result<Option<OwnedFd>> {
     }
 }
 
-/// The container's /dev/null, checked to be that device and not what an image put there (CVE-2025-31133).
-pub fn dev_null(root: &Root, flags: OFlags) -> Result<OwnedFd> {
-    let null = root.open_plain(Path::new("/dev/null"), flags).cannot(|| "open /dev/null of the container")?;
+/// The container's /dev/null (`O_PATH`), checked to be that device and not what an image put there (CVE-2025-31133).
+pub fn dev_null(root: &Root) -> Result<OwnedFd> {
+    let null = root.open_plain(Path::new("/dev/null"), OFlags::PATH).cannot(|| "open /dev/null of the container")?;
     if is_char_device(&null, 1, 3).cannot(|| "stat /dev/null of the container")? {
         return Ok(null);
     }
@@ -85,7 +85,7 @@ pub fn dev_null(root: &Root, flags: OFlags) -> Result<OwnedFd> {
 fn cover_of_null(root: &Root, null: &mut Option<OwnedFd>) -> Result<OwnedFd> {
     let null = match null {
         Some(null) => null,
-        None => null.insert(dev_null(root, OFlags::PATH)?),
+        None => null.insert(dev_null(root)?),
     };
     let cover = clone_tree(null, false).cannot(|| "bind /dev/null")?;
     let attributes = Attr::MOUNT_ATTR_RDONLY | Attr::MOUNT_ATTR_NOSUID | Attr::MOUNT_ATTR_NOEXEC;

@@ -1,9 +1,9 @@
 //! One mount of the spec: made detached, finished, then attached by descriptor at a place inside the root.
 
 use super::{
-    cgroup::Groups,
     cgroupfs,
     options::{Change, MountOptions},
+    plan::Plan,
     root::{attach, clone_tree},
     target::{self, Kind, Root},
 };
@@ -34,7 +34,7 @@ const PROC_FILES: &[&str] = &[
 ];
 
 /// Makes one mount of the spec.
-pub fn mount(root: &Root, mount: &Mount, groups: &Groups) -> Result<()> {
+pub fn mount(root: &Root, mount: &Mount, plan: &Plan<'_>) -> Result<()> {
     let what = || json!({"type": mount.typ(), "source": mount.source(), "target": mount.destination(), "options": mount.options()});
     trace::act("mount", what, || {
         let options = MountOptions::parse(mount.options().iter().flatten().map(String::as_str))?;
@@ -47,7 +47,7 @@ pub fn mount(root: &Root, mount: &Mount, groups: &Groups) -> Result<()> {
         }
         match kind {
             "" => Err(Error::new(Code::Invalid, format!("mount on {} has no type", mount.destination().display()))),
-            "cgroup" | "cgroup2" => cgroupfs::mount(root, mount.destination(), &options, groups),
+            "cgroup" | "cgroup2" => cgroupfs::mount(root, mount.destination(), &options, plan),
             _ => file_system(root, mount, kind, &options),
         }
     })

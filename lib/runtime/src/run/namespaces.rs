@@ -92,7 +92,12 @@ impl Namespaces {
 
     /// Whether the container has a namespace of its own or joins one: it is not the caller's.
     pub fn has(&self, kind: Type) -> bool {
-        (self.new | self.late) & kind as u64 != 0 || self.joins(kind)
+        self.is_new(kind) || self.joins(kind)
+    }
+
+    /// Whether the container has a namespace of its own, whoever makes it.
+    pub fn is_new(&self, kind: Type) -> bool {
+        (self.new | self.late) & kind as u64 != 0
     }
 
     /// Whether the clone makes this one.

@@ -75,6 +75,7 @@ fn begin(plan: &Plan<'_>, signals: &Signals, on_start: &mut dyn FnMut(i32) -> Re
     if plan.outlives_namespace() {
         container::adopt_orphans().cannot(|| "adopt orphans")?;
     }
+    hide()?;
     let ends = Channel::pair()?;
     let what = || json!({"namespaces": plan.namespaces.names(), "joinedBefore": plan.namespaces.join_before_clone()});
     let Some((mut running, channel)) = trace::act("clone", what, || clone(plan, ends).map(Some))? else {
@@ -106,6 +107,13 @@ fn begin(plan: &Plan<'_>, signals: &Signals, on_start: &mut dyn FnMut(i32) -> Re
             Message::Pid(_) => {}
         }
     }
+}
+
+/// Hides this process, and with it the one that it clones, up to execve(2): both hold descriptors, memory and environment of
+/// the host, and a container with the host's process ids sees them, as does one whose pid namespace is joined. Such a
+/// one must not look into the new process once that has no more capabilities than it has itself (CVE-2016-9962).
+fn hide() -> Result<()> {
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).cannot(|| "hide the process")
 }
 
 /// The new process is gone already: what it said is the reason, not that we cannot reach it.
@@ -190,10 +198,7 @@ fn clone_between(
 }
 
 fn between(plan: &Plan<'_>, theirs: &Channel, group: Option<BorrowedFd<'_>>) -> ! {
-    // Who is there already must not look into the new process while it holds the host's descriptors
-    // (CVE-2016-9962); the clone inherits this.
-    let hidden = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).cannot(|| "hide the process");
-    let cloned = hidden.and_then(|()| plan.namespaces.join()).and_then(|()| {
+    let cloned = plan.namespaces.join().and_then(|()| {
         sys::clone(plan.namespaces.new | libc::CLONE_PARENT as u64, group).cannot(|| "start the new process")
     });
     match cloned {

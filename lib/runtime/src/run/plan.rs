@@ -1,9 +1,16 @@
 //! Everything worked out before the clone: after it, in a half-built container, is a bad time to find a mistake.
 
 use super::{
-    Options, Streams, cgroup::Groups, creds::Creds, exec::Command, init, namespaces::Namespaces,
-    procfs::sysctl_allowed, supported, tty,
+    Options, Streams,
+    cgroup::{self, Groups},
+    creds::Creds,
+    exec::Command,
+    init,
+    namespaces::Namespaces,
+    procfs::sysctl_allowed,
+    supported, tty,
 };
+use crate::reopen::HostProc;
 use ctr_core::{Cannot, Code, Error, Result, Value, json};
 use oci_spec::runtime::{Linux, LinuxNamespaceType as Type, Process, Spec};
 use rustix::{
@@ -35,6 +42,8 @@ pub struct Plan<'a> {
     pub command: Command,
     /// Our own program, by which the command is executed.
     pub program: OwnedFd,
+    /// The host's procfs, by which files of the container are opened.
+    pub proc: HostProc,
     /// The user's terminal.
     pub user_tty: Option<OwnedFd>,
     /// The size that the container's terminal begins with.
@@ -80,10 +89,11 @@ impl<'a> Plan<'a> {
             linux,
             options,
             groups: match options.beside {
-                None => Groups::find(linux.cgroups_path().as_deref())?,
+                None => Groups::find(cgroup::named(linux))?,
                 Some(process) => Groups::beside(process)?,
             },
             program: init::program()?,
+            proc: HostProc::open()?,
             size: user_tty.as_ref().and_then(tty::size).or(asked.filter(|s| s.ws_row > 0 && s.ws_col > 0)),
             namespaces,
             creds,

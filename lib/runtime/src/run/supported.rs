@@ -1,7 +1,8 @@
 //! What a spec may ask for that this engine does not do: refused by name, never passed over in silence.
 
+use super::cgroup;
 use ctr_core::{Code, Error, Result};
-use oci_spec::runtime::Spec;
+use oci_spec::runtime::{Linux, Spec};
 
 /// Checks that everything `spec` asks for is done here.
 ///
@@ -42,6 +43,7 @@ pub fn check(spec: &Spec) -> Result<()> {
         if linux.seccomp().as_ref().is_some_and(|s| s.listener_path().is_some()) {
             return refuse("linux.seccomp.listenerPath");
         }
+        limits(linux)?;
     }
     if let Some(process) = spec.process() {
         let some = |s: &Option<String>| s.as_ref().is_some_and(|s| !s.is_empty());
@@ -62,4 +64,32 @@ pub fn check(spec: &Spec) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A limit is a control group's, and whoever made the group that `cgroupsPath` names has set it: without one nobody has.
+/// (`devices` is kept by mounts then, see `guard`.)
+fn limits(linux: &Linux) -> Result<()> {
+    let Some(resources) = linux.resources().as_ref().filter(|_| cgroup::named(linux).is_none()) else { return Ok(()) };
+    let set = [
+        ("memory", says(resources.memory())),
+        ("cpu", says(resources.cpu())),
+        ("pids", says(resources.pids())),
+        ("blockIO", says(resources.block_io())),
+        ("hugepageLimits", says(resources.hugepage_limits())),
+        ("network", says(resources.network())),
+        ("rdma", says(resources.rdma())),
+        ("unified", says(resources.unified())),
+    ];
+    match set.iter().find(|(_, set)| *set) {
+        None => Ok(()),
+        Some((name, _)) => {
+            Err(Error::new(Code::Unsupported, format!("spec: linux.resources.{name} is not supported without a group"))
+                .hint("make a control group with these limits, and name it in linux.cgroupsPath"))
+        }
+    }
+}
+
+/// Whether there is something in a section.
+fn says<T: Default + PartialEq>(section: &Option<T>) -> bool {
+    section.as_ref().is_some_and(|section| *section != T::default())
 }

@@ -186,3 +186,10 @@ pub fn is_char_device(fd: &OwnedFd, major: u32, minor: u32) -> rustix::io::Resul
     Ok(FileType::from_raw_mode(stat.st_mode as RawMode) == FileType::CharacterDevice
         && stat.st_rdev == rustix::fs::makedev(major, minor))
 }
+
+/// Whether a directory is of devpts: nobody can make a node there, so all that is in it are terminals.
+pub fn is_devpts(dir: &OwnedFd) -> rustix::io::Result<bool> {
+    /// `f_type` of statfs(2), `DEVPTS_SUPER_MAGIC` of `<linux/magic.h>`.
+    const DEVPTS: i64 = 0x1cd1;
+    rustix::fs::fstatfs(dir).map(|fs| fs.f_type == DEVPTS)
+}

@@ -1,9 +1,10 @@
 //! Who the process is: names and numbers, looked up in the image's own /etc/passwd and /etc/group.
 //!
-//! Both files are the image's, so hostile: opened beneath the root, regular files only, of bounded size.
+//! Both files are the image's, so hostile: found beneath the root, regular files before they are opened, of bounded size.
 //! A word of digits is a number and nothing else, whatever the image calls its users: an entry named
 //! `1000` with uid 0 must not make `-u 1000` root.
 
+use crate::reopen::HostProc;
 use ctr_core::{Cannot, Code, Error, Result};
 use rustix::{
     fd::{AsFd, OwnedFd},
@@ -39,7 +40,9 @@ impl Accounts {
     pub fn read(rootfs: &Path) -> Result<Self> {
         let root = rustix::fs::open(rootfs, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
             .cannot(|| format!("open the root file system {}", rootfs.display()))?;
-        Ok(Self { passwd: read_in_root(&root, "etc/passwd")?, group: read_in_root(&root, "etc/group")? })
+        let proc = HostProc::open()?;
+        let read = |path| read_in_root(&root, path, &proc);
+        Ok(Self { passwd: read("etc/passwd")?, group: read("etc/group")? })
     }
 
     /// The user that `word` (`[USER][:[GROUP]]`) means; the empty word is root.
@@ -133,20 +136,20 @@ fn number(word: &str) -> Result<Option<u32>> {
     }
 }
 
-fn read_in_root(root: &OwnedFd, path: &str) -> Result<String> {
+fn read_in_root(root: &OwnedFd, path: &str, proc: &HostProc) -> Result<String> {
     let what = || format!("read /{path} of the image");
-    // NONBLOCK: a fifo in its place must not make us wait.
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    let fd = match rustix::fs::openat2(root.as_fd(), path, flags, Mode::empty(), resolve) {
+    let held = match rustix::fs::openat2(root.as_fd(), path, flags, Mode::empty(), resolve) {
         Ok(fd) => fd,
         Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(String::new()),
         Err(e) => return Err(e).cannot(what),
     };
-    let stat = rustix::fs::fstat(&fd).cannot(what)?;
+    let stat = rustix::fs::fstat(&held).cannot(what)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(Error::new(Code::Invalid, format!("cannot {}: it is not a regular file", what())));
     }
+    let fd = proc.reopen(&held, OFlags::RDONLY).cannot(what)?;
     let mut bytes = Vec::with_capacity(usize::try_from(stat.st_size).unwrap_or(0).min(MAX as usize) + 1);
     File::from(fd).take(MAX + 1).read_to_end(&mut bytes).cannot(what)?;
     if bytes.len() as u64 > MAX {

@@ -86,6 +86,12 @@ fn what_docker_gives_and_keeps() {
     ] {
         assert_eq!(of_name(&profile, name, first), wanted, "{name} {first:#x}");
     }
+    let i386 = |number, first| {
+        bpf::run(compile(&profile).unwrap().filter(), &Call { arch: ABIS[2].1, number, args: [first, 0, 0, 0, 0, 0] })
+    };
+    // The socket call, and the call that carries it and bind(2).
+    assert_eq!([i386(359, 2), i386(359, 38)], [ALLOW, EPERM]);
+    assert_eq!([i386(102, 1), i386(102, 2)], [ENOSYS, ENOSYS], "socketcall would make a socket of any family");
     assert_eq!(of_name(&build(&DOCKER, (4, 7)), "ptrace", 0), EPERM);
     let admin = build(&["CAP_SYS_ADMIN"], KERNEL);
     for (name, first) in [("mount", 0), ("clone3", 0), ("clone", 0x1000_0011), ("bpf", 0)] {
