@@ -19,7 +19,7 @@ pub fn hold(id: &str) -> Result<Option<Lock>> {
     let busy = |why: String| Err(Error::new(Code::Busy, format!("container {} {why}", ident::short(id))));
     if let Some(state) = live_state(checked_id(id)?)? {
         return match state.pid {
-            Some(pid) => busy(format!("runs as process {pid}")),
+            Some(pid) => busy(format!("runs already, as process {pid}")),
             None => busy("is about to be started again".to_owned()),
         };
     }
