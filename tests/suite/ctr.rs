@@ -244,7 +244,8 @@ fn formats_are_checked() {
 
 /// The lines of a help text that are flags, as (`--long`, whether it has a value).
 fn flags(help: &str) -> Vec<(String, bool)> {
-    let lines = help.lines().filter(|line| line.trim_start().starts_with('-'));
+    // The rest of a wrapped `[aliases: --name]` is no flag.
+    let lines = help.lines().filter(|line| line.trim_start().starts_with('-') && !line.trim_end().ends_with("--time]"));
     lines
         .filter_map(|line| {
             let at = line.find("--")?;
