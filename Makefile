@@ -9,6 +9,7 @@ CARGO ?= cargo
 bindir = $(DESTDIR)$(PREFIX)/bin
 mandir = $(DESTDIR)$(PREFIX)/share/man
 sharedir = $(DESTDIR)$(PREFIX)/share
+unitdir = $(DESTDIR)$(PREFIX)/lib/systemd/system
 
 host = $(shell rustc -vV | sed -n 's/^host: //p')
 built = $(abspath $(or $(CARGO_TARGET_DIR),target))/$(host)/release
@@ -63,6 +64,8 @@ install: build ## Install under $(DESTDIR)$(PREFIX): tools, wrapper, man pages, 
 	for page in man/*.[157]; do install -m 644 "$$page" '$(mandir)'/man"$${page##*.}"; done
 	[ '$(CTR)' = ctr ] || mv '$(mandir)/man1/ctr.1' '$(mandir)/man1/$(CTR).1'
 	install -m 644 LICENSE man/ctr-document.schema.json '$(sharedir)/doc/ctr'
+	install -d '$(unitdir)'
+	sed 's|@bindir@|$(PREFIX)/bin|' tools/ctr-start/share/ctr.service >'$(unitdir)/$(CTR).service'
 	'$(built)/ctr-completions' '$(sharedir)' '$(CTR)'
 
 uninstall: ## Take away what install put there
@@ -71,7 +74,7 @@ uninstall: ## Take away what install put there
 	rm -f '$(mandir)/man1/$(CTR).1'
 	for tool in $(tools) '$(CTR)'; do rm -f '$(sharedir)'/bash-completion/completions/"$$tool" \
 		'$(sharedir)'/zsh/site-functions/_"$$tool" '$(sharedir)'/fish/vendor_completions.d/"$$tool".fish; done
-	rm -rf '$(sharedir)/doc/ctr'
+	rm -rf '$(sharedir)/doc/ctr' '$(unitdir)/$(CTR).service'
 
 clean: ## Remove what was built, test images too
 	$(CARGO) clean

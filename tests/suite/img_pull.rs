@@ -15,10 +15,12 @@ pub fn tests() -> Vec<Test> {
             fetches_from_a_plain_registry, fetches_nothing_twice, follows_a_tag_that_moved, chooses_by_platform,
             fetches_docker_schema_2,
             fetches_300_layers, streams_interim_documents;
-        ["root", "docker-registry", "skopeo", "umoci", "openssl", "htpasswd"]: speaks_tls, reads_certs_d;
+        ["root", "docker-registry", "skopeo", "umoci", "openssl", "htpasswd"]: speaks_tls, reads_certs_d,
+            follows_a_front_to_tls;
         ["root", "docker-registry", "skopeo", "umoci", "ip"]: podman_and_skopeo_agree;
         ["root"]:
-            takes_the_reference_from_the_document, asks_only_when_told, checks_every_byte, undo_leaves_the_store,
+            takes_the_reference_from_the_document, asks_only_when_told, finds_ids_in_the_store, checks_every_byte,
+            undo_leaves_the_store,
             shows_progress, ends_when_its_reader_does, does_nothing_on_a_dry_run, says_what_is_wrong_with_the_store;
         []: refuses_bad_input);
     all.extend(faults::tests());
@@ -184,6 +186,54 @@ fn speaks_tls() {
     host.tool("img-pull", &["--plain-http", &reference]).fails(1).code("network").stderr_has("400");
 }
 
+/// A registry with TLS on loopback, before it a front that sends who comes without TLS to https on the same port.
+fn follows_a_front_to_tls() {
+    let host = Host::new();
+    let registry = registry::tls();
+    let image = registry.push("busybox").rsplit('/').next().unwrap().to_owned();
+    let (listener, net) = (host.net().listen(), host.net().clone());
+    let address = listener.local_addr().unwrap().to_string();
+    let front = address.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let (net, front) = (net.clone(), front.clone());
+            std::thread::spawn(move || tls_or_redirect(stream, &net, &front));
+        }
+    });
+    let (user, password) = registry::CREDENTIALS;
+    let auth = host.sh(&format!("printf %s {user}:{password} | base64")).ok().text();
+    let config = json!({"auths": {&address: {"auth": auth.trim()}}}).to_string();
+    fs::write(host.dir().join("config.json"), config).unwrap();
+    let pull = host.cmd("img-pull", &[format!("{address}/{image}")]).env("DOCKER_CONFIG", host.dir());
+    let doc = pull.env("SSL_CERT_FILE", registry.ca()).run().ok().json();
+    assert_pulled(&host, &doc);
+}
+
+/// Passes a connection on to the registry with TLS if it begins with a handshake, else answers with a redirect.
+fn tls_or_redirect(client: std::net::TcpStream, net: &Net, front: &str) {
+    use std::io::{Read, Write, copy};
+    let mut first = [0];
+    if client.peek(&mut first).is_ok_and(|n| n == 1) && first[0] == 0x16 {
+        let server = net.enter(|| std::net::TcpStream::connect("127.0.0.1:5001").unwrap());
+        let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+        std::thread::spawn(move || {
+            let _ = copy(&mut from, &mut to);
+            let _ = to.shutdown(std::net::Shutdown::Write);
+        });
+        let _ = copy(&mut &server, &mut &client);
+        let _ = client.shutdown(std::net::Shutdown::Both);
+        return;
+    }
+    let mut request = [0; 4096];
+    let n = (&client).read(&mut request).unwrap_or(0);
+    let text = String::from_utf8_lossy(&request[..n]).into_owned();
+    let path = text.split(' ').nth(1).unwrap_or("/").to_owned();
+    let _ = write!(
+        &client,
+        "HTTP/1.1 308 Elsewhere\r\nLocation: https://{front}{path}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    );
+}
+
 fn reads_certs_d() {
     let host = Host::new();
     let registry = registry::tls();
@@ -241,6 +291,28 @@ fn asks_only_when_told() {
     host.tool("img-pull", &["--pull", "never", &reference]).fails(1).code("not-found");
     assert_pulled(&host, &host.tool("img-pull", &["--pull", "missing", &reference]).ok().json());
     host.tool("img-pull", &["--pull", "sometimes", &reference]).exits(2).code("usage");
+}
+
+/// No registry knows an id, and none is asked; nor for an image without a reference, whose id stands for it.
+fn finds_ids_in_the_store() {
+    let host = Host::with_own_net();
+    host.sh("mkdir d; echo x >d/f; tar c -C d . | img-import - >doc").ok();
+    let doc: Value = serde_json::from_str(&fs::read_to_string(host.dir().join("doc")).unwrap()).unwrap();
+    let id = doc["image"]["id"].as_str().unwrap();
+    assert_eq!(host.sh("img-pull <doc").ok().json()["image"], doc["image"]);
+    for when in ["always", "missing", "never"] {
+        for word in [id, &id[..20], &id[7..]] {
+            let out = host.tool("img-pull", &["--pull", when, word]).ok().json();
+            assert_eq!(out["image"], doc["image"], "{when} {word}");
+        }
+        let unknown = format!("sha256:{}", "0".repeat(64));
+        host.tool("img-pull", &["--pull", when, &unknown]).fails(1).code("not-found").stderr_has(&unknown);
+    }
+    // A short one could be a name: a registry is asked only where the store has no such image.
+    for when in ["missing", "never"] {
+        assert_eq!(host.tool("img-pull", &["--pull", when, &id[7..19]]).ok().json()["image"], doc["image"]);
+    }
+    host.tool("img-pull", &[&id[7..19]]).fails(1).code("network");
 }
 
 fn checks_every_byte() {

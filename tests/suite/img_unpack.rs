@@ -25,6 +25,7 @@ pub fn tests() -> Vec<Test> {
             refuses_layers_that_lie, refuses_cut_and_damaged_blobs, refuses_what_is_no_layer, refuses_escapes,
             one_tree_for_equal_layers, two_at_once_make_one_tree, a_killed_one_leaves_nothing_that_stays,
             gives_up_when_its_input_is_bad, says_when_space_is_gone, says_when_it_may_not,
+            a_removal_meanwhile_is_made_good,
             memory_does_not_grow_with_the_layer, keeps_the_callers_rules_out;
         ["root", "zstd"]: one_layer_for_looking_at;
         []: refuses_bad_input)
@@ -410,6 +411,26 @@ fn gives_up_when_its_input_is_bad() {
         assert_eq!(host.sh(&format!("{text} | img-unpack")).exits(1).error_code(), code, "{end}");
         assert_no_tree(&host);
     }
+}
+
+/// While a pull streams no image of the store has its layers: with another image that has one its tree goes.
+fn a_removal_meanwhile_is_made_good() {
+    let host = Host::new();
+    let tar = tar(&host, "t", "echo x >f");
+    let doc = image(&host, &[(gzip(&host, &tar), tar)]);
+    host.sh("img-import t.tar twin").ok();
+    let mut partial = doc.clone();
+    partial["partial"] = json!(true);
+    fs::write(host.dir().join("partial"), format!("{partial}\n")).unwrap();
+    fs::write(host.dir().join("final"), format!("{doc}\n")).unwrap();
+    let tree = format!("$CTR_ROOT/layers/sha256/{}", &doc["image"]["layers"][0]["diffId"].as_str().unwrap()[7..]);
+    let text = format!(
+        "{{ cat partial; i=0; while [ ! -d {tree} ]; do sleep 0.02; i=$((i+1)); [ $i -lt 500 ] || exit 1; done; \
+            img-rm twin >removed; [ ! -d {tree} ] || exit 1; cat final; }} | img-unpack"
+    );
+    let out = host.sh(&text).ok().json();
+    host.pipe_to(&out, "img-unpack", &["--check"]).ok();
+    assert!(fs::read_to_string(host.dir().join("removed")).unwrap().contains("Deleted"));
 }
 
 fn says_when_space_is_gone() {

@@ -10,9 +10,13 @@ mod ctr_cp;
 mod ctr_diff;
 mod ctr_events;
 mod ctr_export;
+mod ctr_inspect;
 mod ctr_kill;
 mod ctr_logs;
+mod ctr_ls;
 mod ctr_pause;
+mod ctr_prune;
+mod ctr_rename;
 mod ctr_stop;
 mod ctr_top;
 mod ctr_wait;
@@ -28,6 +32,7 @@ mod ns_enter;
 mod ns_spawn;
 mod overlay_mount;
 mod pipe;
+mod records;
 mod run;
 mod runtime;
 mod runtime_escapes;
@@ -44,17 +49,21 @@ fn all() -> Vec<Test> {
     let modules: &[fn() -> Vec<Test>] = &[
         ctr::tests,
         ctr_attach::tests,
-        detached::tests,
-        ctr_kill::tests,
-        ctr_pause::tests,
-        ctr_stop::tests,
-        ctr_wait::tests,
         ctr_cp::tests,
         ctr_diff::tests,
-        ctr_export::tests,
         ctr_events::tests,
+        ctr_export::tests,
+        ctr_inspect::tests,
+        ctr_kill::tests,
         ctr_logs::tests,
+        ctr_ls::tests,
+        ctr_pause::tests,
+        ctr_prune::tests,
+        ctr_rename::tests,
+        ctr_stop::tests,
         ctr_top::tests,
+        ctr_wait::tests,
+        detached::tests,
         harness::tests,
         images::tests,
         img_pull::tests,

@@ -1,10 +1,12 @@
 //! The store's tools: img-load, img-import, img-ls, img-tag, img-rm, img-inspect, on archives of other tools.
 
+mod load;
+
 use ctr_tests::*;
 use std::fs;
 
 pub fn tests() -> Vec<Test> {
-    tests!("store",
+    let mut all = tests!("store",
         ["root", "skopeo", "umoci"]:
             loads_every_form_of_archive,
             loads_from_stdin,
@@ -14,6 +16,8 @@ pub fn tests() -> Vec<Test> {
             tags_and_removes,
             an_image_in_use_stays,
             shared_layers_stay;
+        ["root", "overlay", "umoci", "skopeo", "busybox"]:
+            runs_by_id;
         ["root"]:
             imports_a_tar,
             imports_change_the_config,
@@ -21,8 +25,13 @@ pub fn tests() -> Vec<Test> {
             lists_and_filters,
             a_reference_that_moves_leaves_its_image_dangling,
             bad_references,
+            an_id_is_no_reference,
+            checks_every_byte,
+            gc_waits_for_what_is_new,
             races_of_tag_and_remove
-    )
+    );
+    all.extend(load::tests());
+    all
 }
 
 const TINY: &str = "mkdir -p d/bin && cp /bin/busybox d/bin/ && tar c -C d .";
@@ -208,6 +217,62 @@ fn bad_references() {
         host.sh(&format!("{TINY} | img-import - {bad}")).fails(1).code("invalid");
         host.tool("img-tag", &["x", bad]).fails(1);
     }
+}
+
+/// What would look like an id cannot be given to an image, so an id always means its image.
+fn an_id_is_no_reference() {
+    let host = Host::new();
+    let id = |from: &str| host.sh(&format!("{TINY} | img-import {from}")).ok().json()["image"]["id"].clone();
+    let (one, _) = (id("-m one - one"), id("-m two - two"));
+    let one = one.as_str().unwrap();
+    for name in [one, &one[..15], &format!("docker.io/library/{one}"), &format!("two@{one}")] {
+        host.tool("img-tag", &["two", name]).fails(1).stderr_has(name);
+        host.sh(&format!("{TINY} | img-import - {name}")).fails(1).code("invalid");
+    }
+    for word in [one, &one[..15], &one[7..], &one[7..19]] {
+        assert_eq!(host.tool("img-inspect", &[word]).ok().json()[0]["RepoTags"], json!(["one:latest"]), "{word}");
+    }
+}
+
+fn runs_by_id() {
+    let host = Host::with_own_net();
+    host.load("busybox");
+    let id = ids(&host).remove(0);
+    for word in [&id, &id[..20], &id[7..19]] {
+        host.sh(&format!("ctr run --rm {word} echo by id")).ok().stdout_is("by id\n");
+    }
+}
+
+fn checks_every_byte() {
+    let host = Host::new();
+    let doc = host.sh(&format!("{TINY} | img-import - tiny")).ok().json();
+    for tool in ["img-import", "img-load", "img-pull"] {
+        host.pipe_to(&doc, tool, &["--check"]).ok();
+    }
+    let blob = doc["image"]["layers"][0]["digest"].as_str().unwrap();
+    let path = host.root().join("images/blobs/sha256").join(&blob[7..]);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[1000] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    for tool in ["img-import", "img-load", "img-pull"] {
+        host.pipe_to(&doc, tool, &["--check"]).fails(1).code("corrupt").stderr_has(blob);
+    }
+}
+
+/// A blob that no image names and a tree that no image has may belong to a pull that is under way.
+fn gc_waits_for_what_is_new() {
+    let host = Host::new();
+    let doc = host.sh(&format!("{TINY} | img-import - tiny | img-unpack")).ok().json();
+    // As a pull has it before its end.
+    fs::remove_file(host.root().join("images/index.json")).unwrap();
+    host.tool("img-rm", &["--gc"]).ok().stdout_is("");
+    host.pipe_to(&doc, "img-unpack", &["--check"]).ok();
+    host.pipe_to(&doc, "img-import", &["--check"]).ok();
+    let blob = host.root().join("images/blobs/sha256").join(&doc["image"]["id"].as_str().unwrap()[7..]);
+    let old = std::time::SystemTime::now() - std::time::Duration::from_hours(25);
+    fs::File::options().write(true).open(&blob).unwrap().set_modified(old).unwrap();
+    let removed = host.tool("img-rm", &["--gc"]).ok().json();
+    assert_eq!((&removed["removed"], &removed["path"]), (&json!("leftover"), &json!(blob)));
 }
 
 /// Eight processes tag and remove; what is left must be whole.

@@ -1,6 +1,6 @@
 //! What happened to containers, as JSON lines that `ctr-events` reads: a file in the run directory, lost by a reboot.
 
-use crate::{Cannot, Result, files, paths};
+use crate::{Cannot, Lock, Result, files, paths};
 use serde_json::{Value, json};
 use std::{
     fs::{self, OpenOptions},
@@ -32,8 +32,13 @@ pub fn emit(action: &str, id: &str, name: &str, attributes: &Value) {
 fn append(line: &str) -> Result<()> {
     let [path, old] = files();
     files::make_dir(paths::run())?;
-    if fs::metadata(&path).is_ok_and(|m| m.len() > MAX_SIZE) {
-        let _ = fs::rename(&path, &old);
+    let full = || fs::metadata(&path).is_ok_and(|m| m.len() > MAX_SIZE);
+    if full() {
+        // Two who both saw it full must not both rename it.
+        let _lock = Lock::exclusive(&paths::run().join("events.lock"))?;
+        if full() {
+            let _ = fs::rename(&path, &old);
+        }
     }
     let what = || format!("write {}", path.display());
     let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path).cannot(what)?;

@@ -77,12 +77,43 @@ fn print(mode: Mode, op: &str, what: Value, start: Option<Instant>, error: Optio
     warn_raw(&format!("{}\n", Value::Object(line)));
 }
 
-/// Prints `tool: message` on stderr; for what the user should know but which stops nothing.
+/// Longest message that is printed, in characters.
+const MAX_MESSAGE: usize = 2000;
+
+/// Prints `tool: message` on stderr, in one line; for what the user should know but which stops nothing.
 pub fn warn(message: &str) {
-    warn_raw(&format!("{}: {message}\n", tool()));
+    warn_raw(&format!("{}: {}\n", tool(), clean(message, MAX_MESSAGE)));
+}
+
+/// At most `max` characters of `text`, made safe to print, for parts of it may be a stranger's: control and
+/// bidirectional formatting characters, which steer a terminal or begin a new line, become spaces.
+pub fn clean(text: &str, max: usize) -> String {
+    let safe = |c: char| {
+        let steers = c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+        if steers { ' ' } else { c }
+    };
+    let mut chars = text.trim().chars().map(safe);
+    let mut out: String = chars.by_ref().take(max).collect();
+    if chars.next().is_some() {
+        out.push('…');
+    }
+    out
 }
 
 fn warn_raw(line: &str) {
     use std::io::Write;
     let _ = std::io::stderr().write_all(line.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_reaches_the_terminal_that_steers_it() {
+        assert_eq!(clean("a\u{1b}[2Jb\r\nc\u{202e}d\u{9b}1m", 100), "a [2Jb  c d 1m");
+        assert_eq!(clean("abcdef", 3), "abc…");
+        assert_eq!(clean(" abc ", 3), "abc");
+    }
 }

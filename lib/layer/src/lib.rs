@@ -25,6 +25,7 @@ mod compress;
 mod data;
 mod entry;
 mod extract;
+mod files;
 mod header;
 mod inode;
 mod kernel;
@@ -45,8 +46,10 @@ mod xattr;
 
 pub use compress::{check_media_type, open};
 pub use extract::{Extracted, extract};
+pub use files::{Files, Member};
 pub use kernel::is_of_kernel;
 pub use merge::{Take, merge};
+pub use name::show;
 pub use pack::pack;
 pub use place::Place;
 pub use root::Root;

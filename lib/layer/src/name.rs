@@ -74,7 +74,7 @@ pub(crate) fn join(parent: &[u8], name: &[u8]) -> Vec<u8> {
 }
 
 /// A name from a tar for a message: one line, no control characters, of bounded length.
-pub(crate) fn show(name: &[u8]) -> String {
+pub fn show(name: &[u8]) -> String {
     const SHOWN: usize = 200;
     let text = String::from_utf8_lossy(&name[..name.len().min(SHOWN)]);
     let dots = if name.len() > SHOWN { "…" } else { "" };

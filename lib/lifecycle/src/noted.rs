@@ -1,7 +1,6 @@
 //! What the run directory says of a container's process, be that process alive or not.
 
-use ctr_core::{Cannot, Code, Error, Result, State, container, paths};
-use std::{fs, io::ErrorKind};
+use ctr_core::{Result, State, container};
 
 /// What stands in `state.json`.
 #[derive(Debug)]
@@ -21,13 +20,7 @@ pub enum Noted {
 /// # Errors
 /// `corrupt` where the note is no state.
 pub fn noted(id: &str) -> Result<Noted> {
-    let path = paths::run_dir(container::checked_id(id)?).join("state.json");
-    let text = match fs::read_to_string(&path) {
-        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Noted::Nothing),
-        other => other.cannot(|| format!("read {}", path.display()))?,
-    };
-    let state: State =
-        serde_json::from_str(&text).map_err(|e| Error::new(Code::Corrupt, format!("state {}: {e}", path.display())))?;
+    let Some(state) = container::last_state(id)? else { return Ok(Noted::Nothing) };
     Ok(if container::is_alive(&state) {
         Noted::Alive(state)
     } else if state.supervisor.is_some_and(container::is_running) {

@@ -1,7 +1,6 @@
 //! What went wrong with a request: the error as the user reads it, and whether to try again.
 
-use crate::text;
-use ctr_core::{Code, Error, Value};
+use ctr_core::{Code, Error, Value, trace};
 use std::{io, io::Read, time::Duration};
 use ureq::{
     Body,
@@ -57,7 +56,7 @@ impl Failure {
                 Self::network(format!("cannot reach {host}: no answer"), Retry::IfKnown)
             }
             ureq::Error::Timeout(_) => broken("nothing came for too long".to_owned()),
-            other => broken(text::clean(&other.to_string(), MAX_DETAIL)),
+            other => broken(trace::clean(&other.to_string(), MAX_DETAIL)),
         }
     }
 
@@ -165,7 +164,7 @@ fn detail(body: &mut Body) -> String {
                 .find(|t| !t.is_empty()),
         );
     }
-    text::clean(&words.join("; "), MAX_DETAIL)
+    trace::clean(&words.join("; "), MAX_DETAIL)
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ impl Origin {
 /// Where `location`, of a redirect of `base`, leads (RFC 3986, 5.2, for the forms that servers send).
 pub(crate) fn resolve(base: &Uri, location: &str) -> Option<Uri> {
     let location = location.split('#').next().unwrap_or_default();
-    let absolute = if location.contains("://") {
+    let absolute = if has_scheme(location) {
         location.to_owned()
     } else {
         let scheme = base.scheme_str()?;
@@ -85,6 +85,14 @@ pub(crate) fn resolve(base: &Uri, location: &str) -> Option<Uri> {
     let uri: Uri = absolute.parse().ok()?;
     // User and password in a URL would become a header to a host that we chose not to give one.
     (!uri.authority()?.as_str().contains('@')).then_some(uri)
+}
+
+/// Whether a reference is an absolute one (RFC 3986, 3.1): a colon elsewhere, in a query say, does not make it so.
+fn has_scheme(location: &str) -> bool {
+    location.split_once(':').is_some_and(|(scheme, _)| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+    })
 }
 
 /// The keys under which credentials for `registry` may be filed, best first.
@@ -150,6 +158,9 @@ mod tests {
             ("y", "https://r.io/v2/a/blobs/y"),
             ("?z", "https://r.io/v2/a/blobs/x?z"),
             ("/a#frag", "https://r.io/a"),
+            ("/b?next=https://x.io", "https://r.io/b?next=https://x.io"),
+            ("?next=https://x.io", "https://r.io/v2/a/blobs/x?next=https://x.io"),
+            ("HTTPS://cdn.io/b", "https://cdn.io/b"),
         ] {
             assert_eq!(resolve(&base, location).unwrap().to_string(), url);
         }

@@ -12,7 +12,6 @@ mod host;
 mod manifest;
 mod retry;
 mod session;
-mod text;
 mod tls;
 mod token;
 mod transport;

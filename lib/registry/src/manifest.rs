@@ -4,10 +4,9 @@ use crate::{
     Access, Session,
     failure::{Failure, Retry},
     session::Call,
-    text,
     transport::Answer,
 };
-use ctr_core::{Code, Error, Result, Value};
+use ctr_core::{Code, Error, Result, Value, trace};
 use ctr_store::{Digest, Hasher, MAX_MANIFEST, Reference, media_type as media};
 use std::io::Read;
 use ureq::http::{Method, Response, header};
@@ -131,7 +130,7 @@ fn verify(what: &str, bytes: &[u8], asked: Option<&Digest>, given: Option<&str>)
         (None, Some(text)) => Some(Digest::parse(text).map_err(|_| {
             Error::new(
                 Code::Corrupt,
-                format!("manifest of {what} comes with a digest that is none: {}", text::clean(text, 80)),
+                format!("manifest of {what} comes with a digest that is none: {}", trace::clean(text, 80)),
             )
         })?),
         _ => None,
@@ -152,7 +151,7 @@ fn verify(what: &str, bytes: &[u8], asked: Option<&Digest>, given: Option<&str>)
 /// Content that could be read in two ways is refused (image-spec, CVE-2021-41190).
 fn media_type(what: &str, value: &Value, declared: Option<&str>) -> Result<(String, Kind)> {
     let unsupported = |name: &str| {
-        let name = text::clean(name, 80);
+        let name = trace::clean(name, 80);
         Error::new(Code::Unsupported, format!("manifest of {what} is {name}, which is not supported"))
             .hint("images are OCI manifests and indexes, and Docker's of schema 2")
     };
@@ -169,7 +168,7 @@ fn media_type(what: &str, value: &Value, declared: Option<&str>) -> Result<(Stri
     if let (Some(own), Some(declared)) = (own, declared.as_deref())
         && own != declared
     {
-        let (own, declared) = (text::clean(own, 80), text::clean(declared, 80));
+        let (own, declared) = (trace::clean(own, 80), trace::clean(declared, 80));
         return Err(Error::new(Code::Corrupt, format!("manifest of {what} is served as {declared} but says {own}")));
     }
     let form = if lists { media::OCI_INDEX } else { media::OCI_MANIFEST };

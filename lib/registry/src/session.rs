@@ -113,11 +113,12 @@ impl Session {
     }
 
     /// Whether a registry on this machine answers HTTP without TLS. A server that speaks TLS answers a plain request
-    /// at once, by 400 or by hanging up, so either kind is found without a delay; nothing secret is shown.
+    /// at once, by 400, by sending us to https or by hanging up, so either kind is found without a delay; nothing
+    /// secret is shown.
     fn speaks_plain(&self, plain: &Origin) -> Result<bool> {
         let uri: Uri = ping_url(plain)?;
         match self.transport.get(&Method::GET, &uri, &HeaderMap::new(), None) {
-            Ok(answer) => Ok(answer.response.status() != StatusCode::BAD_REQUEST),
+            Ok(answer) => Ok(answer.origin == *plain && answer.response.status() != StatusCode::BAD_REQUEST),
             Err(failure) if failure.retry == Retry::IfKnown => Err(failure.error),
             Err(_) => Ok(false),
         }

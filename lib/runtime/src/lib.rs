@@ -8,4 +8,4 @@ pub mod run;
 pub mod spec;
 mod sys;
 
-pub use sys::copy_fd;
+pub use sys::{cloexec_from_3, copy_fd};

@@ -103,6 +103,12 @@ pub fn mount_setattr(
     .map(drop)
 }
 
+/// Marks every descriptor from 3 up close-on-exec: whatever was inherited or forgotten ends at execve(2).
+pub fn cloexec_from_3() -> io::Result<()> {
+    // SAFETY: only flags of descriptors change; none is closed under its owner.
+    cvt(unsafe { libc::syscall(libc::SYS_close_range, 3, c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) }).map(drop)
+}
+
 /// Closes every descriptor from 3 up but those of `keep`: what was inherited or forgotten.
 pub fn close_all_but(keep: [BorrowedFd<'_>; 2]) -> io::Result<()> {
     let mut keep = keep.map(|fd| fd.as_raw_fd() as c_uint);

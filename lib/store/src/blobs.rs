@@ -47,6 +47,11 @@ impl Store {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn at(images: PathBuf) -> Self {
+        Self { images }
+    }
+
     /// The directory of the layout.
     pub fn images(&self) -> &PathBuf {
         &self.images
@@ -102,9 +107,7 @@ impl Store {
         if bytes.len() as u64 > max {
             return Err(Error::new(Code::Limit, format!("blob {digest} is larger than {max} bytes")));
         }
-        let mut hasher = crate::Hasher::new(digest);
-        hasher.update(&bytes);
-        if hasher.finish() != *digest {
+        if !digest.is_of(&bytes) {
             return Err(Error::new(Code::Corrupt, format!("blob {digest} in the store has other bytes"))
                 .hint("remove the image and pull it again"));
         }

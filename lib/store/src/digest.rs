@@ -44,6 +44,13 @@ impl Digest {
         hasher.finish()
     }
 
+    /// Whether it is the digest of `bytes`.
+    pub fn is_of(&self, bytes: &[u8]) -> bool {
+        let mut hasher = Hasher::new(self);
+        hasher.update(bytes);
+        hasher.finish() == *self
+    }
+
     /// `sha256` or `sha512`.
     pub fn algorithm(&self) -> &str {
         &self.text[..self.colon]
@@ -140,6 +147,7 @@ mod tests {
         let empty = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(Digest::of(b"").as_str(), empty);
         assert_eq!(Digest::parse(empty).unwrap().hex().len(), 64);
+        assert!(Digest::of(b"a").is_of(b"a") && !Digest::of(b"a").is_of(b"b"));
         for bad in ["", "sha256:", "sha256:../../../../etc/passwd", &empty.to_uppercase(), &empty[..70], "md5:00"] {
             assert!(Digest::parse(bad).is_err(), "{bad}");
         }

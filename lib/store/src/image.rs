@@ -37,19 +37,30 @@ pub mod media_type {
     }
 }
 
-/// A blob named by a manifest.
-struct Blob {
-    digest: Digest,
-    size: u64,
-    media_type: String,
+/// A blob that a manifest names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blob {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its size, bytes.
+    pub size: u64,
+    /// What it holds.
+    pub media_type: String,
 }
 
-fn blob(value: &Value) -> Result<Blob> {
-    let text = value.get("digest").and_then(Value::as_str).unwrap_or_default();
-    let size = value.get("size").and_then(Value::as_u64);
-    let size = size.ok_or_else(|| Error::new(Code::Invalid, format!("descriptor of {text} has no size")))?;
-    let media_type = value.get("mediaType").and_then(Value::as_str).unwrap_or_default().to_owned();
-    Ok(Blob { digest: Digest::parse(text)?, size, media_type })
+impl Blob {
+    /// Reads a descriptor.
+    ///
+    /// # Errors
+    /// `corrupt` where it has not its form.
+    pub fn of(descriptor: &Value) -> Result<Self> {
+        let text = |key: &str| descriptor.get(key).and_then(Value::as_str).unwrap_or_default();
+        let digest = Digest::parse(text("digest")).map_err(|e| Error::new(Code::Corrupt, e.message))?;
+        // Sizes are 64-bit signed in the specification.
+        let size = descriptor.get("size").and_then(Value::as_u64).filter(|size| i64::try_from(*size).is_ok());
+        let size = size.ok_or_else(|| Error::new(Code::Corrupt, format!("no size for {digest}")))?;
+        Ok(Self { digest, size, media_type: text("mediaType").to_owned() })
+    }
 }
 
 fn parse(bytes: &[u8], what: &str, digest: &Digest) -> Result<Value> {
@@ -57,7 +68,7 @@ fn parse(bytes: &[u8], what: &str, digest: &Digest) -> Result<Value> {
 }
 
 fn manifest(store: &Store, descriptor: &Value) -> Result<(Digest, Value)> {
-    let digest = blob(descriptor)?.digest;
+    let digest = Blob::of(descriptor)?.digest;
     let value = parse(&store.read_blob(&digest, MAX_MANIFEST)?, "manifest", &digest)?;
     Ok((digest, value))
 }
@@ -66,21 +77,21 @@ fn layers_of(manifest: &Value) -> Result<Vec<Blob>> {
     let list = manifest.get("layers").and_then(Value::as_array);
     list.ok_or_else(|| Error::new(Code::Unsupported, "manifest has no layers: not an image manifest"))?
         .iter()
-        .map(blob)
+        .map(Blob::of)
         .collect()
 }
 
 /// The digest of the image config of the manifest that `descriptor` names: docker's image ID.
 pub fn config_digest(store: &Store, descriptor: &Value) -> Result<Digest> {
-    Ok(blob(&manifest(store, descriptor)?.1["config"])?.digest)
+    Ok(Blob::of(&manifest(store, descriptor)?.1["config"])?.digest)
 }
 
 /// Every blob of the image: the manifest itself, the config, the layers.
 pub(crate) fn blobs_of(store: &Store, descriptor: &Value) -> Result<Vec<(Digest, u64)>> {
-    let own = blob(descriptor)?;
+    let own = Blob::of(descriptor)?;
     let mut all = vec![(own.digest, own.size)];
     let (_, manifest) = manifest(store, descriptor)?;
-    let config = blob(&manifest["config"])?;
+    let config = Blob::of(&manifest["config"])?;
     all.push((config.digest, config.size));
     all.extend(layers_of(&manifest)?.into_iter().map(|b| (b.digest, b.size)));
     Ok(all)
@@ -88,7 +99,7 @@ pub(crate) fn blobs_of(store: &Store, descriptor: &Value) -> Result<Vec<(Digest,
 
 /// The blobs of the image that are not in the store.
 pub(crate) fn missing_blobs(store: &Store, descriptor: &Value) -> Result<Vec<Digest>> {
-    let own = blob(descriptor)?;
+    let own = Blob::of(descriptor)?;
     if !store.has_blob(&own.digest, own.size) {
         return Ok(vec![own.digest]);
     }
@@ -112,42 +123,49 @@ impl Store {
     /// `corrupt` where manifest and config do not fit each other, `unsupported` where it is no image.
     pub fn image_of(&self, reference: Option<&Reference>, descriptor: &Value) -> Result<Image> {
         let (digest, manifest) = manifest(self, descriptor)?;
-        let config_blob = blob(&manifest["config"])?;
-        let config = parse(&self.read_blob(&config_blob.digest, MAX_CONFIG)?, "image config", &config_blob.digest)?;
-        let blobs = layers_of(&manifest)?;
-        let diff_ids: Vec<Digest> = config["rootfs"]["diff_ids"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default()
-            .iter()
-            .map(|d| Digest::parse(d.as_str().unwrap_or_default()))
-            .collect::<Result<_>>()?;
-        if diff_ids.len() != blobs.len() {
-            return Err(Error::new(
-                Code::Corrupt,
-                format!("manifest {digest} has {} layers, its config {} diff_ids", blobs.len(), diff_ids.len()),
-            ));
+        let config = Blob::of(&manifest["config"])?;
+        let bytes = self.read_blob(&config.digest, MAX_CONFIG)?;
+        let image = self.section(reference, descriptor, &config.digest, &bytes, &layers_of(&manifest)?);
+        image.map_err(|e| Error { message: format!("manifest {digest}: {}", e.message), ..e })
+    }
+
+    /// The `image` section: what the manifest of `descriptor` says of its layers, and its config, `id` with its bytes,
+    /// put together. Nothing of it need be in the store; a layer that is unpacked bears its path.
+    ///
+    /// # Errors
+    /// `corrupt` where the config has not its form, or does not fit the layers.
+    pub fn section(
+        &self,
+        reference: Option<&Reference>,
+        descriptor: &Value,
+        id: &Digest,
+        config: &[u8],
+        layers: &[Blob],
+    ) -> Result<Image> {
+        let corrupt = |why: String| Error::new(Code::Corrupt, format!("its config: {why}"));
+        let config: Value = serde_json::from_slice(config).map_err(|e| corrupt(format!("not JSON: {e}")))?;
+        // An image without layers has no list.
+        let diff_ids = config["rootfs"]["diff_ids"].as_array().map(Vec::as_slice).unwrap_or_default();
+        if diff_ids.len() != layers.len() {
+            return Err(corrupt(format!("{} diff_ids for {} layers", diff_ids.len(), layers.len())));
         }
-        let layers = blobs
-            .into_iter()
-            .zip(&diff_ids)
-            .map(|(blob, diff_id)| {
-                let path = self.layer_path(diff_id);
-                Layer {
-                    digest: blob.digest.to_string(),
-                    diff_id: diff_id.to_string(),
-                    media_type: blob.media_type,
-                    size: blob.size,
-                    path: path.exists().then(|| path.to_string_lossy().into_owned()),
-                }
+        let layers = layers.iter().zip(diff_ids).map(|(blob, diff_id)| {
+            let diff_id = Digest::parse(diff_id.as_str().unwrap_or_default()).map_err(|e| corrupt(e.message))?;
+            let tree = self.layer_path(&diff_id);
+            Ok(Layer {
+                digest: blob.digest.to_string(),
+                diff_id: diff_id.to_string(),
+                media_type: blob.media_type.clone(),
+                size: blob.size,
+                path: tree.exists().then(|| tree.to_string_lossy().into_owned()),
             })
-            .collect();
+        });
         Ok(Image {
-            reference: reference.map_or_else(|| config_blob.digest.to_string(), Reference::to_string),
+            reference: reference.map_or_else(|| id.to_string(), Reference::to_string),
             manifest: descriptor.clone(),
-            id: Some(config_blob.digest.to_string()),
+            id: Some(id.to_string()),
+            layers: layers.collect::<Result<_>>()?,
             config,
-            layers,
             rest: Map::new(),
         })
     }

@@ -132,25 +132,30 @@ impl Store {
     /// # Errors
     /// `not-found`, or `invalid` where a prefix is ambiguous.
     pub fn find(&self, word: &str) -> Result<Entry> {
-        let entries = self.entries()?;
-        if let Ok(wanted) = Reference::parse(word)
-            && let Some(entry) = entries.iter().find(|e| e.answers(&wanted))
-        {
-            return Ok(entry.clone());
-        }
-        let hex = word.strip_prefix("sha256:").unwrap_or(word);
-        let is_hex = !hex.is_empty() && hex.bytes().all(|b| b.is_ascii_hexdigit());
-        let has_prefix = |e: &&Entry| {
-            [e.id(), e.digest()].iter().flatten().any(|d| d.strip_prefix("sha256:").is_some_and(|h| h.starts_with(hex)))
+        let named = match Reference::parse(word) {
+            Ok(wanted) => self.entry(&wanted)?,
+            Err(_) => None,
         };
-        let mut found: Vec<&Entry> = entries.iter().filter(|e| is_hex && has_prefix(e)).collect();
-        found.dedup_by_key(|e| e.digest());
-        match found.as_slice() {
-            [entry] => Ok((*entry).clone()),
-            [] => Err(Error::new(Code::NotFound, format!("no image {word}"))),
-            [first, rest @ ..] if rest.iter().all(|e| e.id() == first.id()) => Ok((*first).clone()),
-            _ => Err(Error::new(Code::Invalid, format!("image {word} is ambiguous: {} images begin so", found.len()))),
+        let found = if named.is_some() { named } else { self.by_id(word)? };
+        found.ok_or_else(|| Error::new(Code::NotFound, format!("no image {word}")))
+    }
+
+    /// The entry whose image ID, or digest, is `word` or begins with it, with or without `sha256:`.
+    ///
+    /// # Errors
+    /// `invalid` where several images have such ones.
+    pub fn by_id(&self, word: &str) -> Result<Option<Entry>> {
+        let hex = word.strip_prefix("sha256:").unwrap_or(word);
+        if hex.is_empty() || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Ok(None);
         }
+        let begins = |d: &str| d.strip_prefix("sha256:").is_some_and(|h| h.starts_with(hex));
+        let mut found = self.entries()?;
+        found.retain(|e| [e.id(), e.digest()].into_iter().flatten().any(begins));
+        if found.iter().any(|e| e.id() != found[0].id()) {
+            return Err(Error::new(Code::Invalid, format!("image {word} is ambiguous: several images begin so")));
+        }
+        Ok(found.into_iter().next())
     }
 
     /// Makes `reference` mean the manifest of `descriptor`; `source` is the digest by which a registry served it.

@@ -5,7 +5,9 @@
 
 mod blobs;
 pub mod change;
+mod check;
 mod digest;
+mod gc;
 mod image;
 mod index;
 mod ingest;
@@ -16,12 +18,13 @@ mod remove;
 mod spool;
 
 pub use blobs::Store;
+pub use check::check_image;
 pub use digest::{Digest, Hasher};
-pub use image::{MAX_CONFIG, MAX_MANIFEST, config_digest, media_type};
+pub use gc::gc;
+pub use image::{Blob, MAX_CONFIG, MAX_MANIFEST, config_digest, media_type};
 pub use index::{ANNOTATION_ID, ANNOTATION_REF, ANNOTATION_SOURCE, Entry};
 pub use ingest::Ingest;
 pub use platform::Platform;
-pub use put::check_image;
 pub use reference::Reference;
 pub use remove::Removed;
-pub use spool::Spool;
+pub use spool::{Spool, Spooled, Spools};

@@ -5,6 +5,8 @@ use std::{env::consts::ARCH, fmt, str::FromStr};
 
 /// Most platforms that an error lists.
 const MAX_LISTED: usize = 16;
+/// Longest part of a platform.
+const MAX_WORD: usize = 32;
 
 /// An operating system, an architecture, perhaps a variant of it: `linux/arm/v7`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,12 +44,14 @@ impl Platform {
         Self { os: os.to_owned(), architecture: architecture.to_owned(), variant: variant.to_owned() }
     }
 
-    /// The `platform` of a descriptor, or an image config, which has the same keys; `None` where it names none.
+    /// The `platform` of a descriptor, or an image config, which has the same keys; `None` where it names none,
+    /// or one that is none: a stranger wrote it, and messages show it.
     pub fn of(value: &Value) -> Option<Self> {
         let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
-        let (os, architecture) = (text("os"), text("architecture"));
-        let known = !os.is_empty() && !architecture.is_empty() && os != "unknown" && architecture != "unknown";
-        known.then(|| Self::new(&os, &architecture, &text("variant")))
+        let (os, architecture, variant) = (text("os"), text("architecture"), text("variant"));
+        let known = |word: &str| is_word(word) && word != "unknown";
+        (known(&os) && known(&architecture) && (variant.is_empty() || is_word(&variant)))
+            .then(|| Self::new(&os, &architecture, &variant))
     }
 
     /// How well an image for `offered` runs where `self` is wanted: 0 is best, `None` not at all.
@@ -110,6 +114,12 @@ impl Platform {
     }
 }
 
+/// Whether a part of a platform has the form that all of Go's words have.
+fn is_word(text: &str) -> bool {
+    let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b);
+    (1..=MAX_WORD).contains(&text.len()) && text.bytes().all(good)
+}
+
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.os, self.architecture)?;
@@ -123,9 +133,7 @@ impl FromStr for Platform {
     fn from_str(text: &str) -> std::result::Result<Self, String> {
         let lower = text.to_ascii_lowercase();
         let parts: Vec<&str> = lower.split('/').collect();
-        let good =
-            |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-        if !parts.iter().all(good) {
+        if !parts.iter().all(|part| is_word(part)) {
             return Err("expected OS/ARCH[/VARIANT]".to_owned());
         }
         match parts.as_slice() {
@@ -180,9 +188,13 @@ mod tests {
     }
 
     #[test]
-    fn attestations_have_no_platform() {
+    fn attestations_and_nonsense_have_no_platform() {
         assert_eq!(Platform::of(&json!({"os": "unknown", "architecture": "unknown"})), None);
         assert_eq!(Platform::of(&json!({})), None);
+        for word in ["a\u{1b}[2J", "a\nb", "a b", "ä", &"a".repeat(33)] {
+            assert_eq!(Platform::of(&json!({"os": "linux", "architecture": word})), None, "{word:?}");
+            assert_eq!(Platform::of(&json!({"os": "linux", "architecture": "arm", "variant": word})), None, "{word:?}");
+        }
         let arm = Platform::of(&json!({"os": "linux", "architecture": "arm", "variant": "v6"})).unwrap();
         assert_eq!(arm.to_string(), "linux/arm/v6");
     }

@@ -1,7 +1,7 @@
 //! Writing a new image into the store: its config and its manifest.
 
 use crate::{Digest, Reference, Store, media_type};
-use ctr_core::{Code, Document, Error, Image, Result, Value, json};
+use ctr_core::{Code, Error, Image, Result, Value, json};
 
 impl Store {
     /// Writes the config and an OCI manifest of `layers` (descriptors of blobs in the store, lowest first), and makes
@@ -50,26 +50,4 @@ impl Store {
             }
         }
     }
-}
-
-/// Compares a document's image with the store: every blob that it names is there, with its size.
-pub fn check_image(doc: &Document) -> Result<Vec<Error>> {
-    let image: Image = doc.need("image", "img-pull, img-load or img-import")?;
-    let store = Store::open()?;
-    let mut blobs: Vec<(&str, Option<u64>)> = vec![(
-        image.manifest.get("digest").and_then(Value::as_str).unwrap_or_default(),
-        image.manifest.get("size").and_then(Value::as_u64),
-    )];
-    blobs.extend(image.layers.iter().map(|layer| (layer.digest.as_str(), Some(layer.size))));
-    let mut findings = Vec::new();
-    for (text, size) in blobs {
-        let digest = Digest::parse(text)?;
-        if !store.has_blob(&digest, size.unwrap_or_default()) {
-            findings.push(
-                Error::new(Code::NotFound, format!("blob {digest} of {} is not in the store", image.reference))
-                    .hint("img-pull brings it back"),
-            );
-        }
-    }
-    Ok(findings)
 }

@@ -69,6 +69,9 @@ impl Reference {
         } else {
             path.to_owned()
         };
+        if registry == DEFAULT_REGISTRY && ["library/sha256", "library/sha512"].contains(&&*repository) {
+            return Err(invalid("a repository cannot be named as a digest's algorithm: that is the form of an id"));
+        }
         if registry.len() + 1 + repository.len() > MAX_NAME {
             return Err(invalid("the name is longer than 255 bytes"));
         }
@@ -78,6 +81,18 @@ impl Reference {
             (None, None) => Some(DEFAULT_TAG.to_owned()),
         };
         Ok(Self { registry: registry.to_owned(), repository, tag, digest })
+    }
+
+    /// Parses a reference that an image is to be given: one with a digest is none, for that cannot be chosen.
+    ///
+    /// # Errors
+    /// `invalid`, with what is wrong.
+    pub fn to_give(text: &str) -> Result<Self> {
+        let reference = Self::parse(text)?;
+        match reference.digest {
+            None => Ok(reference),
+            Some(_) => Err(Error::new(Code::Invalid, format!("cannot name an image {text}: a digest is not chosen"))),
+        }
     }
 
     /// Registry and repository without tag and digest.
@@ -201,9 +216,21 @@ mod tests {
             "h:99999/a",
             "a/../b",
             "h.x:/a",
+            "sha256",
+            "sha256:9f3c",
+            "docker.io/library/sha256:9f3c",
+            &format!("sha256:{HEX}"),
+            &format!("sha512:{HEX}{HEX}"),
         ] {
             assert!(Reference::parse(bad).is_err(), "{bad:?}");
         }
+        assert!(Reference::parse("quay.io/sha256:9f3c").is_ok());
+    }
+
+    #[test]
+    fn an_image_is_given_no_digest() {
+        assert!(Reference::to_give("a:t").is_ok());
+        assert!(Reference::to_give(&format!("a:t@sha256:{HEX}")).is_err());
     }
 
     proptest! {

@@ -3,13 +3,7 @@
 use crate::{Digest, Entry, Reference, Store, image};
 use ctr_core::{Cannot, Code, Document, Error, Image, Lock, Result, container, files, ident, json, paths, trace};
 use serde::Serialize;
-use std::{
-    collections::HashSet,
-    fs,
-    io::ErrorKind,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::HashSet, fs, io::ErrorKind, path::PathBuf};
 
 /// One thing a removal did, in docker's words.
 #[derive(Clone, Debug, Serialize)]
@@ -96,7 +90,7 @@ impl Store {
     }
 
     /// Renames a layer's tree aside, for it to be deleted without the lock; `None` where there is none.
-    fn set_aside(&self, diff_id: &Digest) -> Result<Option<PathBuf>> {
+    pub(crate) fn set_aside(&self, diff_id: &Digest) -> Result<Option<PathBuf>> {
         let aside = paths::layers().join(format!(".removed-{}", ident::token()));
         match fs::rename(self.layer_path(diff_id), &aside) {
             Ok(()) => Ok(Some(aside)),
@@ -104,68 +98,20 @@ impl Store {
             Err(e) => Err(e).cannot(|| format!("remove layer {diff_id}")),
         }
     }
-
-    /// Removes what nothing names: trees of layers that no image and no container has, and blobs that no image
-    /// has, those once they are `age` old, for a pull enters its blobs only at its end. Gives what was removed.
-    pub fn gc_orphans(&self, age: Duration) -> Result<Vec<PathBuf>> {
-        let lock = Lock::store()?;
-        let used = Used::by(self, &self.entries()?, &records()?)?;
-        let mut removed = Vec::new();
-        for (path, digest) in digests_in(&self.images().join("blobs")) {
-            let old = fs::metadata(&path).and_then(|m| m.modified()).is_ok_and(|t| t.elapsed().is_ok_and(|e| e >= age));
-            if old && !used.blobs.contains(&digest) {
-                files::discard(&path)?;
-                removed.push(path);
-            }
-        }
-        let mut trash = Vec::new();
-        for (path, diff_id) in digests_in(&paths::layers()).into_iter().filter(|(_, d)| !used.trees.contains(d)) {
-            trash.extend(trace::act("remove", || json!({"path": path}), || self.set_aside(&diff_id))?);
-            removed.push(path);
-        }
-        drop(lock);
-        for tree in trash {
-            files::remove_tree(&tree)?;
-        }
-        Ok(removed)
-    }
-
-    /// Removes layer trees that a removal renamed aside and did not come to delete.
-    pub fn gc_trees(&self) -> Result<Vec<PathBuf>> {
-        let mut removed = Vec::new();
-        let Ok(entries) = fs::read_dir(paths::layers()) else { return Ok(removed) };
-        for entry in entries.flatten() {
-            if entry.file_name().to_string_lossy().starts_with(".removed-") {
-                files::discard(&entry.path())?;
-                removed.push(entry.path());
-            }
-        }
-        Ok(removed)
-    }
-}
-
-/// The files `ALGORITHM/HEX` below a directory.
-fn digests_in(dir: &Path) -> Vec<(PathBuf, Digest)> {
-    let names = |dir: &Path| -> Vec<fs::DirEntry> {
-        fs::read_dir(dir).map(|entries| entries.flatten().collect()).unwrap_or_default()
-    };
-    let mut found = Vec::new();
-    for algorithm in names(dir) {
-        for entry in names(&algorithm.path()) {
-            let text = format!("{}:{}", algorithm.file_name().display(), entry.file_name().display());
-            found.extend(Digest::parse(&text).ok().map(|digest| (entry.path(), digest)));
-        }
-    }
-    found
 }
 
 /// What images and containers hold of the store.
-struct Used {
-    blobs: HashSet<Digest>,
-    trees: HashSet<Digest>,
+pub(crate) struct Used {
+    pub(crate) blobs: HashSet<Digest>,
+    pub(crate) trees: HashSet<Digest>,
 }
 
 impl Used {
+    /// By all images and containers; the caller holds [`Lock::store`].
+    pub(crate) fn now(store: &Store) -> Result<Self> {
+        Self::by(store, &store.entries()?, &records()?)
+    }
+
     fn by(store: &Store, entries: &[Entry], containers: &[Document]) -> Result<Self> {
         let (mut blobs, mut trees) = (HashSet::new(), HashSet::new());
         for entry in entries {

@@ -1,6 +1,9 @@
 //! Bytes whose digest is not known before the last one: spooled into the store, then published under it.
+//!
+//! A process spools into a directory of its own in `ingest/`, which it holds locked: one descriptor, however many
+//! files there are, and a directory that nobody holds is what a killed process left.
 
-use crate::{Digest, Hasher, Store};
+use crate::{Digest, Hasher, Store, gc};
 use ctr_core::{Cannot, Result, files, ident, json, trace};
 use std::{
     fs::{self, File, OpenOptions},
@@ -9,7 +12,46 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A file being spooled; removed when dropped, unless it was published.
+/// How the names of these directories begin.
+pub(crate) const PREFIX: &str = "spool-";
+
+/// A directory to spool into; removed, with what was not published, when dropped.
+pub struct Spools {
+    dir: PathBuf,
+    _lock: File,
+}
+
+impl Store {
+    /// Begins spooling, in the file system of the blobs.
+    pub fn spools(&self) -> Result<Spools> {
+        loop {
+            let dir = self.images().join("ingest").join(format!("{PREFIX}{}", ident::token()));
+            files::make_dir(&dir)?;
+            // gc may find it before it is locked, and then it is gone.
+            if let Some(lock) = gc::hold(&dir)? {
+                return Ok(Spools { dir, _lock: lock });
+            }
+        }
+    }
+}
+
+impl Spools {
+    /// Begins a file, hashed by `hasher`.
+    pub fn file(&self, hasher: Hasher) -> Result<Spool> {
+        let path = self.dir.join(ident::token());
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let file = file.cannot(|| format!("make {}", path.display()))?;
+        Ok(Spool { file, path, hasher, size: 0 })
+    }
+}
+
+impl Drop for Spools {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// A file being spooled.
 pub struct Spool {
     file: File,
     path: PathBuf,
@@ -17,68 +59,10 @@ pub struct Spool {
     size: u64,
 }
 
-impl Store {
-    /// Begins a spool file, in the file system of the blobs.
-    pub fn spool(&self) -> Result<Spool> {
-        let dir = self.images().join("ingest");
-        files::make_dir(&dir)?;
-        let path = dir.join(format!("spool-{}", ident::token()));
-        let cannot = || format!("make {}", path.display());
-        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path).cannot(cannot)?;
-        // Held until the writer dies: gc takes a spool file that nobody holds.
-        file.lock().cannot(cannot)?;
-        Ok(Spool { file, path, hasher: Hasher::sha256(), size: 0 })
-    }
-}
-
-impl Store {
-    /// Removes spool files whose writers died. Gives what was removed.
-    pub fn gc_spools(&self) -> Result<Vec<PathBuf>> {
-        let mut removed = Vec::new();
-        let Ok(entries) = fs::read_dir(self.images().join("ingest")) else { return Ok(removed) };
-        for entry in entries.flatten().filter(|e| e.file_name().to_string_lossy().starts_with("spool-")) {
-            let free = File::open(entry.path()).is_ok_and(|f| f.try_lock().is_ok());
-            if free {
-                files::discard(&entry.path())?;
-                removed.push(entry.path());
-            }
-        }
-        Ok(removed)
-    }
-}
-
 impl Spool {
-    /// The sha256 of what was written so far.
-    pub fn digest(&self) -> Digest {
-        self.hasher.clone().finish()
-    }
-
-    /// Bytes written so far.
-    pub fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// The file, to read back what was written.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Makes it a blob of the store, flushed. It stays readable under [`Store::blob_path`].
-    pub fn publish(self, store: &Store) -> Result<Digest> {
-        let digest = self.digest();
-        if store.has_blob(&digest, self.size) {
-            return Ok(digest);
-        }
-        let target = store.blob_path(&digest);
-        trace::act(
-            "blob",
-            || json!({"digest": digest.as_str(), "size": self.size}),
-            || {
-                self.file.sync_data().cannot(|| format!("flush {}", self.path.display()))?;
-                fs::rename(&self.path, &target).cannot(|| format!("write {}", target.display()))
-            },
-        )?;
-        Ok(digest)
+    /// Ends the file, which then holds no descriptor any more.
+    pub fn finish(self) -> Spooled {
+        Spooled { path: self.path, digest: self.hasher.finish(), size: self.size }
     }
 }
 
@@ -94,9 +78,75 @@ impl Write for Spool {
     }
 }
 
-impl Drop for Spool {
-    fn drop(&mut self) {
-        // Where it was published there is nothing of that name any more.
-        let _ = fs::remove_file(&self.path);
+/// A file that was spooled. It lasts as long as its directory, or is published.
+#[derive(Debug)]
+pub struct Spooled {
+    path: PathBuf,
+    digest: Digest,
+    size: u64,
+}
+
+impl Spooled {
+    /// The digest of the file.
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// Its size, bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Where it is: as a blob, once it was published.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes it a blob of the store, flushed. A second time does nothing.
+    pub fn publish(&mut self, store: &Store) -> Result<()> {
+        let target = store.blob_path(&self.digest);
+        if self.path == target {
+            return Ok(());
+        }
+        if store.has_blob(&self.digest, self.size) {
+            files::remove_file(&self.path)?;
+        } else {
+            trace::act(
+                "blob",
+                || json!({"digest": self.digest.as_str(), "size": self.size}),
+                || {
+                    files::make_dir(target.parent().unwrap_or(store.images()))?;
+                    let flush = || File::open(&self.path)?.sync_data();
+                    flush().cannot(|| format!("flush {}", self.path.display()))?;
+                    fs::rename(&self.path, &target).cannot(|| format!("write {}", target.display()))
+                },
+            )?;
+        }
+        self.path = target;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gc_takes_what_nobody_holds() {
+        let images = std::env::temp_dir().join(format!("ctr-store-test-{}", ident::token()));
+        let store = Store::at(images.clone());
+        let spools = store.spools().unwrap();
+        let mut spooled = spools.file(Hasher::sha256()).unwrap().finish();
+        let left = images.join("ingest").join(format!("{PREFIX}left"));
+        fs::create_dir_all(left.join("x")).unwrap();
+        assert_eq!(gc::spools(&images).unwrap(), [left]);
+        for _ in 0..2 {
+            assert!(spooled.path().exists());
+            spooled.publish(&store).unwrap();
+        }
+        assert_eq!(spooled.path(), store.blob_path(spooled.digest()));
+        drop(spools);
+        assert_eq!(fs::read_dir(images.join("ingest")).unwrap().count(), 0);
+        files::remove_tree(&images).unwrap();
     }
 }

@@ -201,9 +201,23 @@ fn collects_old_partials() {
     }
     let held = fs::File::open(&old[1]).unwrap();
     held.lock().unwrap();
-    let gone = host.tool("img-pull", &["--gc"]).ok().jsons();
-    assert_eq!(gone.len(), 1, "{gone:?}");
-    assert_eq!((&gone[0]["removed"], &gone[0]["path"]), (&json!("partial"), &json!(old[0])));
+    // Written aside, to be renamed over the file without the dot.
+    let aside =
+        [".index.json.00", ".oci-layout.00", "blobs/sha256/.00.00"].map(|name| host.root().join("images").join(name));
+    fs::create_dir_all(aside[2].parent().unwrap()).unwrap();
+    for path in &aside {
+        fs::write(path, "part").unwrap();
+        fs::File::options().write(true).open(path).unwrap().set_modified(std::time::SystemTime::now() - days).unwrap();
+    }
+    let mut gone: Vec<String> = Vec::new();
+    for line in host.tool("img-pull", &["--gc"]).ok().jsons() {
+        assert_eq!((&line["removed"], &line["bytes"]), (&json!("partial"), &json!(4)));
+        gone.push(line["path"].as_str().unwrap().to_owned());
+    }
+    gone.sort();
+    let mut expected: Vec<&str> = aside.iter().chain([&old[0]]).map(|path| path.to_str().unwrap()).collect();
+    expected.sort_unstable();
+    assert_eq!(gone, expected);
     let mut left = partials(&host);
     left.sort();
     assert_eq!(left, ["sha256-held", "sha256-new"]);

@@ -80,6 +80,13 @@ fn one_process_at_a_time() {
     let running = host.sh_cmd("ns-spawn -f doc -- sleep 6212").spawn();
     let pid = host.process("sleep 6212");
     host.sh("ns-spawn -f doc -- true").fails(125).stderr_has("runs already");
+    // Nor may the one that is refused clean up, or an undo with this older document.
+    host.sh("ns-spawn -f doc --rm -- true").fails(125);
+    host.sh("overlay-mount --undo -f doc").exits(1);
+    assert!(processes::alive(pid));
+    host.sh("ns-enter $(jq -r .id doc) ls /bin/busybox").ok();
+    let saved = record(&host, &serde_json::from_str(&fs::read_to_string(host.dir().join("doc")).unwrap()).unwrap());
+    assert!(saved["steps"].as_array().unwrap().iter().any(|step| step["tool"] == "ns-spawn"), "{saved}");
     kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
     running.wait().exits(137);
     // Of many at once one wins.
@@ -112,7 +119,9 @@ fn a_failure_leaves_the_container_as_it_was() {
         host.sh(&format!("ns-spawn -f doc -- {command}")).fails(status).stderr_has(command);
         let saved = record(&host, &doc);
         assert_eq!((&saved["spec"], &saved["steps"]), (&doc["spec"], &doc["steps"]));
-        assert_eq!(saved["state"], json!({"status": "stopped", "exitCode": status}));
+        let state = &saved["state"];
+        assert_eq!((&state["status"], &state["exitCode"]), (&json!("stopped"), &json!(status)));
+        assert!(state["error"].as_str().unwrap().contains(command), "{state}");
         assert!(!state_file(&host, &doc).exists());
     }
     host.sh("ns-spawn -f doc -- true").ok();

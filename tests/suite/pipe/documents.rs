@@ -10,6 +10,7 @@ pub fn tests() -> Vec<Test> {
             unknown_keys_go_through_every_stage,
             numbers_and_text_go_through_unchanged,
             the_last_document_wins,
+            a_stream_is_as_long_as_it_is,
             jq_may_stand_anywhere_in_the_pipe,
             a_document_comes_by_file_too,
             an_explicit_id_is_kept,
@@ -80,6 +81,21 @@ fn the_last_document_wins() {
     let last = out.json();
     assert!(last.get("x").is_none() && last.get("partial").is_none(), "{last}");
     assert!(last["image"]["layers"][0]["path"].is_string(), "{last}");
+}
+
+/// The interim documents of an image of many layers are many and large; the bound is on each.
+fn a_stream_is_as_long_as_it_is() {
+    let host = Host::new();
+    let mut doc = image_document(&host);
+    doc["x"] = json!("y".repeat(3 << 20));
+    let mut partial = doc.clone();
+    partial["partial"] = json!(true);
+    let stream = format!("{}{doc}\n", format!("{partial}\n").repeat(23));
+    assert!(stream.len() > 64 << 20);
+    let out = host.cmd("img-unpack", &[""; 0]).stdin(stream).run().ok().json();
+    assert!(out["image"]["layers"][0]["path"].is_string());
+    doc["x"] = json!("y".repeat(65 << 20));
+    host.pipe_to(&doc, "img-unpack", &[]).fails(1).code("limit").stderr_has("64 MiB");
 }
 
 fn jq_may_stand_anywhere_in_the_pipe() {

@@ -30,7 +30,7 @@ pub struct Args {
     /// Give the records the fields that docker's --format has for them
     #[arg(long, value_name = "KIND")]
     view: Option<View>,
-    /// With --view: do not cut ids
+    /// With --view: cut nothing
     #[arg(long, requires = "view")]
     no_trunc: bool,
 }
@@ -91,6 +91,9 @@ fn print(args: &Args, records: &mut Records<impl Read>) -> Result<()> {
     let mut list = Vec::new();
     while let Some(record) = records.next().transpose()? {
         let record = match args.view {
+            Some(view) if matches!(format, Format::Table(_) | Format::Lines(_)) => {
+                view.for_template(&record, args.no_trunc)
+            }
             Some(view) => view.of(&record, args.no_trunc),
             None => record,
         };

@@ -27,10 +27,12 @@ pub fn size(bytes: f64) -> String {
 
 /// The age of an RFC 3339 time: `2 weeks ago`; `N/A` for what is no time, and for the year 1 of Go's zero time.
 pub fn since(time: &str) -> String {
-    match parse(time) {
-        Some(time) => format!("{} ago", duration(Timestamp::now().as_second() - time.as_second())),
-        None => "N/A".to_owned(),
-    }
+    age(time, Timestamp::now()).map_or_else(|| "N/A".to_owned(), |age| format!("{age} ago"))
+}
+
+/// How long before `now` an RFC 3339 time was: `2 weeks`; `None` for what is no time.
+pub fn age(time: &str, now: Timestamp) -> Option<String> {
+    parse(time).map(|time| duration(now.duration_since(time).as_secs()))
 }
 
 /// An RFC 3339 time as docker's CREATED AT: `2025-06-15 15:06:40 +0000 UTC`.

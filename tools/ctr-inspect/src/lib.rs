@@ -1,7 +1,14 @@
-//! Shows containers: the document of each, one line, with the state of its process as the kernel tells it now.
+//! Shows containers, one line each, with the state of their processes as the kernel tells it now: as documents, or
+//! in docker's shape.
+
+mod config;
+mod docker;
+mod host_config;
+mod network;
 
 use clap::Args;
 use ctr_core::{Code, Result, container, each, print_line};
+use ctr_docker::Sizes;
 use std::process;
 
 /// The tool's name.
@@ -15,6 +22,12 @@ pub struct CtrInspect {
     /// Names, ids or beginnings of ids that no other container has
     #[arg(value_name = "CONTAINER", required = true)]
     containers: Vec<String>,
+    /// Print what `docker container inspect` shows instead of the document
+    #[arg(long)]
+    docker: bool,
+    /// With --docker: also the bytes that the container's files take
+    #[arg(short, long, requires = "docker")]
+    size: bool,
     /// Say nothing of a container that is not there; the status tells
     #[arg(long)]
     if_any: bool,
@@ -25,11 +38,19 @@ pub struct CtrInspect {
 /// # Errors
 /// The last failure; the earlier ones are printed.
 pub fn run(args: CtrInspect) -> Result<()> {
-    each(&args.containers, |word| {
-        let found = container::find(word).and_then(|id| container::load(&id));
-        match found {
-            Err(e) if args.if_any && e.code == Code::NotFound => process::exit(1),
-            other => print_line(&other?.to_line()),
+    let mut absent = false;
+    let mut sizes = args.size.then(Sizes::default);
+    let shown = each(&args.containers, |word| match container::find(word).and_then(|id| container::load(&id)) {
+        Err(e) if args.if_any && e.code == Code::NotFound => {
+            absent = true;
+            Ok(())
         }
-    })
+        Ok(doc) if args.docker => print_line(&docker::inspect(&doc, sizes.as_mut())?),
+        other => print_line(&other?.to_line()),
+    });
+    if absent && shown.is_ok() {
+        // Nothing is said, so there is no error to give.
+        process::exit(1);
+    }
+    shown
 }

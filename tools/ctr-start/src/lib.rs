@@ -47,7 +47,7 @@ pub fn run(args: CtrStart) -> Result<()> {
 }
 
 fn start(word: &str, id: &str, again: bool, hold: bool) -> Result<()> {
-    if let Some(state) = container::live_state(id)? {
+    if let Some(state) = live(id)? {
         return match state.status.as_str() {
             "paused" => {
                 Err(Error::new(Code::Invalid, format!("cannot start container {word}: it is paused"))
@@ -83,6 +83,18 @@ fn start(word: &str, id: &str, again: bool, hold: bool) -> Result<()> {
     }
     // The tool that failed has said why.
     steps::repair_all(&doc).map_err(|e| Error::new(e.code, format!("cannot start container {word}: {}", e.message)))
+}
+
+/// The state of a container that runs; of one whose end is just being recorded there is none, once it is.
+fn live(id: &str) -> Result<Option<State>> {
+    loop {
+        match container::live_state(id)? {
+            Some(state) if state.pid.is_some() && !container::is_alive(&state) => {
+                ctr_lifecycle::await_end(id, &state, ctr_lifecycle::keeper(id, &state)?.as_ref())?;
+            }
+            other => return Ok(other),
+        }
+    }
 }
 
 /// docker's rules: `always` even if it was stopped by hand, `unless-stopped` if it was not, `on-failure` if it ran.

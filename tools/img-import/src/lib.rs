@@ -2,7 +2,7 @@
 
 use clap::Args;
 use ctr_core::{Cannot, Code, Common, Document, Done, Error, Map, Result, Tool, Value, json, trace};
-use ctr_store::{Digest, Hasher, Platform, Reference, Spool, Store, change, check_image, media_type};
+use ctr_store::{Digest, Hasher, Platform, Reference, Spool, Spooled, Spools, Store, change, check_image, media_type};
 use std::{
     fs::File,
     io::{self, Read, Write},
@@ -41,10 +41,7 @@ impl Tool for ImgImport {
             Error::new(Code::Usage, "a tar is expected: a file, or - for stdin")
                 .hint("tar c -C DIR . | img-import - NAME")
         })?;
-        let reference = self.reference.as_deref().map(Reference::parse).transpose()?;
-        if let Some(reference) = reference.as_ref().filter(|r| r.digest.is_some()) {
-            return Err(Error::new(Code::Invalid, format!("cannot import as {reference}: a digest cannot be chosen")));
-        }
+        let reference = self.reference.as_deref().map(Reference::to_give).transpose()?;
         let mut config = Map::new();
         for instruction in &self.changes {
             change::apply(&mut config, instruction)?;
@@ -57,13 +54,13 @@ impl Tool for ImgImport {
         }
         let store = Store::open()?;
         let name = if source == Path::new("-") { "stdin".to_owned() } else { source.display().to_string() };
-        let (spool, layer_type) = spool(&store, source, &name)?;
-        let diff_id = diff_id(&spool, &name)?;
-        let size = spool.size();
-        let blob = spool.publish(&store)?;
+        let spools = store.spools()?;
+        let (mut blob, layer_type) = spool(&spools, source, &name)?;
+        let diff_id = diff_id(&blob, &name)?;
+        blob.publish(&store)?;
         let comment = self.message.clone().unwrap_or_else(|| format!("Imported from {}", source.display()));
         let config = self::config(&platform, config, &diff_id, &comment).to_string();
-        let layer = json!({"mediaType": layer_type, "digest": blob.as_str(), "size": size});
+        let layer = json!({"mediaType": layer_type, "digest": blob.digest().as_str(), "size": blob.size()});
         doc.set("image", &store.put_image(reference.as_ref(), config.as_bytes(), &[layer])?)?;
         doc.push_step(Self::NAME, json!({}));
         Ok(Done::Print)
@@ -74,21 +71,20 @@ impl Tool for ImgImport {
     }
 
     fn gc() -> Result<Vec<Value>> {
-        let removed = Store::open()?.gc_spools()?;
-        Ok(removed.into_iter().map(|path| json!({"removed": "spool", "path": path})).collect())
+        ctr_store::gc()
     }
 }
 
 /// Streams the tar into the store, as it is. Gives it with its media type.
-fn spool(store: &Store, source: &Path, name: &str) -> Result<(Spool, &'static str)> {
+fn spool(spools: &Spools, source: &Path, name: &str) -> Result<(Spooled, &'static str)> {
     let mut input: Box<dyn Read> = if source == Path::new("-") {
         Box::new(io::stdin())
     } else {
         Box::new(File::open(source).cannot(|| format!("open {name}"))?)
     };
-    let mut spool = store.spool()?;
+    let mut spool = spools.file(Hasher::sha256())?;
     let kind = copy(&mut input, &mut spool, name)?;
-    Ok((spool, kind))
+    Ok((spool.finish(), kind))
 }
 
 fn copy(input: &mut dyn Read, spool: &mut Spool, name: &str) -> Result<&'static str> {
@@ -106,12 +102,12 @@ fn copy(input: &mut dyn Read, spool: &mut Spool, name: &str) -> Result<&'static 
 
 /// The digest of the tar inside; reads it entry by entry, which tells a tar from what is none and a whole one from one
 /// that was cut short.
-fn diff_id(spool: &Spool, name: &str) -> Result<Digest> {
+fn diff_id(spooled: &Spooled, name: &str) -> Result<Digest> {
     let corrupt = |e: io::Error| match e.raw_os_error() {
         Some(_) => Error::io(format!("read {name}"), &e),
         None => Error::new(Code::Corrupt, format!("{name} is not a whole tar: {e}")),
     };
-    let blob = File::open(spool.path()).cannot(|| format!("open {}", spool.path().display()))?;
+    let blob = File::open(spooled.path()).cannot(|| format!("open {}", spooled.path().display()))?;
     let tar = ctr_layer::open(blob).map_err(|e| Error { message: format!("{name}: {}", e.message), ..e })?;
     let mut archive = tar::Archive::new(Hashing { tar, hasher: Hasher::sha256() });
     for entry in archive.entries().map_err(corrupt)?.raw(true) {

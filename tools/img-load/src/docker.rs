@@ -13,6 +13,8 @@ pub fn load(store: &Store, source: &mut Source) -> Result<Vec<Loaded>> {
     let mut loaded = Vec::new();
     for image in list {
         let text = |v: &Value| v.as_str().map(str::to_owned).ok_or_else(|| invalid("not a string".to_owned()));
+        let tags = image["RepoTags"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let references: Vec<Reference> = tags.iter().map(|t| Reference::to_give(&text(t)?)).collect::<Result<_>>()?;
         let config = source.json(&text(&image["Config"])?)?;
         let mut layers = Vec::new();
         for layer in image["Layers"].as_array().map(Vec::as_slice).unwrap_or_default() {
@@ -20,8 +22,6 @@ pub fn load(store: &Store, source: &mut Source) -> Result<Vec<Loaded>> {
             let media_type = sniff(store, &digest)?;
             layers.push(json!({"mediaType": media_type, "digest": digest.as_str(), "size": size}));
         }
-        let tags = image["RepoTags"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let references: Vec<Reference> = tags.iter().map(|t| Reference::parse(&text(t)?)).collect::<Result<_>>()?;
         if references.is_empty() {
             loaded.push(Loaded { image: store.put_image(None, &config, &layers)?, reference: None });
         }

@@ -50,8 +50,7 @@ impl Tool for ImgLoad {
         } else if source.has("manifest.json") {
             docker::load(&store, &mut source)?
         } else {
-            return Err(Error::new(Code::Invalid, format!("{} holds no image", source.name()))
-                .hint("a docker-archive, an oci-archive or an OCI layout is expected; img-import takes a plain tar"));
+            return Err(Error::new(Code::Invalid, format!("{} holds no image", source.name())).hint(source::EXPECTED));
         };
         let names: Vec<String> = loaded.iter().map(Loaded::shown).collect();
         let chosen = match &wanted {
@@ -73,8 +72,7 @@ impl Tool for ImgLoad {
     }
 
     fn gc() -> Result<Vec<Value>> {
-        let removed = Store::open()?.gc_spools()?;
-        Ok(removed.into_iter().map(|path| json!({"removed": "spool", "path": path})).collect())
+        ctr_store::gc()
     }
 }
 

@@ -1,6 +1,9 @@
 //! OCI image layout, as a directory or an archive: `index.json` names manifests, whose blobs are taken as they are.
 
-use crate::{Loaded, source::Source};
+use crate::{
+    Loaded,
+    source::{Source, blob_name},
+};
 use ctr_core::{Code, Error, Result, Value};
 use ctr_store::{ANNOTATION_REF, Digest, Platform, Reference, Store, media_type};
 
@@ -9,7 +12,7 @@ const MAX_DEPTH: usize = 4;
 
 /// Loads every image that `index.json` names.
 pub fn load(store: &Store, source: &mut Source, platform: &Platform) -> Result<Vec<Loaded>> {
-    let index = parse(source, "index.json")?;
+    let index = parse(source, "index.json", &source.json("index.json")?)?;
     let list = index.get("manifests").and_then(Value::as_array).cloned().unwrap_or_default();
     let mut loaded = Vec::new();
     for entry in &list {
@@ -25,10 +28,10 @@ pub fn load(store: &Store, source: &mut Source, platform: &Platform) -> Result<V
 }
 
 /// The full name that containerd and docker annotate, or the reference that the layout has.
-/// A name that is no reference of ours does not keep the image out: it is loaded dangling.
+/// A name that no image can be given does not keep it out: it is loaded dangling.
 fn name_of(entry: &Value) -> Option<Reference> {
     let annotation = |key: &str| entry.get("annotations")?.get(key)?.as_str();
-    Reference::parse(annotation("io.containerd.image.name").or_else(|| annotation(ANNOTATION_REF))?).ok()
+    Reference::to_give(annotation("io.containerd.image.name").or_else(|| annotation(ANNOTATION_REF))?).ok()
 }
 
 /// Follows indexes down to the manifest for the platform; its descriptor without annotations and platform.
@@ -43,7 +46,7 @@ fn manifest_for(source: &Source, entry: &Value, platform: &Platform, name: &str)
                 return Ok(entry);
             }
             media_type::OCI_INDEX | media_type::DOCKER_INDEX => {
-                let index = parse(source, &blob_name(&digest_of(&entry)?))?;
+                let index = parse_blob(source, &digest_of(&entry)?)?;
                 entry = platform.select(&index, name)?.clone();
             }
             other => {
@@ -59,8 +62,7 @@ fn manifest_for(source: &Source, entry: &Value, platform: &Platform, name: &str)
 
 fn publish(store: &Store, source: &mut Source, descriptor: &Value) -> Result<()> {
     let digest = digest_of(descriptor)?;
-    let name = blob_name(&digest);
-    let manifest = parse(source, &name)?;
+    let manifest = parse_blob(source, &digest)?;
     let layers = manifest.get("layers").and_then(Value::as_array).cloned().unwrap_or_default();
     for blob in layers.iter().chain([&manifest["config"]]) {
         let digest = digest_of(blob)?;
@@ -68,18 +70,18 @@ fn publish(store: &Store, source: &mut Source, descriptor: &Value) -> Result<()>
             source.publish(store, &blob_name(&digest), Some(&digest))?;
         }
     }
-    source.publish(store, &name, Some(&digest)).map(drop)
-}
-
-fn blob_name(digest: &Digest) -> String {
-    format!("blobs/{}/{}", digest.algorithm(), digest.hex())
+    source.publish(store, &blob_name(&digest), Some(&digest)).map(drop)
 }
 
 fn digest_of(descriptor: &Value) -> Result<Digest> {
     Digest::parse(descriptor["digest"].as_str().unwrap_or_default())
 }
 
-fn parse(source: &Source, file: &str) -> Result<Value> {
-    serde_json::from_slice(&source.json(file)?)
-        .map_err(|e| Error::new(Code::Corrupt, format!("{file} of {}: {e}", source.name())))
+/// An index or a manifest, verified before anything in it is believed: it is what a digest in a reference pins.
+fn parse_blob(source: &Source, digest: &Digest) -> Result<Value> {
+    parse(source, digest.as_str(), &source.blob(digest)?)
+}
+
+fn parse(source: &Source, what: &str, bytes: &[u8]) -> Result<Value> {
+    serde_json::from_slice(bytes).map_err(|e| Error::new(Code::Corrupt, format!("{what} of {}: {e}", source.name())))
 }

@@ -4,87 +4,56 @@
 //! to be a blob is published by a rename, and the rest is removed.
 
 use ctr_core::{Cannot, Code, Error, Result};
-use ctr_store::{Digest, Spool, Store};
+use ctr_layer::{Files, Member, show};
+use ctr_store::{Digest, Hasher, Spooled, Spools, Store};
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, openat2, statat};
 use std::{
     collections::HashMap,
+    ffi::OsStr,
     fs::File,
     io::{self, Read, Write},
-    os::fd::OwnedFd,
-    path::{Component, Path, PathBuf},
+    os::{fd::OwnedFd, unix::ffi::OsStrExt},
+    path::{Component, Path},
 };
 
-const BUFFER: usize = 256 << 10;
-/// Most files that an archive of images may hold: a layer is one, and its JSON, and a few more.
-const MAX_FILES: usize = 10_000;
+/// Most entries that a tar of images may have: a layer is one, and its JSON, and a few more.
+const MAX_ENTRIES: usize = 10_000;
 /// Largest JSON file that is read, bytes.
-pub const MAX_JSON: u64 = 8 << 20;
+const MAX_JSON: u64 = 8 << 20;
+
+/// What is said of an archive that is none of ours.
+pub const EXPECTED: &str =
+    "a docker-archive, an oci-archive or an OCI layout is expected; img-import takes a plain tar";
 
 /// The files of an archive by their names in it.
 pub struct Source {
     name: String,
     kind: Kind,
+    spools: Spools,
 }
 
 enum Kind {
     Dir(OwnedFd),
-    Tar { files: HashMap<String, Spool>, links: HashMap<String, String>, published: HashMap<String, (Digest, u64)> },
+    Tar { files: HashMap<String, Spooled>, links: HashMap<String, String> },
 }
 
 impl Source {
     /// Opens a directory or a tar, `None` being a tar on stdin (compressed or not, as docker's save and load have it).
     pub fn open(store: &Store, path: Option<&Path>) -> Result<Self> {
-        let Some(path) = path else { return Self::spool(store, Box::new(io::stdin()), "stdin".to_owned()) };
-        let name = path.display().to_string();
-        if path.is_dir() {
-            let dir = File::open(path).cannot(|| format!("open {name}"))?;
-            return Ok(Self { name, kind: Kind::Dir(dir.into()) });
-        }
-        let file = File::open(path).cannot(|| format!("open {name}"))?;
-        Self::spool(store, Box::new(file), name)
-    }
-
-    fn spool(store: &Store, input: Box<dyn Read + Send>, name: String) -> Result<Self> {
-        let read = || format!("read {name}");
-        let tar = ctr_layer::open(input).map_err(|e| Error { message: format!("{name}: {}", e.message), ..e })?;
-        let mut archive = tar::Archive::new(tar);
-        let (mut files, mut links) = (HashMap::new(), HashMap::new());
-        let mut buffer = vec![0; BUFFER];
-        for entry in archive.entries().cannot(read)? {
-            let mut entry = entry.cannot(read)?;
-            let path = plain(&entry.path().cannot(read)?);
-            let Some(path) = path else { continue };
-            if files.len() + links.len() >= MAX_FILES {
-                return Err(Error::new(Code::Limit, format!("{name} holds more than {MAX_FILES} files")));
-            }
-            match entry.header().entry_type() {
-                tar::EntryType::Symlink | tar::EntryType::Link => {
-                    let hard = entry.header().entry_type() == tar::EntryType::Link;
-                    let Some(target) = entry.link_name().cannot(read)? else { continue };
-                    let from = if hard {
-                        PathBuf::new()
-                    } else {
-                        Path::new(&path).parent().unwrap_or(Path::new("")).to_owned()
-                    };
-                    if let Some(target) = resolve(&from.join(target)) {
-                        links.insert(path, target);
-                    }
+        let name = path.map_or_else(|| "stdin".to_owned(), |path| path.display().to_string());
+        let input: Box<dyn Read + Send> = match path {
+            None => Box::new(io::stdin()),
+            Some(path) => {
+                let file = File::open(path).cannot(|| format!("open {name}"))?;
+                if file.metadata().cannot(|| format!("open {name}"))?.is_dir() {
+                    return Ok(Self { name, kind: Kind::Dir(file.into()), spools: store.spools()? });
                 }
-                kind if kind.is_file() => {
-                    let mut spool = store.spool()?;
-                    loop {
-                        let n = entry.read(&mut buffer).cannot(read)?;
-                        if n == 0 {
-                            break;
-                        }
-                        spool.write_all(&buffer[..n]).cannot(|| format!("write to the image store from {name}"))?;
-                    }
-                    files.insert(path, spool);
-                }
-                _ => {}
+                Box::new(file)
             }
-        }
-        Ok(Self { name, kind: Kind::Tar { files, links, published: HashMap::new() } })
+        };
+        let spools = store.spools()?;
+        let kind = spool(&spools, input).map_err(|e| Error { message: format!("{name}: {}", e.message), ..e })?;
+        Ok(Self { name, kind, spools })
     }
 
     /// What it is called in errors.
@@ -103,18 +72,59 @@ impl Source {
     /// Reads a JSON file whole, at most 8 MiB.
     pub fn json(&self, file: &str) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        self.file(file)?
-            .take(MAX_JSON + 1)
-            .read_to_end(&mut bytes)
-            .cannot(|| format!("read {file} of {}", self.name))?;
+        self.file(file)?.take(MAX_JSON + 1).read_to_end(&mut bytes).cannot(|| format!("read {}", self.shown(file)))?;
         if bytes.len() as u64 > MAX_JSON {
-            return Err(Error::new(Code::Limit, format!("{file} of {} is larger than {MAX_JSON} bytes", self.name)));
+            return Err(Error::new(Code::Limit, format!("{} is larger than {MAX_JSON} bytes", self.shown(file))));
         }
         Ok(bytes)
     }
 
+    /// Reads a JSON blob of a layout whole, and verifies it.
+    ///
+    /// # Errors
+    /// `corrupt` where it has not the digest by which it is named.
+    pub fn blob(&self, digest: &Digest) -> Result<Vec<u8>> {
+        let file = blob_name(digest);
+        let bytes = self.json(&file)?;
+        if digest.is_of(&bytes) { Ok(bytes) } else { Err(self.lies(&file, &Digest::of(&bytes))) }
+    }
+
+    /// Makes a file of the archive a blob of the store. Gives its digest and its size.
+    ///
+    /// # Errors
+    /// `corrupt` where there is no such file, or it has not the digest by which it is `named`.
+    pub fn publish(&mut self, store: &Store, file: &str, named: Option<&Digest>) -> Result<(Digest, u64)> {
+        let mut copied;
+        let spooled = match self.spooled(file) {
+            Some(spooled) if named.is_none_or(|d| d.algorithm() == spooled.digest().algorithm()) => spooled,
+            // Of a directory; or named by another algorithm than the one by which a tar's files were hashed.
+            _ => {
+                copied = self.copy(file, named.map_or_else(Hasher::sha256, Hasher::new))?;
+                &mut copied
+            }
+        };
+        let (digest, size) = (spooled.digest().clone(), spooled.size());
+        if named.is_some_and(|named| *named != digest) {
+            return Err(self.lies(file, &digest));
+        }
+        spooled.publish(store)?;
+        Ok((digest, size))
+    }
+
+    fn spooled(&mut self, file: &str) -> Option<&mut Spooled> {
+        let Kind::Tar { files, links } = &mut self.kind else { return None };
+        let file = if files.contains_key(file) { file } else { links.get(file)? };
+        files.get_mut(file)
+    }
+
+    fn copy(&self, file: &str, hasher: Hasher) -> Result<Spooled> {
+        let mut spool = self.spools.file(hasher)?;
+        io::copy(&mut self.file(file)?, &mut spool).cannot(|| format!("copy {}", self.shown(file)))?;
+        Ok(spool.finish())
+    }
+
     fn file(&self, file: &str) -> Result<File> {
-        let missing = || Error::new(Code::Corrupt, format!("{} has no {file}", self.name));
+        let missing = || Error::new(Code::Corrupt, format!("{} has no {}", self.name, show(file.as_bytes())));
         let opened = match &self.kind {
             // Beneath the directory, whatever links it holds: what is read here becomes part of an image.
             Kind::Dir(dir) => {
@@ -122,67 +132,66 @@ impl Source {
                     .map(File::from)
                     .map_err(io::Error::from)
             }
-            Kind::Tar { files, links, .. } => {
-                let spool = files.get(file).or_else(|| files.get(links.get(file)?));
-                File::open(spool.ok_or_else(missing)?.path())
+            Kind::Tar { files, links } => {
+                let spooled = files.get(file).or_else(|| files.get(links.get(file)?));
+                File::open(spooled.ok_or_else(missing)?.path())
             }
         };
-        opened.map_err(|e| {
-            if e.kind() == io::ErrorKind::NotFound {
-                missing()
-            } else {
-                Error::io(format!("open {file} of {}", self.name), &e)
-            }
+        opened.map_err(|e| match e.kind() {
+            io::ErrorKind::NotFound => missing(),
+            _ => Error::io(format!("open {}", self.shown(file)), &e),
         })
     }
 
-    /// Makes a file of the archive a blob of the store. Gives its digest, its size and its first bytes.
-    ///
-    /// # Errors
-    /// `corrupt` where `expected` is given and the bytes have another digest, or there is no such file.
-    pub fn publish(&mut self, store: &Store, file: &str, expected: Option<&Digest>) -> Result<(Digest, u64)> {
-        let lies = |got: &Digest| match expected {
-            Some(digest) if digest != got => {
-                Err(Error::new(Code::Corrupt, format!("{file} of the archive has other bytes: their digest is {got}")))
-            }
-            _ => Ok(()),
-        };
-        if let Kind::Tar { files, links, published } = &mut self.kind {
-            let real = if files.contains_key(file) { file } else { links.get(file).map_or(file, String::as_str) };
-            if let Some((digest, size)) = published.get(real) {
-                lies(digest)?;
-                return Ok((digest.clone(), *size));
-            }
-            if expected.is_none_or(|d| d.algorithm() == "sha256")
-                && let Some(spool) = files.remove(real)
-            {
-                lies(&spool.digest())?;
-                let size = spool.size();
-                let digest = spool.publish(store)?;
-                published.insert(real.to_owned(), (digest.clone(), size));
-                return Ok((digest, size));
-            }
-        }
-        let mut input = self.file(file)?;
-        let mut spool = store.spool()?;
-        io::copy(&mut input, &mut spool).cannot(|| format!("copy {file} of {}", self.name))?;
-        lies(&spool.digest())?;
-        let size = spool.size();
-        Ok((spool.publish(store)?, size))
+    fn lies(&self, file: &str, digest: &Digest) -> Error {
+        Error::new(Code::Corrupt, format!("{} has other bytes: their digest is {digest}", self.shown(file)))
+    }
+
+    /// A file as errors name it: the archive may have chosen the name.
+    fn shown(&self, file: &str) -> String {
+        format!("{} of {}", show(file.as_bytes()), self.name)
     }
 }
 
-/// A path of plain names, without `.`; `None` where it has `..` or nothing.
-fn plain(path: &Path) -> Option<String> {
-    let mut names = Vec::new();
-    for part in path.components() {
-        match part {
-            Component::Normal(name) => names.push(name.to_str()?),
-            Component::CurDir | Component::RootDir => {}
-            _ => return None,
+/// The files and links of a tar.
+fn spool(spools: &Spools, input: Box<dyn Read + Send>) -> Result<Kind> {
+    let mut tar = Files::new(ctr_layer::open(input)?);
+    let (mut files, mut links) = (HashMap::new(), HashMap::new());
+    let mut entries = 0;
+    while let Some((path, member)) = tar.member()? {
+        entries += 1;
+        if entries > MAX_ENTRIES {
+            return Err(Error::new(Code::Limit, format!("it has more than {MAX_ENTRIES} entries")).hint(EXPECTED));
+        }
+        // What has another name no manifest can name.
+        let Ok(path) = String::from_utf8(path) else { continue };
+        match member {
+            Member::File => {
+                let mut spool = spools.file(Hasher::sha256())?;
+                loop {
+                    let chunk = tar.chunk()?;
+                    if chunk.is_empty() {
+                        break;
+                    }
+                    spool.write_all(chunk).cannot(|| "write to the image store")?;
+                }
+                files.insert(path, spool.finish());
+            }
+            Member::Symlink(target) => {
+                let from = Path::new(&path).parent().unwrap_or(Path::new(""));
+                links.extend(resolve(&from.join(OsStr::from_bytes(&target))).map(|target| (path, target)));
+            }
+            Member::Link(target) => links.extend(String::from_utf8(target).ok().map(|target| (path, target))),
+            Member::Other => {}
         }
     }
-    (!names.is_empty()).then(|| names.join("/"))
+    tar.finish()?;
+    Ok(Kind::Tar { files, links })
+}
+
+/// The file of a layout that holds a blob (image-spec, image-layout.md).
+pub fn blob_name(digest: &Digest) -> String {
+    format!("blobs/{}/{}", digest.algorithm(), digest.hex())
 }
 
 /// A path with its `..` taken out as text: the links of docker's archives are `../<id>/layer.tar`.

@@ -1,8 +1,8 @@
 //! What a manifest and its config say of an image, checked before any layer is fetched.
 
-use ctr_core::{Code, Error, Image, Layer, Map, Result, Value};
+use ctr_core::{Code, Error, Result, Value, trace};
 use ctr_registry::Manifest;
-use ctr_store::{Digest, MAX_CONFIG, Store, media_type as media};
+use ctr_store::{Blob, MAX_CONFIG, media_type as media};
 
 /// The config's media types: OCI's and docker's.
 const CONFIGS: &[&str] = &[media::OCI_CONFIG, "application/vnd.docker.container.image.v1+json"];
@@ -15,14 +15,6 @@ const LAYERS: &[&str] = &[
     "application/vnd.docker.image.rootfs.diff.tar.gzip",
     "application/vnd.docker.image.rootfs.diff.tar.zstd",
 ];
-
-/// A blob that a manifest names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Blob {
-    pub digest: Digest,
-    pub size: u64,
-    pub media_type: String,
-}
 
 /// The blobs of an image: its config and its layers, lowest first.
 #[derive(Debug)]
@@ -64,49 +56,12 @@ impl Blobs {
     }
 }
 
-/// The section `image` of the document: manifest and config put together. Layers that are unpacked bear their path.
-pub(crate) fn section(name: &str, descriptor: &Value, blobs: &Blobs, config: &[u8], store: &Store) -> Result<Image> {
-    let corrupt = |why: String| Error::new(Code::Corrupt, format!("config of {name}: {why}"));
-    let config: Value = serde_json::from_slice(config).map_err(|e| corrupt(format!("not JSON: {e}")))?;
-    let diff_ids = config.get("rootfs").and_then(|r| r.get("diff_ids")).and_then(Value::as_array);
-    let diff_ids = diff_ids.ok_or_else(|| corrupt("no rootfs.diff_ids".to_owned()))?;
-    if diff_ids.len() != blobs.layers.len() {
-        return Err(corrupt(format!("{} diff_ids for {} layers", diff_ids.len(), blobs.layers.len())));
-    }
-    let layers = blobs.layers.iter().zip(diff_ids).map(|(blob, diff_id)| {
-        let diff_id = Digest::parse(diff_id.as_str().unwrap_or_default()).map_err(|e| corrupt(e.message))?;
-        let tree = store.layer_path(&diff_id);
-        Ok(Layer {
-            digest: blob.digest.to_string(),
-            diff_id: diff_id.to_string(),
-            media_type: blob.media_type.clone(),
-            size: blob.size,
-            path: tree.exists().then(|| tree.to_string_lossy().into_owned()),
-        })
-    });
-    let layers = layers.collect::<Result<_>>()?;
-    Ok(Image {
-        reference: name.to_owned(),
-        manifest: descriptor.clone(),
-        id: Some(blobs.config.digest.to_string()),
-        config,
-        layers,
-        rest: Map::new(),
-    })
-}
-
 fn blob(name: &str, descriptor: &Value) -> Result<Blob> {
-    let corrupt = |why: String| Error::new(Code::Corrupt, format!("manifest of {name}: {why}"));
-    let text = |key: &str| descriptor.get(key).and_then(Value::as_str).unwrap_or_default();
-    let digest = Digest::parse(text("digest")).map_err(|e| corrupt(e.message))?;
-    // Sizes are 64-bit signed in the specification.
-    let size = descriptor.get("size").and_then(Value::as_u64).filter(|size| i64::try_from(*size).is_ok());
-    let size = size.ok_or_else(|| corrupt(format!("no size for {digest}")))?;
-    Ok(Blob { digest, size, media_type: text("mediaType").to_owned() })
+    Blob::of(descriptor).map_err(|e| Error { message: format!("manifest of {name}: {}", e.message), ..e })
 }
 
 fn unsupported(name: &str, what: &str, media_type: &str) -> Error {
-    let shown: String = media_type.chars().filter(|c| !c.is_control()).take(80).collect();
+    let shown = trace::clean(media_type, 80);
     Error::new(Code::Unsupported, format!("{what} of {name} has media type {shown:?}, which is not supported"))
 }
 
@@ -115,6 +70,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use ctr_core::json;
+    use ctr_store::Digest;
 
     fn descriptor(media_type: &str, size: u64) -> Value {
         json!({"mediaType": media_type, "digest": Digest::of(b"").as_str(), "size": size})

@@ -1,8 +1,8 @@
 //! The layers, several at once, each on its way from the socket to the disk.
 
-use crate::{content::Source, image::Blob, progress::Progress};
+use crate::{content::Source, progress::Progress};
 use ctr_core::{Code, Error, Result};
-use ctr_store::Digest;
+use ctr_store::{Blob, Digest};
 use std::{
     collections::{HashSet, VecDeque},
     sync::{Arc, Mutex, PoisonError, mpsc},

@@ -1,8 +1,6 @@
 //! img-pull: fetch an image from a registry into the store.
 
-mod check;
 mod content;
-mod gc;
 mod image;
 mod layers;
 mod progress;
@@ -11,7 +9,7 @@ mod resolve;
 
 use clap::{Args as ClapArgs, ValueEnum};
 use ctr_core::{Code, Common, Document, Done, Error, Result, Tool, Value};
-use ctr_store::{Platform, Reference};
+use ctr_store::{Platform, check_image};
 use progress::Style;
 use std::path::PathBuf;
 
@@ -21,7 +19,8 @@ const MAX_JOBS: u8 = 16;
 /// The arguments of img-pull.
 #[derive(ClapArgs, Clone, Debug)]
 pub struct Args {
-    /// Image to fetch, as [REGISTRY/]NAME[:TAG][@DIGEST]; without it, the image.ref of the document on stdin
+    /// Image to fetch, as [REGISTRY/]NAME[:TAG][@DIGEST], or the id of one in the store; without it, the image.ref of
+    /// the document on stdin
     #[arg(value_name = "REF")]
     pub reference: Option<String>,
     /// Platform to choose from an index, as OS/ARCH[/VARIANT]; default: that of this machine
@@ -66,15 +65,12 @@ impl Args {
         if self.quiet { Style::None } else { self.progress.unwrap_or_else(Style::for_stderr) }
     }
 
-    fn reference(&self, doc: &Document) -> Result<Reference> {
-        if let Some(text) = &self.reference {
-            return Reference::parse(text);
-        }
-        let named = doc.get("image").and_then(|image| image.get("ref")).and_then(Value::as_str);
-        let text = named.ok_or_else(|| {
+    /// The word for the image: of the command line, or of the document.
+    fn word<'a>(&'a self, doc: &'a Document) -> Result<&'a str> {
+        let named = || doc.get("image").and_then(|image| image.get("ref")).and_then(Value::as_str);
+        self.reference.as_deref().or_else(named).ok_or_else(|| {
             Error::new(Code::Usage, "no image is named").hint("give a reference, or a document with image.ref")
-        })?;
-        Reference::parse(text)
+        })
     }
 }
 
@@ -88,8 +84,8 @@ impl Tool for Args {
     }
 
     fn add(&mut self, doc: &mut Document, _common: &Common) -> Result<Done> {
-        let reference = self.reference(doc)?;
-        pull::run(self, &reference, doc)
+        let word = self.word(doc)?.to_owned();
+        pull::run(self, &word, doc)
     }
 
     // The image stays, as docker's does after its container: the store is shared. img-rm removes it.
@@ -98,10 +94,10 @@ impl Tool for Args {
     }
 
     fn check(doc: &Document) -> Result<Vec<Error>> {
-        check::run(doc)
+        check_image(doc)
     }
 
     fn gc() -> Result<Vec<Value>> {
-        gc::run()
+        ctr_store::gc()
     }
 }

@@ -1,26 +1,37 @@
 //! The pull: what the reference means, what of it is missing, fetch that, name it.
 
-use crate::{
-    Args, Policy,
-    content::Source,
-    image::{self, Blobs},
-    layers,
-    progress::Progress,
-    resolve,
-};
-use ctr_core::{Code, Document, Done, Error, Image, Result, Tool, json, trace};
+use crate::{Args, Policy, content::Source, image::Blobs, layers, progress::Progress, resolve};
+use ctr_core::{Code, Document, Done, Error, Image, Result, Tool, ident, json, trace};
 use ctr_registry::{Options, Session};
 use ctr_store::{Digest, Entry, MAX_CONFIG, Platform, Reference, Store};
 use std::{collections::HashSet, io::ErrorKind, sync::Arc};
 
 /// How often blobs are fetched again that a removal at the same time takes away.
 const MAX_ROUNDS: usize = 5;
+/// As many digits as docker shows of an id. With fewer a word of the letters a to f is too likely meant as a name.
+const SHORT_ID: usize = 12;
 
-/// Adds the image that `reference` means to the store and to `doc`.
-pub(crate) fn run(args: &Args, reference: &Reference, doc: &mut Document) -> Result<Done> {
+/// Adds the image that `word` means to the store and to `doc`.
+pub(crate) fn run(args: &Args, word: &str, doc: &mut Document) -> Result<Done> {
     let store = Store::open()?;
+    let platform = args.platform.as_ref();
+    let reference = match Reference::parse(word) {
+        // No registry knows ids; and what an id means cannot have changed there.
+        Err(_) if is_id(word) => {
+            let image = by_id(&store, word, platform)?;
+            return finish(
+                doc,
+                &image.ok_or_else(|| Error::new(Code::NotFound, format!("{word} is not in the store")))?,
+            );
+        }
+        other => other?,
+    };
     if args.pull != Policy::Always {
-        match stored(&store, reference, args.platform.as_ref()) {
+        let found = match stored(&store, &reference, platform) {
+            Ok(None) if word.len() >= SHORT_ID => by_id(&store, word, platform),
+            other => other,
+        };
+        match found {
             Ok(Some(image)) => return finish(doc, &image),
             Ok(None) if args.pull == Policy::Never => {
                 return Err(Error::new(Code::NotFound, format!("{reference} is not in the store"))
@@ -32,7 +43,7 @@ pub(crate) fn run(args: &Args, reference: &Reference, doc: &mut Document) -> Res
         }
     }
     let progress = Arc::new(Progress::new(args.style()));
-    let result = fetch(args, store, reference, doc, &progress);
+    let result = fetch(args, store, &reference, doc, &progress);
     progress.close();
     match result? {
         Some(image) => finish(doc, &image),
@@ -47,9 +58,28 @@ fn finish(doc: &mut Document, image: &Image) -> Result<Done> {
     Ok(Done::Print)
 }
 
+/// Whether `word` can be nothing but an image ID, as a document without a reference has it, or the beginning of one.
+fn is_id(word: &str) -> bool {
+    word.starts_with("sha256:") || ident::is_id(word)
+}
+
 /// The image that the store has under `reference`, if it is whole and for `platform`.
 fn stored(store: &Store, reference: &Reference, platform: Option<&Platform>) -> Result<Option<Image>> {
-    let Some(image) = store.image(reference)? else { return Ok(None) };
+    match store.image(reference)? {
+        Some(image) => usable(store, image, platform),
+        None => Ok(None),
+    }
+}
+
+/// The image whose ID `word` is, or the beginning of, if the store has it whole and for `platform`.
+fn by_id(store: &Store, word: &str, platform: Option<&Platform>) -> Result<Option<Image>> {
+    match store.by_id(word)? {
+        Some(entry) => usable(store, store.image_of(None, &entry.plain_descriptor())?, platform),
+        None => Ok(None),
+    }
+}
+
+fn usable(store: &Store, image: Image, platform: Option<&Platform>) -> Result<Option<Image>> {
     for layer in &image.layers {
         // An unpacked tree does as well as the blob.
         if layer.path.is_none() && !store.has_blob(&Digest::parse(&layer.digest)?, layer.size) {
@@ -113,7 +143,9 @@ fn fetch(
     let name = reference.to_string();
     let blobs = Blobs::of(&name, &resolved.manifest)?;
     let config = config(&source, &blobs)?;
-    let image = image::section(&name, &resolved.descriptor, &blobs, &config, &source.store)?;
+    let id = &blobs.config.digest;
+    let image = source.store.section(Some(reference), &resolved.descriptor, id, &config, &blobs.layers);
+    let image = image.map_err(|e| Error { message: format!("{name}: {}", e.message), ..e })?;
     check_platform(args, &name, &platform, &image)?;
     let mut interim = Interim::new(args.stream, doc, &image);
     for _ in 0..MAX_ROUNDS {

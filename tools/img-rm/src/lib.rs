@@ -3,15 +3,11 @@
 use clap::Args;
 use ctr_core::{Code, Error, Result, each, json, print_line};
 use ctr_store::{Removed, Store};
-use std::time::Duration;
 
 /// The tool's name.
 pub const NAME: &str = "img-rm";
 /// The first line of its help.
 pub const ABOUT: &str = "Remove images that nothing uses";
-
-/// How long a blob that no image names waits for the pull that it may belong to.
-const KEPT: Duration = Duration::from_hours(24);
 
 /// The arguments of img-rm(1).
 #[derive(Args, Debug)]
@@ -22,7 +18,7 @@ pub struct ImgRm {
     /// Take all references of an id, and the reference of an image that a container uses
     #[arg(short, long)]
     force: bool,
-    /// Remove what killed removals and imports left, and layers and day-old blobs that nothing uses
+    /// Remove what killed processes left, and blobs and trees of layers that nothing uses once they are a day old
     #[arg(long, conflicts_with_all = ["images", "force"])]
     gc: bool,
 }
@@ -34,8 +30,9 @@ pub struct ImgRm {
 pub fn run(args: ImgRm) -> Result<()> {
     let store = Store::open()?;
     if args.gc {
-        let leftovers = store.gc_trees()?.into_iter().chain(store.gc_spools()?);
-        for path in leftovers.chain(store.gc_orphans(KEPT)?) {
+        let leftovers = ctr_store::gc()?.into_iter().map(|leftover| leftover["path"].clone());
+        let trees = store.gc_trees()?.into_iter().chain(store.gc_orphans()?).map(|path| json!(path));
+        for path in leftovers.chain(trees) {
             print_line(&json!({"tool": NAME, "removed": "leftover", "path": path}))?;
         }
         return Ok(());

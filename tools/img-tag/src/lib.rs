@@ -25,10 +25,7 @@ pub struct ImgTag {
 /// # Errors
 /// `not-found`, or `invalid` where the new reference does not parse or has a digest.
 pub fn run(args: ImgTag) -> Result<()> {
-    let reference = Reference::parse(&args.reference)?;
-    if reference.digest.is_some() {
-        return Err(Error::new(Code::Invalid, format!("cannot tag as {reference}: a digest cannot be chosen")));
-    }
+    let reference = Reference::to_give(&args.reference)?;
     let store = Store::open()?;
     let entry = store.find(&args.image)?;
     let source = entry.source().map(Digest::parse).transpose()?;

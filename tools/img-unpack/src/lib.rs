@@ -8,6 +8,9 @@ use ctr_store::{Digest, Store};
 use pool::{Job, Pool};
 use std::path::PathBuf;
 
+/// How often trees are made again that a removal at the same time takes away.
+const MAX_ROUNDS: usize = 5;
+
 /// The arguments of img-unpack.
 #[derive(clap::Args, Debug, Default)]
 pub struct Args {
@@ -48,11 +51,18 @@ impl Tool for Args {
             return Ok(Done::Exit(0));
         }
         let image: Image = doc.need("image", "img-pull, img-load or img-import")?;
-        let trees = self.begin(&image)?;
-        self.pool.finish()?;
-        set_paths(doc, |i| trees.get(i).map(|tree| json!(tree)))?;
-        doc.push_step(Self::NAME, json!({}));
-        Ok(Done::Print)
+        for _ in 0..MAX_ROUNDS {
+            let trees = self.begin(&image)?;
+            std::mem::take(&mut self.pool).finish()?;
+            // No image that the store names had the trees that were made early (`--stream`): a removal may have taken
+            // them. Now that the document is whole, the image has them.
+            if trace::dry_run() || trees.iter().all(|tree| tree.is_dir()) {
+                set_paths(doc, |i| trees.get(i).map(|tree| json!(tree)))?;
+                doc.push_step(Self::NAME, json!({}));
+                return Ok(Done::Print);
+            }
+        }
+        Err(Error::new(Code::Busy, format!("{}: its trees are removed as fast as they are made", image.reference)))
     }
 
     /// Only the paths go: the trees are shared by every image and container that has the layer.

@@ -31,7 +31,7 @@ impl Begun {
     /// Completes the document's spec, what becomes of the container beside running, and the step.
     pub fn complete(&self, args: &NsSpawn, doc: &mut Document, rootfs: &Rootfs) -> Result<Spec> {
         args.complete(doc, rootfs, Some(&self.id))?;
-        supervise::complete(doc, &args.supervise, args.rm, args.interactive)?;
+        supervise::complete(doc, args)?;
         let spec = spec::read(doc.get("spec").unwrap_or(&Value::Null))?;
         if !doc.steps()?.iter().any(|step| step.tool == NsSpawn::NAME) {
             doc.push_step(NsSpawn::NAME, json!({"id": self.id, "claimed": self.claimed, "spec": self.before}));

@@ -46,7 +46,7 @@ pub fn detach(args: &mut NsSpawn, doc: &mut Document, rootfs: &Rootfs) -> Result
 pub fn repair(doc: &mut Document) -> Result<()> {
     let id = container::checked_id(doc.str("id").unwrap_or_default())?.to_owned();
     let wanted = doc.section::<State>("state")?.is_some_and(|state| state.is_live());
-    if !wanted || container::live_state(&id)?.is_some_and(|state| state.pid.is_some()) {
+    if !wanted || container::live_state(&id)?.is_some_and(|state| container::is_alive(&state)) {
         return Ok(());
     }
     let held = container::hold(&id)?;
@@ -134,6 +134,8 @@ fn become_supervisor(
         let check = serde_json::to_string(check).map_err(|e| Error::new(Code::Internal, e.to_string()))?;
         handover.words.push(format!("--health={check}"));
     }
+    // What the caller had open, and what is not handed over, ends here.
+    ctr_runtime::cloexec_from_3().cannot(|| "mark descriptors close-on-exec")?;
     for fd in &handover.kept {
         rustix::io::fcntl_setfd(fd, FdFlags::empty()).cannot(|| "pass a descriptor on")?;
     }

@@ -1,5 +1,6 @@
 //! What becomes of a container beside running: the flags about it, and the document's section `supervise`.
 
+use crate::NsSpawn;
 use clap::Args;
 use ctr_core::{Code, Document, Error, HealthCheck, LogLimits, Policy, Restart, Result, Supervise, Value};
 use ctr_runtime::spec::parse_size;
@@ -59,7 +60,12 @@ impl SuperviseFlags {
 }
 
 /// Completes the section: a flag, else what the document says, else the image, else docker's default.
-pub fn complete(doc: &mut Document, flags: &SuperviseFlags, rm: bool, interactive: bool) -> Result<()> {
+pub fn complete(doc: &mut Document, args: &NsSpawn) -> Result<()> {
+    let stays = args.detach || args.create;
+    complete_with(doc, &args.supervise, stays, args.rm, args.interactive)
+}
+
+fn complete_with(doc: &mut Document, flags: &SuperviseFlags, stays: bool, rm: bool, interactive: bool) -> Result<()> {
     let before = doc.section::<Supervise>("supervise")?;
     let fresh = before.is_none();
     let mut section = before.unwrap_or_default();
@@ -80,8 +86,12 @@ pub fn complete(doc: &mut Document, flags: &SuperviseFlags, rm: bool, interactiv
         let image = if fresh { image_health(doc)? } else { section.health.take() };
         section.health = health(image, flags)?;
     }
-    section.remove |= rm;
     section.stdin |= interactive;
+    if !stays {
+        // In the foreground nobody acts on it; a later start does, on what is not the default.
+        return if fresh && section == Supervise::default() { Ok(()) } else { doc.set("supervise", &section) };
+    }
+    section.remove |= rm;
     doc.set("supervise", &section)
 }
 
@@ -208,16 +218,16 @@ mod tests {
             "Test": ["CMD", "true"], "Interval": 5 * SECOND, "Retries": 7}}}}});
         let mut doc = Document::from_value(image).unwrap();
         let flags = SuperviseFlags { health_timeout: Some("1m30s".to_owned()), ..SuperviseFlags::default() };
-        complete(&mut doc, &flags, false, true).unwrap();
+        complete_with(&mut doc, &flags, true, false, true).unwrap();
         let section: Supervise = doc.section("supervise").unwrap().unwrap();
         let check = section.health.unwrap();
         assert_eq!((check.interval, check.timeout, check.retries), (5 * SECOND, 90 * SECOND, 7));
         assert!(section.stdin && !section.remove);
         assert_eq!(section.log, LogLimits::default());
         // A second time it is the document that counts.
-        complete(&mut doc, &SuperviseFlags { no_healthcheck: true, ..SuperviseFlags::default() }, false, false)
-            .unwrap();
-        complete(&mut doc, &SuperviseFlags::default(), false, false).unwrap();
+        let none = SuperviseFlags { no_healthcheck: true, ..SuperviseFlags::default() };
+        complete_with(&mut doc, &none, true, false, false).unwrap();
+        complete_with(&mut doc, &SuperviseFlags::default(), true, false, false).unwrap();
         assert_eq!(doc.section::<Supervise>("supervise").unwrap().unwrap().health, None);
     }
 

@@ -11,7 +11,7 @@ pub fn undo(doc: &mut Document, undo: &Value) -> Result<()> {
     let id = container::checked_id(undo.get("id").and_then(Value::as_str).unwrap_or_default())?;
     let hint = |e: Error| e.hint("stop it, or undo the later steps first");
     // Where its directory is gone there is nothing to hold, and nothing to make for it.
-    let _held = if paths::run_dir(id).exists() { container::hold(id).map_err(hint)? } else { None };
+    let _held = if paths::run_dir(id).exists() { container::hold_ended(id).map_err(hint)? } else { None };
     let point = paths::run_dir(id).join("rootfs");
     if mount::is_mounted(&point) {
         trace::act("unmount", || json!({"target": point}), || mount::unmount(&point))?;

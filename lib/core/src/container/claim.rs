@@ -4,7 +4,12 @@ use super::{dir, live_state, record};
 use crate::{Cannot, Code, Document, Error, Lock, Result, files, ident, paths, trace};
 use rustix::process::{Pid, getpgrp, test_kill_process_group};
 use serde_json::{Map, Value, json};
-use std::{fs, io::ErrorKind, os::unix::fs::symlink};
+use std::{
+    fs::{self, File},
+    io::ErrorKind,
+    os::unix::fs::symlink,
+    path::Path,
+};
 
 const OWNER: &str = "owner";
 
@@ -22,13 +27,7 @@ pub fn claim(doc: &mut Document, name: Option<&str>, _lock: Option<&Lock>) -> Re
     let name = match name {
         Some(name) => {
             ident::check_name(name)?;
-            if let Some(holder) = holder(name)? {
-                return Err(Error::new(
-                    Code::Exists,
-                    format!("cannot claim name {name}: held by container {}", ident::short(&holder)),
-                )
-                .hint("remove or rename that container, or choose another name"));
-            }
+            check_free(name)?;
             name.to_owned()
         }
         None => free_name()?,
@@ -51,6 +50,46 @@ pub fn claim(doc: &mut Document, name: Option<&str>, _lock: Option<&Lock>) -> Re
     doc.set("name", &name)?;
     doc.set("created", &jiff::Timestamp::now().to_string())?;
     Ok(id)
+}
+
+/// Gives container `id` the name `name`; gives the one that it had.
+///
+/// The new link is made first, then the record is replaced: at that instant the name changes, for a link counts only
+/// while the record of its container has the name ([`holder`]). Then the old link goes. A crash or a failure between leaves two
+/// links; the one whose name is not the record's is nobody's: no look-up follows it, a claim of that name replaces it,
+/// [`gc`](super::gc) removes it.
+///
+/// Nobody else may save the record meanwhile.
+///
+/// # Errors
+/// `exists`, naming the holder, if the name is taken; `invalid` if it has not the form of one.
+pub fn rename(id: &str, name: &str, _lock: &Lock) -> Result<String> {
+    ident::check_name(name)?;
+    let mut doc = record::recorded(id)?;
+    let old = doc.str("name").unwrap_or_default().to_owned();
+    check_free(name)?;
+    let names = paths::names();
+    trace::act(
+        "rename",
+        || json!({"id": id, "name": name, "old": old}),
+        || {
+            let link = names.join(name);
+            files::remove_file(&link)?;
+            symlink(id, &link).cannot(|| format!("claim name {name}"))?;
+            // The link is on the disk before the record that needs it: a container without its link would lose its
+            // name to the next who claims it.
+            File::open(&names).and_then(|dir| dir.sync_all()).cannot(|| format!("claim name {name}"))?;
+            doc.set("name", &name)?;
+            record::save(&doc)?;
+            if holds_link(id, &old) { files::remove_file(&names.join(&old)) } else { Ok(()) }
+        },
+    )?;
+    Ok(old)
+}
+
+/// Whether the link of that name leads to the container, whatever its record says.
+fn holds_link(id: &str, name: &str) -> bool {
+    ident::check_name(name).is_ok() && fs::read_link(paths::names().join(name)).is_ok_and(|to| to == Path::new(id))
 }
 
 /// The document's labels with those of `KEY[=VALUE]` words added; the caller sets them.
@@ -78,13 +117,21 @@ fn free_name() -> Result<String> {
     }
 }
 
-/// The id of the container that holds `name`; `None` where it is free.
+fn check_free(name: &str) -> Result<()> {
+    let Some(holder) = holder(name)? else { return Ok(()) };
+    Err(Error::new(Code::Exists, format!("cannot claim name {name}: held by container {}", ident::short(&holder)))
+        .hint("remove or rename that container, or choose another name"))
+}
+
+/// The id of the container that holds `name`; `None` where it is free, and where the link is what a rename that was
+/// killed left: the record has another name. A record that does not read gives its name to nobody.
 pub fn holder(name: &str) -> Result<Option<String>> {
     let link = paths::names().join(name);
     match fs::read_link(&link) {
         Ok(target) => {
             let id = target.to_string_lossy().into_owned();
-            Ok(Some(id).filter(|id| ident::is_id(id) && dir(id).exists()))
+            let has_other = |id: &str| record::recorded(id).is_ok_and(|doc| doc.str("name").is_some_and(|n| n != name));
+            Ok(Some(id).filter(|id| ident::is_id(id) && dir(id).exists() && !has_other(id)))
         }
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e).cannot(|| format!("read {}", link.display())),

@@ -1,7 +1,14 @@
 //! Who may start, end or remove a container: one at a time.
 
-use super::{checked_id, live_state};
+use super::{checked_id, is_alive, live_state};
 use crate::{Code, Error, Lock, Result, ident, paths, trace};
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+/// Longest wait for who has to record an end.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Makes the caller the one who starts, looks after or removes container `id`, until the lock is dropped by all who
 /// hold its descriptor. `None` under `--dry-run`, where nothing is done.
@@ -12,7 +19,7 @@ pub fn hold(id: &str) -> Result<Option<Lock>> {
     let busy = |why: String| Err(Error::new(Code::Busy, format!("container {} {why}", ident::short(id))));
     if let Some(state) = live_state(checked_id(id)?)? {
         return match state.pid {
-            Some(pid) => busy(format!("runs as process {pid}")),
+            Some(pid) => busy(format!("runs already, as process {pid}")),
             None => busy("is about to be started again".to_owned()),
         };
     }
@@ -22,5 +29,21 @@ pub fn hold(id: &str) -> Result<Option<Lock>> {
     match Lock::try_exclusive(&paths::run_dir(id).join("run.lock"))? {
         Some(lock) => Ok(Some(lock)),
         None => busy("is being started or removed by another".to_owned()),
+    }
+}
+
+/// The same for who removes what has ended: waits, ten seconds at most, for whoever is about to record the end.
+///
+/// # Errors
+/// As [`hold`].
+pub fn hold_ended(id: &str) -> Result<Option<Lock>> {
+    let start = Instant::now();
+    loop {
+        let held = hold(id);
+        let runs = live_state(id)?.is_some_and(|state| is_alive(&state) || state.status == "restarting");
+        if held.is_ok() || runs || start.elapsed() > PATIENCE {
+            return held;
+        }
+        sleep(Duration::from_millis(2));
     }
 }

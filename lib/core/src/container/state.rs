@@ -19,10 +19,11 @@ pub fn save_state(id: &str, state: &State) -> Result<()> {
     write(&dir.join(STATE), state, false)
 }
 
-/// The state in the run directory, while its process is still that process; or, where it says `restarting`,
-/// while the supervisor is.
+/// The state in the run directory, while its process is still that process; or while its supervisor is there, to
+/// record the end or to start it again.
 pub fn live_state(id: &str) -> Result<Option<State>> {
-    Ok(read(&paths::run_dir(id).join(STATE))?.filter(|state| is_alive(state) || is_restarting(state)))
+    let lives = |state: &State| is_alive(state) || state.supervisor.is_some_and(is_running);
+    Ok(read(&paths::run_dir(checked_id(id)?).join(STATE))?.filter(lives))
 }
 
 /// Changes the state of a container that lives, one writer at a time; does nothing where it is gone.

@@ -4,7 +4,7 @@ use super::{
     functions, go_format, misfit,
     parser::{Command, Node, Operand, Pipeline},
 };
-use crate::view::Headers;
+use crate::view::{Headers, LABEL, title_of_label};
 use ctr_core::{Result, Value, json};
 
 /// A value, or the path of a field that the record does not have: a condition may ask for one, nothing may print it.
@@ -166,6 +166,11 @@ impl<'a> Eval<'a> {
 
     fn call(&mut self, name: &str, operands: &[Operand], piped: Option<Val>) -> Result<Val> {
         if self.titles.is_some() && !functions::prints(name) {
+            if let [Operand::Field(names), Operand::Literal(Value::String(key))] = operands
+                && *names == [LABEL]
+            {
+                return Ok(Val::Is(json!(title_of_label(key))));
+            }
             // The title of `{{upper .ID}}` is that of `.ID`.
             return match (operands.iter().find(|o| !matches!(o, Operand::Literal(_))), piped) {
                 (_, Some(piped)) => Ok(piped),

@@ -1,6 +1,7 @@
 //! Tokens into the tree that is evaluated.
 
 use super::{functions, lexer::Token, syntax};
+use crate::view::LABEL;
 use ctr_core::{Error, Result, Value};
 use std::vec::IntoIter;
 
@@ -229,6 +230,10 @@ impl Parser {
     fn command(&mut self) -> Result<Command> {
         let Some(Token::Word(name)) = self.peek() else {
             return match self.operand()? {
+                Some(Operand::Field(names)) if names == [LABEL] => match self.operand()? {
+                    Some(key) => Ok(Command::Call("index".to_owned(), vec![Operand::Field(names), key])),
+                    None => Ok(Command::Operand(Operand::Field(names))),
+                },
                 Some(operand) => Ok(Command::Operand(operand)),
                 None => Err(unexpected(self.peek(), "a value")),
             };

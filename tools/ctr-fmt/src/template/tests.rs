@@ -118,6 +118,10 @@ fn headers_are_the_titles_of_the_fields() {
     assert_eq!(header("{{.ID}}\t{{json .CreatedSince}}", Some(View::Image)).unwrap(), "IMAGE ID\tCREATED");
     assert_eq!(header("{{range .Ports}}{{.Host}}{{end}}{{if .A}}{{.B}}{{end}}", None).unwrap(), "HOSTB");
     assert_eq!(header("{{.State.Status}}", None).unwrap(), "STATUS");
+    assert_eq!(
+        header("{{.ID}}\t{{.Label \"org.x.my-tier\"}}", Some(View::Container)).unwrap(),
+        "CONTAINER ID\tmy tier"
+    );
     assert_eq!(header("{{.Nothing}}", Some(View::Image)).unwrap_err().code, Code::Usage);
 }
 

@@ -1,64 +1,59 @@
 //! What docker calls the columns, and the records of our tools in the fields of docker's formats.
 
-use crate::units;
+mod container;
+mod image;
+mod ports;
+
 use clap::ValueEnum;
-use ctr_core::{Code, Error, Map, Result, Value, json};
+use ctr_core::{Code, Error, Map, Result, Value};
 
 /// The kind of thing the records are: it gives the fields that docker's `--format` has for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum View {
     /// Images, as img-ls prints them
     Image,
+    /// Containers, as ctr-ls prints them
+    Container,
 }
-
-/// docker's fields of an image and their column titles.
-const IMAGE: &[(&str, &str)] = &[
-    ("Repository", "REPOSITORY"),
-    ("Tag", "TAG"),
-    ("Digest", "DIGEST"),
-    ("ID", "IMAGE ID"),
-    ("CreatedSince", "CREATED"),
-    ("CreatedAt", "CREATED AT"),
-    ("Size", "SIZE"),
-    ("VirtualSize", "SIZE"),
-    ("SharedSize", "SHARED SIZE"),
-    ("UniqueSize", "UNIQUE SIZE"),
-    ("Containers", "CONTAINERS"),
-];
 
 impl View {
     /// What is printed where no format is given.
     pub fn default_format(self) -> &'static str {
         match self {
-            Self::Image => "table {{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}",
+            Self::Image => image::TABLE,
+            Self::Container => container::TABLE,
         }
     }
 
-    /// The record in docker's fields; ids and digests in full with `full`.
-    pub fn of(self, record: &Value, full: bool) -> Value {
+    /// The fields and the titles of their columns.
+    fn fields(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Image => image(record, full),
+            Self::Image => image::FIELDS,
+            Self::Container => container::FIELDS,
         }
+    }
+
+    /// The record in docker's fields; nothing is cut with `full`.
+    pub fn of(self, record: &Value, full: bool) -> Value {
+        let value = |field: &str| match self {
+            Self::Image => image::field(record, field, full),
+            Self::Container => container::field(record, field, full),
+        };
+        Value::Object(self.fields().iter().map(|(field, _)| ((*field).to_owned(), value(field))).collect::<Map<_, _>>())
+    }
+
+    /// The same for a template, which may ask for one label: `{{.Label "tier"}}`.
+    pub fn for_template(self, record: &Value, full: bool) -> Value {
+        let mut fields = self.of(record, full);
+        if let Some(labels) = record.get("Labels").filter(|_| self == Self::Container) {
+            fields[LABEL] = labels.clone();
+        }
+        fields
     }
 }
 
-fn image(record: &Value, full: bool) -> Value {
-    let text = |key: &str| record.get(key).and_then(Value::as_str).filter(|s| !s.is_empty());
-    let id = text("ID").unwrap_or_default();
-    let created = text("CreatedAt").unwrap_or_default();
-    let size = record.get("Size").and_then(Value::as_f64).map_or_else(|| "N/A".to_owned(), units::size);
-    let containers = record.get("Containers").and_then(Value::as_u64);
-    let value = |field: &str| match field {
-        "ID" => json!(if full { id } else { units::short(id) }),
-        "CreatedSince" => json!(units::since(created)),
-        "CreatedAt" => json!(units::created_at(created)),
-        "Size" | "VirtualSize" => json!(size),
-        "Containers" => json!(containers.map_or_else(|| "N/A".to_owned(), |n| n.to_string())),
-        "Repository" | "Tag" | "Digest" => json!(text(field).unwrap_or("<none>")),
-        _ => json!("N/A"),
-    };
-    Value::Object(IMAGE.iter().map(|(field, _)| ((*field).to_owned(), value(field))).collect::<Map<_, _>>())
-}
+/// docker's one field that takes an argument.
+pub const LABEL: &str = "Label";
 
 /// The titles of columns.
 #[derive(Debug)]
@@ -71,9 +66,7 @@ impl Headers {
     /// `usage` for a field that the view does not have.
     pub fn of(&self, field: &str) -> Result<String> {
         let Some(view) = self.0 else { return Ok(words(field)) };
-        let fields = match view {
-            View::Image => IMAGE,
-        };
+        let fields = view.fields();
         if let Some((_, title)) = fields.iter().find(|(name, _)| *name == field) {
             return Ok((*title).to_owned());
         }
@@ -81,6 +74,11 @@ impl Headers {
         Err(Error::new(Code::Usage, format!("template: there is no field .{field}"))
             .hint(format!("there are {}", names.join(" "))))
     }
+}
+
+/// The title that docker gives the column of one label: the last part of its key.
+pub fn title_of_label(key: &str) -> String {
+    key.rsplit('.').next().unwrap_or_default().replace(['-', '_'], " ")
 }
 
 /// `CreatedAt` is `CREATED AT`, `ID` is `ID`.
@@ -100,6 +98,7 @@ fn words(field: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ctr_core::json;
 
     #[test]
     fn titles_without_a_view_are_the_words_of_the_field() {

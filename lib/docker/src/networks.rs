@@ -1,0 +1,85 @@
+//! The networks of a container, from its section `net` (a CNI result) and its network namespace.
+
+use ctr_core::{Document, Value};
+
+/// One network that a container is on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attachment {
+    /// Its name: `bridge` where the section has none, `host` and `none` as docker has them.
+    pub network: String,
+    /// The addresses with their prefix lengths, `10.0.0.2/16`.
+    pub addresses: Vec<String>,
+    /// The gateways, one an address; empty where there is none.
+    pub gateways: Vec<String>,
+    /// The hardware address of the interface.
+    pub mac: String,
+}
+
+/// The networks; none before the namespaces are settled, and none where another's namespace is joined.
+pub fn attachments(doc: &Document) -> Vec<Attachment> {
+    let bare = |network: &str| vec![Attachment { network: network.to_owned(), ..Attachment::default() }];
+    if let Some(net) = doc.get("net") {
+        return vec![of_cni(net)];
+    }
+    match namespace(doc, "network") {
+        Some(mode) if mode == "host" => bare("host"),
+        // A new one that nothing was attached to: loopback alone.
+        Some(mode) if mode == "private" => bare("none"),
+        _ => Vec::new(),
+    }
+}
+
+/// CNI specification 1.1, ADD success: `interfaces` and `ips`, of which each names its interface by its place.
+fn of_cni(net: &Value) -> Attachment {
+    let list = |key: &str| net.get(key).and_then(Value::as_array).into_iter().flatten();
+    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    // Those without a sandbox are the host's ends.
+    let inside = list("interfaces").find(|i| !text(i, "sandbox").is_empty());
+    Attachment {
+        network: Some(text(net, "name")).filter(|name| !name.is_empty()).unwrap_or_else(|| "bridge".to_owned()),
+        addresses: list("ips").map(|ip| text(ip, "address")).collect(),
+        gateways: list("ips").map(|ip| text(ip, "gateway")).collect(),
+        mac: inside.map(|i| text(i, "mac")).unwrap_or_default(),
+    }
+}
+
+/// What a finished spec says of one kind of namespace: `private`, `host` or `ns:PATH`; `None` before it is finished.
+pub fn namespace(doc: &Document, kind: &str) -> Option<String> {
+    let list = doc.get("spec")?.get("linux")?.get("namespaces")?.as_array()?;
+    let entry = list.iter().find(|n| n.get("type").and_then(Value::as_str) == Some(kind));
+    Some(match entry.map(|n| n.get("path").and_then(Value::as_str)) {
+        None => "host".to_owned(),
+        Some(None) => "private".to_owned(),
+        Some(Some(path)) => format!("ns:{path}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ctr_core::json;
+
+    fn doc(namespaces: Value, net: Option<Value>) -> Document {
+        let mut doc = Document::default();
+        doc.set("spec", &json!({"linux": {"namespaces": namespaces}})).unwrap();
+        if let Some(net) = net {
+            doc.set("net", &net).unwrap();
+        }
+        doc
+    }
+
+    #[test]
+    fn none_host_joined_and_attached() {
+        let names = |doc: &Document| attachments(doc).into_iter().map(|a| a.network).collect::<Vec<_>>();
+        assert_eq!(names(&doc(json!([{"type": "network"}]), None)), ["none"]);
+        assert_eq!(names(&doc(json!([{"type": "pid"}]), None)), ["host"]);
+        assert!(names(&doc(json!([{"type": "network", "path": "/run/netns/x"}]), None)).is_empty());
+        assert!(names(&Document::default()).is_empty());
+        let net = json!({"interfaces": [{"name": "veth1", "mac": "02:00:00:00:00:01"},
+                {"name": "eth0", "mac": "02:00:00:00:00:02", "sandbox": "/run/netns/x"}],
+            "ips": [{"address": "10.0.0.2/16", "gateway": "10.0.0.1", "interface": 1}]});
+        let found = attachments(&doc(json!([{"type": "network", "path": "/run/netns/x"}]), Some(net)));
+        assert_eq!(found[0].network, "bridge");
+        assert_eq!((found[0].mac.as_str(), found[0].addresses[0].as_str()), ("02:00:00:00:00:02", "10.0.0.2/16"));
+    }
+}

@@ -1,0 +1,166 @@
+//! `HostConfig` of docker's shape: what the host gives the container, and what it keeps from it.
+
+use crate::{config::strings, docker::process, network};
+use ctr_core::{Document, LogLimits, Result, Supervise, Value, json};
+use ctr_docker::{attachments, mounts, namespace};
+
+/// The capabilities that docker gives: `CapAdd` and `CapDrop` are what differs from them.
+const CAPABILITIES: [&str; 14] = [
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_FSETID",
+    "CAP_FOWNER",
+    "CAP_MKNOD",
+    "CAP_NET_RAW",
+    "CAP_SETGID",
+    "CAP_SETUID",
+    "CAP_SETFCAP",
+    "CAP_SETPCAP",
+    "CAP_NET_BIND_SERVICE",
+    "CAP_SYS_CHROOT",
+    "CAP_KILL",
+    "CAP_AUDIT_WRITE",
+];
+
+/// The section.
+pub fn host_config(doc: &Document) -> Result<Value> {
+    let supervise: Option<Supervise> = doc.section("supervise")?;
+    let process = process(doc);
+    let linux = doc.get("spec").and_then(|spec| spec.get("linux"));
+    let privileged = is_privileged(linux);
+    let mut section = json!({
+        "Binds": binds(doc),
+        "LogConfig": log(supervise.as_ref().map(|s| &s.log)),
+        "NetworkMode": network_mode(doc),
+        "PortBindings": bindings(doc),
+        "RestartPolicy": restart(supervise.as_ref()),
+        "AutoRemove": supervise.as_ref().is_some_and(|s| s.remove),
+        "Privileged": privileged,
+        "ReadonlyRootfs": doc.get("spec").and_then(|spec| spec.get("root")?.get("readonly")).unwrap_or(&json!(false)),
+        "CgroupnsMode": namespace(doc, "cgroup").unwrap_or_default(),
+        "IpcMode": namespace(doc, "ipc").unwrap_or_default(),
+        // docker leaves these empty where the container has its own.
+        "PidMode": shared(doc, "pid"),
+        "UTSMode": shared(doc, "uts"),
+        "UsernsMode": if namespace(doc, "user").as_deref() == Some("private") { "private" } else { "" },
+        "OomScoreAdj": process.and_then(|p| p.get("oomScoreAdj")).unwrap_or(&json!(0)),
+        "Init": doc.get("spec").and_then(|spec| spec.get("annotations")?.get("ctr.init")).is_some_and(|v| v == "true"),
+        "SecurityOpt": security(process, linux, privileged),
+        "MaskedPaths": strings(linux, "maskedPaths"),
+        "ReadonlyPaths": strings(linux, "readonlyPaths"),
+    });
+    let bounding = strings(process.and_then(|p| p.get("capabilities")), "bounding");
+    let settled = process.is_some() && !privileged;
+    section["CapAdd"] = names(bounding.iter().filter(|c| settled && !CAPABILITIES.contains(c)));
+    section["CapDrop"] = names(CAPABILITIES.iter().filter(|c| settled && !bounding.contains(c)));
+    section["Ulimits"] = Value::Array(ulimits(process));
+    if let (Some(all), Some(limits)) =
+        (section.as_object_mut(), resources(linux.and_then(|l| l.get("resources"))).as_object())
+    {
+        all.extend(limits.clone());
+    }
+    Ok(section)
+}
+
+fn names<'a>(found: impl Iterator<Item = &'a &'a str>) -> Value {
+    let found: Vec<_> = found.collect();
+    if found.is_empty() { Value::Null } else { json!(found) }
+}
+
+/// `SOURCE:DESTINATION[:ro]`, as `--volume` takes them.
+fn binds(doc: &Document) -> Value {
+    let word = |mount: &ctr_docker::Mount| {
+        let source = mount.volume.as_ref().unwrap_or(&mount.source);
+        format!("{source}:{}{}", mount.destination, if mount.writable { "" } else { ":ro" })
+    };
+    let binds: Vec<_> = mounts(doc).iter().map(word).collect();
+    if binds.is_empty() { Value::Null } else { json!(binds) }
+}
+
+/// None is kept where the record says nothing of one.
+fn log(limits: Option<&LogLimits>) -> Value {
+    match limits {
+        Some(limits) if limits.max_file > 0 => json!({"Type": "json-file", "Config": {
+            "max-file": limits.max_file.to_string(), "max-size": limits.max_size.to_string()}}),
+        _ => json!({"Type": "none", "Config": {}}),
+    }
+}
+
+fn restart(supervise: Option<&Supervise>) -> Value {
+    let restart = supervise.map(|s| s.restart).unwrap_or_default();
+    json!({"Name": restart.policy, "MaximumRetryCount": restart.max.unwrap_or_default()})
+}
+
+fn network_mode(doc: &Document) -> String {
+    match attachments(doc).first() {
+        Some(attachment) => attachment.network.clone(),
+        None => namespace(doc, "network").unwrap_or_default(),
+    }
+}
+
+fn shared(doc: &Document, kind: &str) -> String {
+    namespace(doc, kind).filter(|mode| mode != "private").unwrap_or_default()
+}
+
+/// The published of the ports.
+fn bindings(doc: &Document) -> Value {
+    let mut bindings = network::published(doc);
+    bindings.retain(|_, list| !list.is_null());
+    Value::Object(bindings)
+}
+
+/// Every device, and no path of /proc and /sys hidden: nothing else gives both.
+fn is_privileged(linux: Option<&Value>) -> bool {
+    let Some(linux) = linux else { return false };
+    let devices = linux["resources"]["devices"].as_array();
+    let every = devices.is_some_and(|rules| rules.iter().any(|r| r["allow"] == true && r.get("type").is_none()));
+    every && linux.get("maskedPaths").is_none()
+}
+
+fn security(process: Option<&Value>, linux: Option<&Value>, privileged: bool) -> Value {
+    let mut options = Vec::new();
+    if process.is_some_and(|p| p["noNewPrivileges"] == true) {
+        options.push("no-new-privileges");
+    }
+    if !privileged && linux.is_some_and(|linux| linux.get("seccomp").is_none()) {
+        options.push("seccomp=unconfined");
+    }
+    if options.is_empty() { Value::Null } else { json!(options) }
+}
+
+/// `RLIMIT_NOFILE` is docker's `nofile`.
+fn ulimits(process: Option<&Value>) -> Vec<Value> {
+    let list = process.and_then(|p| p.get("rlimits")).and_then(Value::as_array).into_iter().flatten();
+    list.map(|limit| {
+        let name = limit["type"].as_str().unwrap_or_default();
+        let name = name.strip_prefix("RLIMIT_").unwrap_or(name).to_ascii_lowercase();
+        json!({"Name": name, "Soft": limit["soft"], "Hard": limit["hard"]})
+    })
+    .collect()
+}
+
+/// Docker's limits from those of the runtime-spec (config-linux.md, Control groups); 0 where there is none.
+fn resources(resources: Option<&Value>) -> Value {
+    let get = |group: &str, key: &str| resources.and_then(|r| r.get(group)?.get(key)).cloned();
+    let number = |group: &str, key: &str| get(group, key).unwrap_or_else(|| json!(0));
+    let text = |group: &str, key: &str| get(group, key).unwrap_or_else(|| json!(""));
+    let (quota, period) = (number("cpu", "quota").as_u64(), number("cpu", "period").as_u64());
+    // --cpus is kept as a quota: a billionth of a processor is the unit of NanoCpus.
+    let nano = match (quota, period) {
+        (Some(quota), Some(period)) if period > 0 => u128::from(quota) * 1_000_000_000 / u128::from(period),
+        _ => 0,
+    };
+    json!({
+        "Memory": number("memory", "limit"),
+        "MemoryReservation": number("memory", "reservation"),
+        "MemorySwap": number("memory", "swap"),
+        "NanoCpus": u64::try_from(nano).unwrap_or_default(),
+        "CpuShares": number("cpu", "shares"),
+        "CpuPeriod": number("cpu", "period"),
+        "CpuQuota": number("cpu", "quota"),
+        "CpusetCpus": text("cpu", "cpus"),
+        "CpusetMems": text("cpu", "mems"),
+        "PidsLimit": get("pids", "limit"),
+        "BlkioWeight": number("blockIO", "weight"),
+    })
+}
