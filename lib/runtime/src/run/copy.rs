@@ -133,7 +133,7 @@ enum By {
 }
 
 impl Copy {
-    /// What it waits for. What is still to be read from a pipe whose reader has gone is of no use: `to` says so.
+    /// What it waits for; and that nobody reads `to` any more, which poll(2) says unasked.
     fn watch<'a>(&'a self, fds: &mut Vec<PollFd<'a>>) {
         if self.full {
             fds.push(PollFd::new(&self.to, PollFlags::OUT));
@@ -146,7 +146,7 @@ impl Copy {
     /// Moves what it can, going by what [`Copy::watch`] has found; `false`: nothing more comes through here.
     fn turn(&mut self, events: &mut impl Iterator<Item = PollFlags>) -> rustix::io::Result<bool> {
         let mut next = || events.next().unwrap_or(PollFlags::empty());
-        let ready = !next().is_empty() || self.left.is_some();
+        let ready = !next().is_empty() || (!self.full && self.left.is_some());
         if !self.full && next().contains(PollFlags::ERR) {
             return Ok(false);
         }
@@ -210,17 +210,25 @@ impl Copy {
 fn own(fd: BorrowedFd<'_>) -> Result<(OwnedFd, By, bool)> {
     let what = || "prepare the streams";
     let copy = rustix::io::fcntl_dupfd_cloexec(fd, 3).cannot(what)?;
+    let stat = rustix::fs::fstat(fd).cannot(what)?;
     if rustix::termios::isatty(fd) {
         let mode = rustix::fs::fcntl_getfl(fd).cannot(what)? & OFlags::RWMODE;
-        let anew = HostProc::open()?.reopen(&copy, mode | OFlags::NOCTTY | OFlags::NONBLOCK);
+        let reopen = || HostProc::open()?.reopen(&copy, mode | OFlags::NOCTTY | OFlags::NONBLOCK).cannot(what);
+        let anew = if is_alias(stat.st_rdev) { None } else { reopen().ok() };
         return Ok((anew.unwrap_or(copy), By::Buffer(Vec::new()), true));
     }
-    let kind = FileType::from_raw_mode(rustix::fs::fstat(fd).cannot(what)?.st_mode as RawMode);
-    let by = match kind {
+    let by = match FileType::from_raw_mode(stat.st_mode as RawMode) {
         FileType::RegularFile | FileType::BlockDevice | FileType::Fifo => By::Splice,
         _ => By::Buffer(Vec::new()),
     };
     Ok((copy, by, false))
+}
+
+/// Whether a terminal device is opened as another, and at another time as yet another: /dev/tty, /dev/console and
+/// /dev/ptmx (all 5), and /dev/tty0 (Linux, devices.rst).
+fn is_alias(device: u64) -> bool {
+    let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+    major == 5 || (major, minor) == (4, 0)
 }
 
 /// Our end of a pipe; the other end has flags of its own.

@@ -71,14 +71,14 @@ pub fn check(spec: &Spec) -> Result<()> {
 fn limits(linux: &Linux) -> Result<()> {
     let Some(resources) = linux.resources().as_ref().filter(|_| cgroup::named(linux).is_none()) else { return Ok(()) };
     let set = [
-        ("memory", says(resources.memory())),
-        ("cpu", says(resources.cpu())),
-        ("pids", says(resources.pids())),
-        ("blockIO", says(resources.block_io())),
-        ("hugepageLimits", says(resources.hugepage_limits())),
-        ("network", says(resources.network())),
-        ("rdma", says(resources.rdma())),
-        ("unified", says(resources.unified())),
+        ("memory", says(resources.memory().as_ref())),
+        ("cpu", says(resources.cpu().as_ref())),
+        ("pids", says(resources.pids().as_ref())),
+        ("blockIO", says(resources.block_io().as_ref())),
+        ("hugepageLimits", says(resources.hugepage_limits().as_ref())),
+        ("network", says(resources.network().as_ref())),
+        ("rdma", says(resources.rdma().as_ref())),
+        ("unified", says(resources.unified().as_ref())),
     ];
     match set.iter().find(|(_, set)| *set) {
         None => Ok(()),
@@ -90,6 +90,6 @@ fn limits(linux: &Linux) -> Result<()> {
 }
 
 /// Whether there is something in a section.
-fn says<T: Default + PartialEq>(section: &Option<T>) -> bool {
-    section.as_ref().is_some_and(|section| *section != T::default())
+fn says<T: Default + PartialEq>(section: Option<&T>) -> bool {
+    section.is_some_and(|section| *section != T::default())
 }
