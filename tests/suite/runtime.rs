@@ -16,6 +16,12 @@ pub fn tests() -> Vec<Test> {
             the_command_dies_with_the_tool,
             the_init_reaps_forwards_and_keeps_no_streams,
             nobody_reads_stdin,
+            files_go_in_and_out_whole,
+            lines_keep_their_order,
+            output_that_is_lost_is_an_error,
+            a_terminal_without_one_of_its_own,
+            a_stopped_terminal_stops_only_the_container,
+            what_is_left_running_keeps_no_stream,
             user_groups_capabilities_and_mask,
             the_root_is_read_only,
             limits_are_set,
@@ -136,6 +142,124 @@ fn nobody_reads_stdin() {
     bundle.cmd(&["wc", "-c"]).stdin("abc").run().ok().stdout_is("3\n");
     bundle.cmd(&["yes"]);
     host.sh(&format!("ns-spawn -b {} | head -n 1", bundle.dir.display())).exits(0).stdout_is("y\n");
+}
+
+/// Through pipes of the tool's own, for a file is never given to a container.
+fn files_go_in_and_out_whole() {
+    let host = Host::new();
+    let mut bundle = Bundle::new(&host);
+    let dir = bundle.dir.display().to_string();
+    let run = |bundle: &mut Bundle, args: &[&str], text: &str| {
+        bundle.cmd(args);
+        host.sh(&text.replace("SPAWN", &format!("ns-spawn -b {dir}"))).ok()
+    };
+    run(&mut bundle, &["cat"], "head -c 20000000 /dev/urandom >in; SPAWN <in >out && cmp in out");
+    // From where the file stands, and to where the next goes on.
+    run(&mut bundle, &["cat"], "{ head -c 4096 >/dev/null; SPAWN; } <in >out; tail -c +4097 in | cmp - out");
+    run(&mut bundle, &["cat"], "{ echo before; SPAWN <in; echo after; } >out; tail -c 6 out").stdout_is("after\n");
+    run(&mut bundle, &["cat"], "echo before >out; SPAWN <in >>out; tail -c +8 out | cmp - in && head -n 1 out")
+        .stdout_is("before\n");
+    // What procfs has does not splice; a named pipe is no file, but not a container's either.
+    run(&mut bundle, &["cat"], "SPAWN </proc/self/mounts | grep -c ' /proc '").stdout_is("1\n");
+    run(&mut bundle, &["cat"], "mkfifo a b; cat in >a & cat b >out & SPAWN <a >b; wait; cmp in out");
+    run(&mut bundle, &["sh", "-c", "cat; echo end of input"], "SPAWN <in | tail -n 1").stdout_has("end of input");
+    run(&mut bundle, &["sh", "-c", "cat | wc -c; echo x >&2"], "SPAWN </dev/null 2>/dev/null").stdout_is("0\n");
+    // Nobody has to read.
+    run(&mut bundle, &["true"], "SPAWN </dev/zero");
+    run(&mut bundle, &["sh", "-c", "exec <&-; sleep 0.1"], "SPAWN </dev/zero");
+    // The reader of a named pipe that goes away ends the command.
+    bundle.set("/annotations", json!({"ctr.init": "true"})).cmd(&["yes"]);
+    host.sh(&format!("head -n 1 <a & ns-spawn -b {dir} >a; echo $?; wait")).exits(0).stdout_has("141\n");
+}
+
+fn lines_keep_their_order() {
+    let host = Host::new();
+    let mut bundle = Bundle::new(&host);
+    bundle.cmd(&["sh", "-c", "for i in 1 2 3 4 5 6 7 8 9; do echo $i; echo $i >&2; done"]);
+    let twice: String = (1..10).map(|i| format!("{i}\n{i}\n")).collect();
+    for redirection in [">out 2>&1", ">>out 2>>out"] {
+        host.sh(&format!("rm -f out; ns-spawn -b {} {redirection}; cat out", bundle.dir.display()))
+            .exits(0)
+            .stdout_is(&twice);
+    }
+    let apart = host.sh(&format!("ns-spawn -b {} >a 2>b; cat a b", bundle.dir.display())).exits(0);
+    apart.stdout_is(&"1\n2\n3\n4\n5\n6\n7\n8\n9\n".repeat(2));
+}
+
+/// The command has written to a pipe, and does not see that the disk is full.
+fn output_that_is_lost_is_an_error() {
+    let host = Host::new();
+    let mut bundle = Bundle::new(&host);
+    let dir = bundle.dir.display().to_string();
+    bundle.cmd(&["echo", "lost"]);
+    host.sh(&format!("ns-spawn -b {dir} >/dev/full")).fails(125).stderr_has("cannot write stdout: No space left");
+    bundle.cmd(&["sh", "-c", "yes; exit 3"]);
+    host.sh(&format!("ns-spawn -b {dir} >/dev/full")).exits(3).stderr_has("cannot write stdout: No space left");
+    bundle.cmd(&["cat"]);
+    host.sh(&format!("ns-spawn -b {dir} 0>out")).fails(125).stderr_has("cannot read stdin: Bad file descriptor");
+}
+
+fn a_terminal_without_one_of_its_own() {
+    let host = Host::new();
+    let mut bundle = Bundle::new(&host);
+    bundle.cmd(&["sh", "-c", "while read line; do echo got $line; done; echo end; exit 3"]);
+    let mut pty = host.pty(&format!("ns-spawn -b {}; echo status=$?", bundle.dir.display()));
+    pty.send("one\r");
+    pty.expect("got one");
+    pty.send("two\r");
+    pty.expect("got two");
+    pty.send("\x04");
+    pty.expect("end");
+    pty.expect("status=3");
+    // Its keys signal the tool, and the tool the container.
+    bundle.set("/annotations", json!({"ctr.init": "true"})).cmd(&["sh", "-c", "echo ready; sleep 1009"]);
+    let mut pty = host.pty(&format!("trap : INT; ns-spawn -b {}; echo status=$?", bundle.dir.display()));
+    pty.expect("ready");
+    pty.send("\x03");
+    pty.expect("status=130");
+}
+
+fn a_stopped_terminal_stops_only_the_container() {
+    let host = Host::new();
+    let mut bundle = Bundle::new(&host);
+    bundle.set("/annotations", json!({"ctr.init": "true"}));
+    bundle.cmd(&["yes", "1010"]);
+    let mut pty = host.pty(&format!("exec ns-spawn -b {}", bundle.dir.display()));
+    pty.expect("1010");
+    pty.send("\x13");
+    let pid = host.process("yes 1010");
+    let start = std::time::Instant::now();
+    let until = |what: &str, is_so: &dyn Fn() -> bool| {
+        while !is_so() {
+            assert!(start.elapsed() < Duration::from_secs(20), "not so: {what}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let is = |pid: i32, state: char| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(state))
+    };
+    let tool = pty.pid();
+    until("both wait", &|| is(pid, 'S') && is(tool, 'S'));
+    let kill = || nix::sys::signal::kill(nix::unistd::Pid::from_raw(tool), Signal::SIGTERM).unwrap();
+    kill();
+    until("the signal arrives", &|| !Path::new(&format!("/proc/{pid}")).exists());
+    // What it wrote last waits for the terminal; who does not says so again.
+    until("the tool ends", &|| {
+        kill();
+        is(tool, 'Z')
+    });
+    assert_eq!(pty.wait().0, 143);
+}
+
+/// A process of the container's that outlives the command has its pipes, and the tool does not wait for it.
+fn what_is_left_running_keeps_no_stream() {
+    let host = Host::new();
+    let mut bundle = Bundle::new(&host);
+    bundle.namespace("pid", "").cmd(&["sh", "-c", "(while :; do echo more; done) & sleep 1011 & echo first; exit 3"]);
+    host.sh(&format!("ns-spawn -b {} >out; echo $?; grep first out", bundle.dir.display()))
+        .ok()
+        .stdout_is("3\nfirst\n");
 }
 
 fn user_groups_capabilities_and_mask() {

@@ -25,6 +25,8 @@ pub fn tests() -> Vec<Test> {
             descriptors_do_not_leak_in,
             a_starting_process_shows_nothing_of_the_host,
             a_directory_as_stdin,
+            files_of_the_host_are_not_given,
+            devices_of_the_host_are_not_given,
             the_tool_cannot_be_overwritten,
             the_init_shows_nothing_of_the_host,
             nodes_of_the_image_are_not_devices,
@@ -305,6 +307,52 @@ fn a_directory_as_stdin() {
     host.sh(&format!("ns-spawn -b {} </", bundle.dir.display())).fails(125).stderr_has("stdin is a directory");
 }
 
+/// A descriptor can be opened anew with more rights than it has, and the mode of its file be changed.
+fn files_of_the_host_are_not_given() {
+    use std::os::unix::fs::PermissionsExt;
+    let host = Host::new();
+    let victim = Victim::new(&host);
+    let file = victim.path().join("file");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    let mut bundle = Bundle::new(&host);
+    let spoil = "for n in 0 1 2; do
+            chmod 4777 /proc/self/fd/$n 2>/dev/null; (echo overwritten >/proc/self/fd/$n) 2>/dev/null; done; true";
+    bundle.cmd(&["sh", "-c", spoil]);
+    let run = |redirection: &str| host.sh(&format!("ns-spawn -b {} {redirection}", bundle.dir.display())).exits(0);
+    run(&format!("<{}", file.display()));
+    victim.assert_untouched();
+    assert_eq!(mode(&file), 0o600);
+    // What may be written gets the words, and stays what it is.
+    for redirection in [">out 2>>out", ">>out", "2>out", "<out"] {
+        host.sh("rm -f out; umask 077; echo first >out").ok();
+        run(redirection);
+        assert_eq!(mode(&host.dir().join("out")), 0o600, "{redirection}");
+    }
+    host.sh("rm -f out; mkfifo -m 600 out").ok();
+    host.sh(&format!("cat out >/dev/null & ns-spawn -b {} >out; wait", bundle.dir.display())).exits(0);
+    assert_eq!(mode(&host.dir().join("out")), 0o600, "a fifo");
+}
+
+fn devices_of_the_host_are_not_given() {
+    use std::os::unix::fs::MetadataExt;
+    let host = Host::new();
+    let mut bundle = Bundle::new(&host);
+    // The null device of the host, by a node that may be spoiled.
+    host.sh("mknod -m 600 null c 1 3").ok();
+    let script = "for n in 0 1 2; do chmod 4777 /proc/self/fd/$n; echo x >/proc/self/fd/$n || exit 1; done; cat";
+    bundle.cmd(&["sh", "-c", script]);
+    host.sh(&format!("ns-spawn -b {} <null >null 2>null", bundle.dir.display())).exits(0);
+    assert_eq!(fs::metadata(host.dir().join("null")).unwrap().mode() & 0o7777, 0o600);
+    // A terminal.
+    let script = "for n in 0 1 2; do chmod 4777 /proc/self/fd/$n; done; [ -t 0 ] || echo no terminal";
+    bundle.cmd(&["sh", "-c", script]);
+    let text = format!("chmod 600 $(tty); ns-spawn -b {}; echo mode=$(stat -c %a $(tty)).", bundle.dir.display());
+    let mut pty = host.pty(&text);
+    pty.expect("no terminal");
+    pty.expect("mode=600.");
+}
+
 /// CVE-2019-5736: by /proc/1/exe a container writes to the runtime's program on the host.
 fn the_tool_cannot_be_overwritten() {
     let host = Host::new();
@@ -372,7 +420,15 @@ fn nodes_are_looked_at_before_they_are_opened() {
         fs::remove_file(path).unwrap();
     }
     bundle.set("/linux/resources", json!({"devices": [{"allow": true, "access": "rwm"}]}));
-    bundle.without_mount("/dev").without_mount("/dev/pts").set("/process/terminal", json!(true));
+    // As a stream the null device is the container's own: a /dev of the caller's may have another.
+    let dev = host.dir().join("dev");
+    node(&dev.join("null"));
+    let mount = json!({"destination": "/dev", "type": "bind", "source": dev, "options": ["rbind"]});
+    bundle.without_mount("/dev").without_mount("/dev/pts").without_mount("/dev/shm").add("/mounts", mount);
+    bundle.set("/linux/maskedPaths", json!([])).cmd(&["true"]);
+    let ran = host.sh(&format!("ns-spawn -b {} </dev/null", bundle.dir.display()));
+    ran.fails(125).stderr_has("is not the null device");
+    bundle.without_mount("/dev").set("/process/terminal", json!(true));
     node(&bundle.root().join("dev/pts/ptmx"));
     bundle.cmd(&["true"]);
     host.pty(&format!("ns-spawn -b {}", bundle.dir.display())).expect("it is not devpts");

@@ -64,8 +64,10 @@ fn build(plan: &Plan<'_>, channel: &Channel) -> Result<()> {
     if let Some(cwd) = &made.cwd {
         enter_cwd(cwd)?;
     }
-    let terminal = made.console.as_ref().map(|c| &c.terminal);
-    stdio::set_up(terminal, plan.options.streams.as_ref(), made.null.as_ref(), plan.process.user().uid())?;
+    match &made.console {
+        Some(console) => stdio::connect_terminal(&console.terminal)?,
+        None => plan.stdio.connect(made.null.as_ref(), plan.process.user().uid())?,
+    }
     drop(made);
     sys::close_all_but([channel.as_fd(), plan.program.as_fd()]).cannot(|| "close descriptors")?;
     plan.creds.become_user()?;
@@ -191,7 +193,7 @@ fn make(plan: &Plan<'_>, root: &Root) -> Result<Made> {
         // Beside others /dev/console is theirs already.
         let bind = plan.options.beside.is_none();
         made.console = console::open(root, plan.process.user().uid(), plan.size, bind)?;
-    } else if plan.needs_null() && !trace::dry_run() {
+    } else if plan.stdio.needs_null() && !trace::dry_run() {
         let null = masks::dev_null(root)?;
         made.null = Some(plan.proc.reopen(&null, OFlags::RDWR).cannot(|| "open /dev/null of the container")?);
     }

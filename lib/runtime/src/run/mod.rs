@@ -9,6 +9,7 @@ mod cgroupfs;
 mod channel;
 mod child;
 mod console;
+mod copy;
 mod creds;
 mod detach;
 mod devices;
@@ -58,7 +59,7 @@ pub struct Options {
     pub init: bool,
     /// Bring loopback up in a new network namespace.
     pub net_up: bool,
-    /// What the process gets instead of the tool's own streams.
+    /// What the process gets instead of the tool's own streams, or copies of them.
     pub streams: Option<Streams>,
     /// The signal that the process gets when this one is gone; `None`: it goes on.
     pub at_parents_death: Option<Signal>,
@@ -85,7 +86,8 @@ impl Options {
     }
 }
 
-/// The streams of a process without a terminal; one that is `None` is the container's own null device.
+/// The streams of a process without a terminal: pipes or sockets, of which a container can have no more than is given; one
+/// that is `None` is the container's own null device.
 #[derive(Default)]
 pub struct Streams {
     /// Its stdin.
@@ -112,16 +114,27 @@ pub struct Exit {
 ///
 /// # Errors
 /// Exit status 127 for a command that is not there, 126 for one that cannot run, 125 for all else.
-pub fn run(spec: &Spec, options: Options, on_start: &mut dyn FnMut(i32) -> Result<()>) -> Result<Exit> {
-    plan::Plan::of(spec, &options).and_then(|plan| parent::run(&plan, on_start)).map_err(with_status)
+pub fn run(spec: &Spec, mut options: Options, on_start: &mut dyn FnMut(i32) -> Result<()>) -> Result<Exit> {
+    let streams = stdio::Stdio::prepare(&mut options);
+    let run = |(stdio, copies)| parent::run(plan::Plan::of(spec, &options, stdio)?, copies, on_start);
+    streams.and_then(run).map_err(with_status)
 }
 
 /// Starts the process of `spec` and leaves the rest to the caller; `None` under `--dry-run`.
 ///
+/// Without streams or a terminal of the caller's it reads nothing, and what it writes is nobody's: the tool's own may have
+/// to be copied, and nobody would.
+///
 /// # Errors
 /// As [`run`].
-pub fn start(spec: &Spec, options: Options, on_start: &mut dyn FnMut(i32) -> Result<()>) -> Result<Option<Running>> {
-    plan::Plan::of(spec, &options).and_then(|plan| parent::start(&plan, on_start)).map_err(with_status)
+pub fn start(
+    spec: &Spec,
+    mut options: Options,
+    on_start: &mut dyn FnMut(i32) -> Result<()>,
+) -> Result<Option<Running>> {
+    let stdio = stdio::Stdio::of(options.streams.take().unwrap_or_default());
+    let start = |stdio| parent::start(plan::Plan::of(spec, &options, stdio)?, on_start);
+    stdio.and_then(start).map_err(with_status)
 }
 
 /// What the tool failed in is 125 (`ctr-document(5)`, EXIT STATUS).

@@ -4,9 +4,11 @@ use super::{
     Exit,
     channel::{Channel, Message},
     child,
+    copy::Copies,
     namespaces::write_id_maps,
     plan::Plan,
     signals::{Signals, is_deadly},
+    stdio::Stdio,
     watch::{self, Terminal},
 };
 use crate::sys::{self, Cloned};
@@ -50,15 +52,15 @@ impl Drop for Running {
 }
 
 /// Starts the container's process and waits for its end.
-pub fn run(plan: &Plan<'_>, on_start: &mut dyn FnMut(i32) -> Result<()>) -> Result<Exit> {
+pub fn run(mut plan: Plan<'_>, copies: Copies, on_start: &mut dyn FnMut(i32) -> Result<()>) -> Result<Exit> {
     let signals = Signals::take()?;
-    let Some(mut running) = begin(plan, &signals, on_start)? else { return Ok(Exit { code: 0, signal: None }) };
+    let Some(mut running) = begin(&mut plan, &signals, on_start)? else { return Ok(Exit { code: 0, signal: None }) };
     let terminal = running.terminal.take().map(|master| Terminal {
         master,
         user: plan.user_tty.as_ref(),
         keys: plan.options.interactive,
     });
-    let exit = watch::watch(running.pidfd.as_fd(), &signals, terminal)?;
+    let exit = watch::watch(running.pidfd.as_fd(), &signals, terminal, copies)?;
     running.ended = true;
     if plan.outlives_namespace() {
         container::end_descendants();
@@ -67,11 +69,15 @@ pub fn run(plan: &Plan<'_>, on_start: &mut dyn FnMut(i32) -> Result<()>) -> Resu
 }
 
 /// Starts it and returns once the command runs.
-pub fn start(plan: &Plan<'_>, on_start: &mut dyn FnMut(i32) -> Result<()>) -> Result<Option<Running>> {
-    begin(plan, &Signals::take()?, on_start)
+pub fn start(mut plan: Plan<'_>, on_start: &mut dyn FnMut(i32) -> Result<()>) -> Result<Option<Running>> {
+    begin(&mut plan, &Signals::take()?, on_start)
 }
 
-fn begin(plan: &Plan<'_>, signals: &Signals, on_start: &mut dyn FnMut(i32) -> Result<()>) -> Result<Option<Running>> {
+fn begin(
+    plan: &mut Plan<'_>,
+    signals: &Signals,
+    on_start: &mut dyn FnMut(i32) -> Result<()>,
+) -> Result<Option<Running>> {
     if plan.outlives_namespace() {
         container::adopt_orphans().cannot(|| "adopt orphans")?;
     }
@@ -82,6 +88,8 @@ fn begin(plan: &Plan<'_>, signals: &Signals, on_start: &mut dyn FnMut(i32) -> Re
         child::describe(plan)?;
         return Ok(None);
     };
+    // The process has them: here its ends of pipes would keep these from ending.
+    plan.stdio = Stdio::default();
 
     if plan.namespaces.makes(Type::User) {
         write_id_maps(running.pid, plan.linux)?;

@@ -1,26 +1,21 @@
 //! Everything worked out before the clone: after it, in a half-built container, is a bad time to find a mistake.
 
 use super::{
-    Options, Streams,
+    Options,
     cgroup::{self, Groups},
     creds::Creds,
     exec::Command,
     init,
     namespaces::Namespaces,
     procfs::sysctl_allowed,
+    stdio::Stdio,
     supported, tty,
 };
 use crate::reopen::HostProc;
-use ctr_core::{Cannot, Code, Error, Result, Value, json};
+use ctr_core::{Code, Error, Result, Value, json};
 use oci_spec::runtime::{Linux, LinuxNamespaceType as Type, Process, Spec};
-use rustix::{
-    fs::{FileType, RawMode},
-    termios::Winsize,
-};
-use std::{
-    io,
-    os::fd::{AsFd, OwnedFd},
-};
+use rustix::termios::Winsize;
+use std::os::fd::OwnedFd;
 
 /// What parent and child both go by.
 pub struct Plan<'a> {
@@ -44,6 +39,8 @@ pub struct Plan<'a> {
     pub program: OwnedFd,
     /// The host's procfs, by which files of the container are opened.
     pub proc: HostProc,
+    /// The streams of the process, until it has them.
+    pub stdio: Stdio,
     /// The user's terminal.
     pub user_tty: Option<OwnedFd>,
     /// The size that the container's terminal begins with.
@@ -52,7 +49,7 @@ pub struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     /// Checks the spec as far as that is possible outside, and prepares what it needs.
-    pub fn of(spec: &'a Spec, options: &'a Options) -> Result<Self> {
+    pub fn of(spec: &'a Spec, options: &'a Options, stdio: Stdio) -> Result<Self> {
         supported::check(spec)?;
         let missing = |part: &str| Error::new(Code::Invalid, format!("spec has no {part}"));
         let process = spec.process().as_ref().ok_or_else(|| missing("process"))?;
@@ -66,7 +63,6 @@ impl<'a> Plan<'a> {
                 format!("working directory {} is not absolute", process.cwd().display()),
             ));
         }
-        refuse_directories(options)?;
         let namespaces = match options.beside {
             None => Namespaces::of(linux)?,
             Some(process) => Namespaces::beside(linux, process)?,
@@ -98,6 +94,7 @@ impl<'a> Plan<'a> {
             namespaces,
             creds,
             command,
+            stdio,
             user_tty,
         })
     }
@@ -115,35 +112,10 @@ impl<'a> Plan<'a> {
         self.options.beside.is_none() && !self.namespaces.makes(Type::Pid)
     }
 
-    /// Whether the process gets the container's null device for one of its streams.
-    pub fn needs_null(&self) -> bool {
-        match &self.options.streams {
-            Some(Streams { stdin, stdout, stderr }) => stdin.is_none() || stdout.is_none() || stderr.is_none(),
-            None => !self.options.interactive,
-        }
-    }
-
     /// Whether the child waits at its beginning until the parent has written id maps or moved it to its group.
     pub fn waits_at_first(&self) -> bool {
         self.namespaces.makes(Type::User) || self.groups.must_place()
     }
-}
-
-/// A directory as stdin, stdout or stderr would let the container walk out of its root.
-fn refuse_directories(options: &Options) -> Result<()> {
-    let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
-    let passed = [("stdin", stdin.as_fd()), ("stdout", stdout.as_fd()), ("stderr", stderr.as_fd())];
-    for (name, fd) in passed.into_iter().skip(usize::from(!options.interactive)) {
-        let stat = rustix::fs::fstat(fd).cannot(|| format!("stat {name}"))?;
-        let passed = !options.tty && options.streams.is_none();
-        if passed && FileType::from_raw_mode(stat.st_mode as RawMode) == FileType::Directory {
-            return Err(Error::new(
-                Code::Invalid,
-                format!("{name} is a directory: the container could leave its root"),
-            ));
-        }
-    }
-    Ok(())
 }
 
 /// Names and parameters that would be the host's where the container has no namespace for them.

@@ -11,7 +11,7 @@ use std::{
     os::fd::{AsFd, BorrowedFd},
 };
 
-/// All signals blocked and readable; what was before comes back when this is dropped.
+/// Signals blocked and readable; what was before comes back when this is dropped.
 pub struct Signals {
     fd: SignalFd,
     before: SigSet,
@@ -19,10 +19,14 @@ pub struct Signals {
 
 impl Signals {
     /// Blocks every signal and opens the descriptor. Who ignores one (nohup(1)) is not asked to pass it on.
+    ///
+    /// SIGTTIN stays as it is: a job in the background that reads from its terminal is stopped until it is in the
+    /// foreground; with the signal blocked it would read an error (termios(3)).
     pub fn take() -> Result<Self> {
         let mut before = SigSet::empty();
-        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before)).cannot(|| "block signals")?;
         let mut wanted = SigSet::all();
+        wanted.remove(nix::sys::signal::SIGTTIN);
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&wanted), Some(&mut before)).cannot(|| "block signals")?;
         for signal in [nix::sys::signal::SIGHUP, nix::sys::signal::SIGINT, nix::sys::signal::SIGQUIT] {
             if sys::is_ignored(signal as c_int) {
                 wanted.remove(signal);

@@ -1,17 +1,17 @@
-//! While the container runs: its end, and the signals for it.
+//! While the container runs: its end, the signals for it, and the bytes that are relayed or copied.
 //!
-//! Without a terminal the container has the tool's own descriptors, and no byte comes by here.
+//! A pipe or socket is the container's own, and no byte of it comes by here.
 
 use super::{
     Exit,
-    relay::{Relay, wait},
-    signals::{Signals, is_forwarded},
+    copy::Copies,
+    relay::Relay,
+    signals::{Signals, is_deadly, is_forwarded},
     tty::{self, Raw},
 };
 use crate::sys;
 use ctr_core::{Cannot, Code, Error, Result, container};
 use rustix::{
-    event::{PollFd, PollFlags},
     fs::OFlags,
     io::Errno,
     process::{WaitId, WaitIdOptions, waitid},
@@ -29,8 +29,8 @@ pub struct Terminal<'a> {
 }
 
 /// Waits for the process behind `pidfd` to end; passes signals on, and bytes where there is a terminal.
-pub fn watch(pidfd: BorrowedFd<'_>, signals: &Signals, terminal: Option<Terminal<'_>>) -> Result<Exit> {
-    let Some(terminal) = terminal else { return watch_plain(pidfd, signals) };
+pub fn watch(pidfd: BorrowedFd<'_>, signals: &Signals, terminal: Option<Terminal<'_>>, copies: Copies) -> Result<Exit> {
+    let Some(terminal) = terminal else { return watch_plain(pidfd, signals, copies) };
     let Terminal { master, user, keys } = terminal;
     rustix::fs::fcntl_setfl(&master, OFlags::RDWR | OFlags::NONBLOCK).cannot(|| "set up the terminal")?;
     let raw = user.filter(|_| keys).map(Raw::enter).transpose()?;
@@ -61,13 +61,14 @@ pub fn watch(pidfd: BorrowedFd<'_>, signals: &Signals, terminal: Option<Terminal
     }
 }
 
-fn watch_plain(pidfd: BorrowedFd<'_>, signals: &Signals) -> Result<Exit> {
-    loop {
-        let mut fds = [PollFd::new(signals, PollFlags::IN), PollFd::from_borrowed_fd(pidfd, PollFlags::IN)];
-        wait(&mut fds, None)?;
-        let [signal, end] = fds.map(|fd| !fd.revents().is_empty());
-        if signal {
+fn watch_plain(pidfd: BorrowedFd<'_>, signals: &Signals, mut copies: Copies) -> Result<Exit> {
+    let mut told_to_end = false;
+    while !copies.done() && !told_to_end {
+        let news = copies.turn(pidfd, signals)?;
+        if news.signal {
             while let Some(signal) = signals.next()? {
+                // A stdout that takes no more must not keep a tool that was told to end.
+                told_to_end |= copies.ended() && is_deadly(signal);
                 forward(pidfd, signal);
                 if signal == libc::SIGTSTP {
                     // The container is in a session of its own, out of reach of the terminal's Ctrl-Z.
@@ -76,10 +77,14 @@ fn watch_plain(pidfd: BorrowedFd<'_>, signals: &Signals) -> Result<Exit> {
                 }
             }
         }
-        if end {
-            return reap(pidfd);
+        if news.ended {
+            copies.end();
         }
     }
+    let exit = reap(pidfd)?;
+    // The command has not seen that what it wrote is lost.
+    let code = if copies.failed() && exit.code == 0 { 125 } else { exit.code };
+    Ok(Exit { code, ..exit })
 }
 
 fn forward(pidfd: BorrowedFd<'_>, signal: i32) {

@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn env_files() {
-        let mut env = Env::default();
+        let mut env = Env(Vec::new());
         env.lines("# comment\n\n  A=1\nB= two words \nC='q'\nCTR_NOT_SET_ANYWHERE\n").unwrap();
         assert_eq!(env.0, ["A=1", "B= two words ", "C='q'"]);
         assert_eq!(env.lines("A B=1\n").unwrap_err().code, Code::Invalid);
