@@ -166,7 +166,7 @@ fn commands_about_containers_and_the_machine() {
         ("container inspect -s a", "{ ctr-inspect --docker -s a || echo $?; } | ctr-fmt"),
         ("ps -a -f name=x", "{ ctr-ls -a -f name=x || echo $?; } | ctr-fmt --view container table"),
         ("container ls -q --no-trunc", "{ ctr-ls || echo $?; } | ctr-fmt --view container --no-trunc '{{.ID}}'"),
-        ("exec -it -u root web sh -c 'a b'", "ns-enter -i -t -u root web sh -c 'a b'"),
+        ("exec -it -u root web sh -c 'a b'", "ns-enter -i -t -u root -- web sh -c 'a b'"),
         ("exec web -- ls -l", "ns-enter -- web -- ls -l"),
         ("logs -f --tail 5 web", "ctr-logs -f -n 5 web"),
         ("start a b", "ctr-start a b"),
