@@ -15,6 +15,7 @@ pub fn tests() -> Vec<Test> {
             dockers_rules_going_out,
             links_are_copied_and_followed_as_docker_does,
             owners_are_those_of_the_destination,
+            devices_and_fifos_are_not_replaced,
             tars_go_in_and_out,
             a_running_container_is_seen_with_its_mounts,
             a_file_under_a_mount_keeps_the_mount,
@@ -271,6 +272,16 @@ name'
 fn without_acls(tree: &tree::Listing) -> tree::Listing {
     let plain = |line: &str| line.split(' ').filter(|w| !w.contains("posix_acl")).collect::<Vec<_>>().join(" ");
     tree.iter().map(|(path, line)| (path.clone(), plain(line))).collect()
+}
+
+fn devices_and_fifos_are_not_replaced() {
+    let host = Host::new();
+    made(&host, "c", "");
+    host.sh("mkfifo fifo && mknod null c 1 3").ok();
+    for name in ["fifo", "null"] {
+        cp(&host, &["c:/bin/busybox", name]).fails(1).stderr_has("cannot replace");
+    }
+    host.sh("test -p fifo && test -c null").ok();
 }
 
 fn tars_go_in_and_out() {

@@ -44,7 +44,16 @@ pub(crate) struct New<'a> {
 
 impl New<'_> {
     /// Makes a file by `make` under a name aside, and gives it its own.
+    ///
+    /// # Errors
+    /// `exists` where the name is a device, a fifo or a socket: it is there for others, /dev/null above all.
     pub(crate) fn put(&self, make: impl FnOnce(&CString) -> Result<()>) -> Result<()> {
+        let before =
+            fs::statat(self.dir, self.name, AtFlags::SYMLINK_NOFOLLOW).map(|s| FileType::from_raw_mode(s.st_mode));
+        if before.is_ok_and(|kind| !matches!(kind, FileType::RegularFile | FileType::Symlink | FileType::Directory)) {
+            let message = format!("cannot replace {}: it is a device, a fifo or a socket", show(self.path));
+            return Err(Error::new(Code::Exists, message));
+        }
         let aside = CString::new(format!(".{}", ident::token())).unwrap_or_default();
         let done = make(&aside).and_then(|()| match fs::renameat(self.dir, &aside, self.dir, self.name) {
             Err(Errno::ISDIR | Errno::EXIST | Errno::NOTEMPTY) => {

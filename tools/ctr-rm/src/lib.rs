@@ -38,7 +38,14 @@ fn remove(word: &str, force: bool) -> Result<()> {
         return Err(Error::new(Code::Busy, format!("cannot remove container {word}: it runs as process {pid}"))
             .hint("stop it first, or force"));
     }
-    if doc.is_partial() {
+    let whole = container::recorded(&id)?;
+    if !force && !whole.is_partial() {
+        // Nobody starts it from here on: a partial record is refused. Killed now, what is left is gc's, or the next rm's.
+        let _held = container::hold_ended(&id)?;
+        let mut record = whole.clone();
+        record.set("partial", &true)?;
+        container::save(&record)?;
+    } else if doc.is_partial() {
         if !container::is_orphan(&id) {
             return Err(Error::new(Code::Busy, format!("cannot remove container {word}: it is being made")));
         }
@@ -47,6 +54,10 @@ fn remove(word: &str, force: bool) -> Result<()> {
     }
     match steps::undo_all(&doc).pop() {
         // Each tool has said on stderr what it could not undo.
+        Some(_) if !whole.is_partial() && container::ids()?.contains(&id) && !force => {
+            container::save(&whole)?;
+            Err(Error::new(Code::Busy, format!("cannot remove container {word}")))
+        }
         Some(e) => Err(Error::new(e.code, format!("cannot remove container {word}: {}", e.message))),
         None if container::ids()?.contains(&id) => {
             Err(Error::new(Code::Invalid, format!("cannot remove container {word}: no step of its record does it"))

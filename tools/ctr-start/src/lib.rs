@@ -32,7 +32,13 @@ pub struct CtrStart {
 pub fn run(args: CtrStart) -> Result<()> {
     if args.boot {
         let ids = container::ids()?;
-        return each(&ids, |id| if wanted_after_boot(id)? { start(id, id, true, false) } else { Ok(()) });
+        return each(&ids, |id| {
+            if !wanted_after_boot(id)? {
+                return Ok(());
+            }
+            container::unhalt(id)?;
+            start(id, id, true, false)
+        });
     }
     each(&args.containers, |word| {
         let id = container::find(word)?;

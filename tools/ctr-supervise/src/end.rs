@@ -1,6 +1,7 @@
 //! After the end of the process: what is recorded, and what comes then.
 
 use crate::watch::Ended;
+use ctr_attach_protocol::Packet;
 use ctr_core::{Cannot, Policy, Process, Result, State, Supervise, container, events, json, steps, trace};
 use jiff::Timestamp;
 use nix::sys::signalfd::SignalFd;
@@ -19,7 +20,7 @@ const SHORT_RUN: Duration = Duration::from_secs(10);
 
 /// Records the end, then removes the container, starts it again, or leaves it.
 pub fn end(ended: Ended) -> Result<()> {
-    let Ended { id, code, lost, signals, lock } = ended;
+    let Ended { id, code, lost, signals, lock, mut clients } = ended;
     // Removed by another while it ran: there is nothing to record any more.
     let Ok(doc) = container::recorded(&id) else { return container::forget_state(&id) };
     let supervise: Supervise = doc.section("supervise")?.unwrap_or_default();
@@ -38,9 +39,19 @@ pub fn end(ended: Ended) -> Result<()> {
         ..State::default()
     };
     let wait = again(&id, &supervise, &mut state);
-    container::save_exit(&id, &state, !container::is_volatile(&doc))?;
-    container::forget_state(&id)?;
+    // A full disk must not keep what is to be done now from being done.
+    let noted = match container::save_exit(&id, &state, !container::is_volatile(&doc)) {
+        Ok(()) => container::forget_state(&id),
+        Err(e) => {
+            trace::warn(&e.to_string());
+            container::save_state(&id, &state)
+        }
+    };
+    noted.unwrap_or_else(|e| trace::warn(&e.to_string()));
     events::emit("die", &id, name, &json!({"exitCode": code}));
+    // Who attached and hears of the end finds it recorded.
+    clients.tell(&Packet::Ended(code));
+    drop(clients);
 
     if supervise.remove {
         drop(lock);

@@ -4,9 +4,10 @@ use ctr_core::{Health as Found, HealthCheck, container, events, json, steps};
 use jiff::Timestamp;
 use rustix::{
     io::Errno,
-    process::{Pid, PidfdFlags, pidfd_open},
+    process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open},
 };
 use std::{
+    fs,
     io::{PipeReader, Read, pipe},
     os::{
         fd::{AsFd, BorrowedFd, OwnedFd},
@@ -18,6 +19,8 @@ use std::{
 
 /// So much of what a probe prints is kept (docker's number).
 const OUTPUT: usize = 4096;
+/// So much at a time, that one who prints without end is stopped by the time-out.
+const READS: usize = 16;
 /// So many results are kept (docker's number).
 const RESULTS: usize = 5;
 
@@ -66,7 +69,15 @@ impl Health {
 
     /// Does what is due.
     pub fn turn(&mut self, now: Instant) {
-        if let Some(probe) = &mut self.probe {
+        let is_paused = || container::last_state(&self.id).is_ok_and(|s| s.is_some_and(|s| s.status == "paused"));
+        let due = self.probe.is_some() || now >= self.next;
+        if due && is_paused() {
+            // Neither well nor ill: nothing of it runs.
+            if let Some(mut probe) = self.probe.take() {
+                probe.kill();
+            }
+            self.next = now + self.interval(now);
+        } else if let Some(probe) = &mut self.probe {
             probe.read();
             if let Some(code) = probe.ended(now) {
                 self.judge(now, code);
@@ -152,7 +163,8 @@ impl Probe {
     /// Reads what is there; beyond what is kept it is thrown away.
     fn read(&mut self) {
         let mut piece = [0; OUTPUT];
-        while let Some(output) = &mut self.output {
+        for _ in 0..READS {
+            let Some(output) = &mut self.output else { return };
             match output.read(&mut piece) {
                 Ok(0) => self.output = None,
                 Ok(n) => {
@@ -179,7 +191,15 @@ impl Probe {
         Some(-1)
     }
 
+    /// The command first, with all that it started: it leads a session, so a process group, of its own.
     fn kill(&mut self) {
+        let pid = self.child.id();
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        for leader in children.split_ascii_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)) {
+            // A child of a process that is not reaped: the number is no other's.
+            let _ = kill_process_group(leader, Signal::KILL);
+            let _ = kill_process(leader, Signal::KILL);
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

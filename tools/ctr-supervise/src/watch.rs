@@ -7,7 +7,6 @@ use crate::{
     input::{Input, Sink},
     output::Source,
 };
-use ctr_attach_protocol::Packet;
 use ctr_core::{Cannot, Code, Error, LogLimits, Result, container, trace};
 use ctr_log::{Stream, Writer};
 use nix::sys::{
@@ -27,6 +26,10 @@ use std::{
 /// How often a terminal that nobody has open is looked at again.
 const UNHELD: Duration = Duration::from_secs(1);
 
+/// So many reads empty every stream: a pipe holds a mebibyte at most (pipe(7)), a read takes what is written as little
+/// as a page.
+const LAST_READS: usize = 256;
+
 /// How long output is kept back for who wants to see it from the first byte on.
 const HOLD: Duration = Duration::from_secs(5);
 
@@ -42,6 +45,8 @@ pub struct Ended {
     pub signals: SignalFd,
     /// The lock: let go before somebody else may start it.
     pub lock: Option<OwnedFd>,
+    /// Who attached, and has not heard of the end yet.
+    pub clients: Clients,
 }
 
 /// What a descriptor of the loop is.
@@ -171,8 +176,10 @@ impl Watch {
         for (place, (fd, late)) in self.clients.sockets().enumerate() {
             if late {
                 add(fd, PollFlags::OUT, What::LateClient(place));
-            } else if blocked.is_none() {
-                add(fd, PollFlags::IN, What::Client(place));
+            } else {
+                // While the container does not read, only a hang-up is of interest.
+                let flags = if blocked.is_none() { PollFlags::IN } else { PollFlags::empty() };
+                add(fd, flags, What::Client(place));
             }
         }
         let now = Instant::now();
@@ -197,16 +204,15 @@ impl Watch {
         while let Some(info) = self.signals.read_signal().cannot(|| "read a signal")? {
             let number = info.ssi_signo as i32;
             if matches!(number, libc::SIGTERM | libc::SIGINT | libc::SIGHUP | libc::SIGQUIT) {
-                container::halt(&self.charge.id)?;
+                container::halt(&self.charge.id).unwrap_or_else(|e| trace::warn(&e.to_string()));
                 let _ = container::pidfd_signal(self.charge.process.as_fd(), stop_signal(&self.charge.id));
             }
         }
         Ok(())
     }
 
-    /// What it wrote last is still in its streams; then its status, which ends the zombie too.
+    /// Its status, which ends the zombie too; then what it wrote last, which is still in its streams.
     fn end(mut self) -> Result<Ended> {
-        self.drain();
         let status = loop {
             match waitid(WaitId::PidFd(self.charge.process.as_fd()), WaitIdOptions::EXITED) {
                 Err(Errno::INTR) => {}
@@ -217,16 +223,23 @@ impl Watch {
         let code = status.terminating_signal().map_or_else(|| status.exit_status().unwrap_or(1), |s| 128 + s) as u8;
         drop(self.health.take());
         container::end_descendants();
-        self.drain();
-        self.log.flush();
-        self.clients.tell(&Packet::Ended(code));
-        Ok(Ended { id: self.charge.id, code, lost: self.log.lost(), signals: self.signals, lock: self.charge.lock })
-    }
-
-    fn drain(&mut self) {
         for source in &mut self.sources {
-            while source.read(&mut self.log, &mut self.clients) {}
+            // At most what the kernel held: others may have the stream too, and write on.
+            for _ in 0..LAST_READS {
+                if !source.read(&mut self.log, &mut self.clients) {
+                    break;
+                }
+            }
         }
+        self.log.flush();
+        Ok(Ended {
+            id: self.charge.id,
+            code,
+            lost: self.log.lost(),
+            signals: self.signals,
+            lock: self.charge.lock,
+            clients: self.clients,
+        })
     }
 }
 

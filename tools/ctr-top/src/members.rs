@@ -62,7 +62,8 @@ fn namespace(pid: i32, kind: &str) -> std::io::Result<String> {
 
 /// A line of /proc/PID/status.
 fn status(pid: i32, key: &str) -> Option<String> {
-    // The name in it is escaped: no process can make a line of its own.
-    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    // The name in it is escaped, so that no process can make a line of its own; but it may be any other bytes.
+    let text = fs::read(format!("/proc/{pid}/status")).ok()?;
+    let text = String::from_utf8_lossy(&text);
     text.lines().find_map(|line| line.strip_prefix(key)).map(|value| value.trim().to_owned())
 }

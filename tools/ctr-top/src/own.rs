@@ -12,7 +12,8 @@ pub fn list(members: &BTreeSet<i32>) -> Table {
 
 /// One process; `None` where it has ended.
 fn row(pid: i32) -> Option<Vec<String>> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let stat = String::from_utf8_lossy(&stat);
     let user = fs::metadata(format!("/proc/{pid}")).ok()?.uid();
     // The name in field 2 may hold spaces and brackets: count from the last bracket (proc(5)).
     let (head, tail) = stat.rsplit_once(") ")?;

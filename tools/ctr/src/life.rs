@@ -152,8 +152,16 @@ pub fn stop(given: &Given) -> Result<Plan> {
 /// Ends and starts.
 pub fn restart(given: &Given) -> Result<Plan> {
     let operands = some(given, "restart")?;
-    let stop = Stage::new("ctr-stop").words(given.for_tool("ctr-stop")).operands(operands);
-    Ok(Plan::of(format!("{stop} >/dev/null && {}", Stage::new("ctr-start").operands(operands))))
+    let one = |container: &String| {
+        let stop = Stage::new("ctr-stop").words(given.for_tool("ctr-stop")).operands([container]);
+        format!("{stop} >/dev/null && {}", Stage::new("ctr-start").operands([container]))
+    };
+    if let [container] = operands {
+        return Ok(Plan::of(one(container)));
+    }
+    // One that fails does not keep the others from being started again.
+    let all: Vec<_> = operands.iter().map(|container| format!("{{ {} || s=$?; }}", one(container))).collect();
+    Ok(Plan::of(format!("s=0; {}; (exit $s)", all.join("; "))))
 }
 
 /// Sends a signal.

@@ -174,7 +174,12 @@ fn commands_about_containers_and_the_machine() {
         ("start -ai --detach-keys x a", "ctr-start --hold a >/dev/null && ctr-attach --detach-keys x a"),
         ("start --all-restart", "ctr-start --boot"),
         ("stop --time 3 a", "ctr-stop -t 3 a"),
-        ("restart -t 3 a b", "ctr-stop -t 3 a b >/dev/null && ctr-start a b"),
+        ("restart -t 3 a", "ctr-stop -t 3 a >/dev/null && ctr-start a"),
+        (
+            "restart a b",
+            "s=0; { ctr-stop a >/dev/null && ctr-start a || s=$?; }; { ctr-stop b >/dev/null && ctr-start b || s=$?; }; \
+             (exit $s)",
+        ),
         ("kill -s HUP a", "ctr-kill -s HUP a"),
         ("unpause a", "ctr-pause --undo a"),
         ("wait --condition healthy a", "ctr-wait --condition healthy a"),

@@ -8,7 +8,10 @@ use ctr_runtime::{
 };
 use jiff::Timestamp;
 use rustix::process::Signal;
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// The tool's name.
 pub const NAME: &str = "ns-enter";
@@ -102,6 +105,7 @@ pub fn run(args: NsEnter) -> Result<()> {
         });
         let dir = container::execs_dir(&id);
         files::make_dir(&dir)?;
+        sweep(&dir);
         files::replace(&dir.join(format!("{token}.json")), entry.to_string().as_bytes(), false)
     };
     if args.detach {
@@ -113,9 +117,20 @@ pub fn run(args: NsEnter) -> Result<()> {
     }
     let exit = run::run(&spec, options, &mut list);
     let _ = files::remove_file(&container::execs_dir(&id).join(format!("{token}.json")));
+    let code = exit.as_ref().map_or_else(|e| e.exit, |exit| exit.code);
+    events::emit("exec_die", &id, name, &json!({"execID": token, "exitCode": code}));
     let exit = exit?;
-    events::emit("exec_die", &id, name, &json!({"execID": token, "exitCode": exit.code}));
     std::process::exit(exit.code.into())
+}
+
+/// Takes away what was left of commands that have ended without their clients.
+fn sweep(dir: &Path) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let process = fs::read(entry.path()).ok().and_then(|text| serde_json::from_slice::<Process>(&text).ok());
+        if process.is_some_and(|process| !container::is_running(process)) {
+            let _ = files::remove_file(&entry.path());
+        }
+    }
 }
 
 /// The container's own process.

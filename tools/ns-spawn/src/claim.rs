@@ -5,7 +5,8 @@ use ctr_core::{Code, Document, Error, Lock, Result, container, trace};
 /// Claims id and name unless the document has them; gives whether it did.
 pub fn begin(doc: &mut Document, name: Option<&str>, labels: &[String]) -> Result<bool> {
     if let Some(id) = doc.str("id") {
-        container::checked_id(id)?;
+        // One that was removed is not started by what is left of its document: its name may be another's by now.
+        container::recorded(container::checked_id(id)?)?;
         return match name {
             Some(name) if doc.str("name") != Some(name) => Err(Error::new(
                 Code::Exists,

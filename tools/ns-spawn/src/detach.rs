@@ -3,12 +3,13 @@
 use crate::{NsSpawn, begun::Begun, options, state};
 use ctr_core::{
     Cannot, Code, Document, Done, Error, Lock, Process, Result, Rootfs, State, Supervise, Value, container, events,
-    json, paths, steps, trace,
+    ident, json, paths, steps, trace,
 };
 use ctr_runtime::{
     run::{self, Options, Streams},
     spec,
 };
+use jiff::Timestamp;
 use oci_spec::runtime::Spec;
 use rustix::{
     fs::{Mode, OFlags},
@@ -45,14 +46,43 @@ pub fn detach(args: &mut NsSpawn, doc: &mut Document, rootfs: &Rootfs) -> Result
 /// `--repair`: a container whose document says that it runs, runs again; one that ended by itself stays ended.
 pub fn repair(doc: &mut Document) -> Result<()> {
     let id = container::checked_id(doc.str("id").unwrap_or_default())?.to_owned();
-    let wanted = doc.section::<State>("state")?.is_some_and(|state| state.is_live());
-    if !wanted || container::live_state(&id)?.is_some_and(|state| container::is_alive(&state)) {
+    let wanted = doc.section::<State>("state")?.filter(State::is_live);
+    let Some(wanted) =
+        wanted.filter(|_| !container::live_state(&id).is_ok_and(|now| now.is_some_and(|s| s.pid.is_some())))
+    else {
+        return Ok(());
+    };
+    let held = container::hold(&id)?;
+    // Only now can nobody rename, remove or stop it any more; the document may be older than such a change.
+    let record = container::recorded(&id)?;
+    if record.is_partial() {
+        return Err(Error::new(Code::Busy, format!("container {} is being removed", ident::short(&id))));
+    }
+    for key in ["name", "labels"] {
+        if let Some(value) = record.get(key) {
+            doc.set(key, value)?;
+        }
+    }
+    if container::is_halted(&id) {
         return Ok(());
     }
-    let held = container::hold(&id)?;
     let rootfs: Rootfs = doc.need("rootfs", "overlay-mount")?;
     let spec = spec::read(doc.get("spec").unwrap_or(&Value::Null))?;
-    start(doc, &id, &spec, &rootfs, held)
+    start(doc, &id, &spec, &rootfs, held).inspect_err(|e| {
+        let exit_code = Some(if matches!(e.exit, 1 | 2) { 125 } else { e.exit });
+        let finished_at = Some(Timestamp::now().to_string());
+        let failed = State {
+            status: "stopped".to_owned(),
+            exit_code,
+            error: Some(e.message.clone()),
+            finished_at,
+            restart_count: wanted.restart_count,
+            restart_delay: wanted.restart_delay,
+            ..State::default()
+        };
+        let noted = container::save_exit(&id, &failed, true).and_then(|()| container::forget_state(&id));
+        noted.unwrap_or_else(|e| trace::warn(&e.to_string()));
+    })
 }
 
 /// Starts the process below a supervisor; the document gets the state it then has.
@@ -61,6 +91,7 @@ fn start(doc: &mut Document, id: &str, spec: &Spec, rootfs: &Rootfs, held: Optio
     if trace::dry_run() {
         return run::start(spec, options, &mut |_| Ok(())).map(drop);
     }
+    let before = container::last_exit(id)?;
     let what = || json!({"supervisor": "ctr-supervise"});
     trace::act("detach", what, || {
         run::detached(|| match become_supervisor(doc, id, spec, options, held) {
@@ -69,10 +100,12 @@ fn start(doc: &mut Document, id: &str, spec: &Spec, rootfs: &Rootfs, held: Optio
         })
     })?;
     // It may have ended by now, and with `--rm` be gone.
-    let state = match container::last_state(id)?.or(container::last_exit(id)?) {
+    let ended =
+        container::last_exit(id)?.filter(|exit| before.as_ref().is_none_or(|b| b.started_at != exit.started_at));
+    let state = match container::live_state(id)?.or(ended) {
         Some(state) => state,
         None if !container::dir(id).exists() => State { status: "stopped".to_owned(), ..State::default() },
-        None => return Err(Error::new(Code::Internal, "the supervisor was killed before the container was started")),
+        None => return Err(Error::new(Code::Internal, "the supervisor was killed as the container was started")),
     };
     doc.set("state", &state)
 }
@@ -108,6 +141,8 @@ fn become_supervisor(
     // A pipe or terminal of the caller's is not kept open by who stays.
     rustix::stdio::dup2_stdin(&null).cannot(|| "close stdin")?;
     rustix::stdio::dup2_stdout(&null).cannot(|| "close stdout")?;
+    // Nor a file system, by the directory that the caller is in.
+    rustix::process::chdir("/").cannot(|| "leave the working directory")?;
     if !options.tty {
         options.streams = Some(pipes(&mut handover, supervise.stdin)?);
     }

@@ -1,7 +1,7 @@
 //! The foreground: the process of a document's container from its claim to the record of its end.
 
 use crate::{NsSpawn, begun::Begun, options, state, status::Status, undo_all};
-use ctr_core::{Document, Done, Result, Rootfs, container, trace};
+use ctr_core::{Document, Done, Result, Rootfs, container, events, json, trace};
 use ctr_runtime::run::{self, Exit, Options};
 use std::path::PathBuf;
 
@@ -44,6 +44,7 @@ fn run(
     run::run(&spec, options, &mut |pid| {
         let running = state::running(doc, &begun.id, pid, None)?;
         status.running(&begun.id, &running);
+        events::emit("start", &begun.id, doc.str("name").unwrap_or_default(), &json!({}));
         Ok(())
     })
 }
@@ -62,6 +63,7 @@ fn ended(begun: Begun, doc: &mut Document, exit: Exit, status: &mut Status, rm: 
         saved?;
     }
     drop(begun.held);
+    events::emit("die", &id, doc.str("name").unwrap_or_default(), &json!({"exitCode": exit.code}));
     status.stopped(&id, &stopped, exit.signal);
     if rm {
         undo_all(doc);

@@ -1,6 +1,6 @@
 //! The state of the process: in the run directory while it runs, in the record once it ended.
 
-use ctr_core::{Document, Map, Process, Result, State, Value, container, trace};
+use ctr_core::{Document, Map, Process, Result, State, Value, container, files, trace};
 use jiff::Timestamp;
 
 /// The process is there: the record with the finished spec, the state in the run directory.
@@ -20,6 +20,8 @@ pub fn running(doc: &mut Document, id: &str, pid: i32, supervisor: Option<Proces
     // says `stopped`.
     container::save_state(id, &state)?;
     container::save(doc)?;
+    // What was entered beside the process before this one is gone.
+    files::remove_tree(&container::execs_dir(id))?;
     container::forget_exit(id)?;
     Ok(state)
 }

@@ -108,6 +108,8 @@ impl Tool for OverlayMount {
         let id = container::checked_id(doc.str("id").unwrap_or_default())?;
         // Paths are made of the id, never read from a document.
         let rootfs = Rootfs { readonly: rootfs.readonly, volatile: rootfs.volatile, ..place(id) };
+        // One that was removed is not there to be repaired: its name may be another's by now.
+        container::recorded(id)?;
         let _lock = if trace::dry_run() { None } else { Some(Lock::store()?) };
         if mount::is_mounted(Path::new(&rootfs.path)) {
             return Ok(());

@@ -5,6 +5,7 @@ mod verbs;
 
 use crate::{Cannot, Code, Document, Error, Result, trace};
 use clap::{Args, Command, CommandFactory, FromArgMatches, Parser};
+use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 use serde_json::{Value, json};
 use std::{
     io::{self, IsTerminal, Write},
@@ -124,8 +125,28 @@ fn named(command: Command, name: &'static str, about: &'static str) -> Command {
     command.name(name).about(about).version(env!("CARGO_PKG_VERSION")).after_help(format!("See {name}(1)."))
 }
 
+/// The environment variable by which the wrapper names itself to the tools that it runs.
+const WRAPPER: &str = "CTR_WRAPPER";
+
+/// A tool that the wrapper waits for is asked to end when the wrapper is killed, so that what it does for the user
+/// (run a command, follow a log) does not go on for nobody: a shell cannot pass a signal on while it waits for a pipe.
+fn end_with_wrapper() {
+    let wrapper = std::env::var(WRAPPER).ok().and_then(|pid| Pid::from_raw(pid.parse().ok()?));
+    if wrapper.is_none() || getppid() != wrapper {
+        return;
+    }
+    let _ = set_parent_process_death_signal(Some(Signal::TERM));
+    if getppid() != wrapper {
+        // It was faster.
+        std::process::exit(128 + Signal::TERM.as_raw());
+    }
+}
+
 /// The `main` of a tool of the pipe.
 pub fn pipe<T: Tool>() -> ExitCode {
+    if T::FAILED != 1 {
+        end_with_wrapper();
+    }
     let parsed = command::<T>().try_get_matches().and_then(|m| Cli::<T>::from_arg_matches(&m));
     let mut cli = match parsed {
         Ok(cli) => cli,
@@ -213,6 +234,7 @@ pub fn plain_command<A: Args>(name: &'static str, about: &'static str) -> Comman
 
 /// The `main` of a tool beside the pipe: arguments in, what it prints out.
 pub fn plain<A: Args>(name: &'static str, about: &'static str, run: impl FnOnce(A) -> Result<()>) -> ExitCode {
+    end_with_wrapper();
     let args = match plain_command::<A>(name, about).try_get_matches().and_then(|m| A::from_arg_matches(&m)) {
         Ok(args) => args,
         Err(e) if !e.use_stderr() => {

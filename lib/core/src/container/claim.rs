@@ -1,7 +1,7 @@
 //! Id and name of a container, and whose it is while it is being made.
 
 use super::{dir, live_state, record};
-use crate::{Cannot, Code, Document, Error, Lock, Result, files, ident, paths, trace};
+use crate::{Cannot, Code, Document, Error, Lock, Result, events, files, ident, paths, trace};
 use rustix::process::{Pid, getpgrp, test_kill_process_group};
 use serde_json::{Map, Value, json};
 use std::{
@@ -161,7 +161,14 @@ pub fn begin(doc: &Document, _lock: &Lock) -> Result<()> {
     fs::write(&owner, getpgrp().as_raw_nonzero().to_string()).cannot(|| format!("write {}", owner.display()))?;
     let mut partial = doc.clone();
     partial.set("partial", &true)?;
-    record::write(&partial, false)
+    record::write(&partial, false)?;
+    events::emit("create", id, doc.str("name").unwrap_or_default(), &image(doc));
+    Ok(())
+}
+
+/// What an event says of the image.
+fn image(doc: &Document) -> Value {
+    json!({"image": doc.get("image").and_then(|image| image.get("ref"))})
 }
 
 /// Whether nobody works on the container any more: its process is gone, and the pipe that made it. After a reboot

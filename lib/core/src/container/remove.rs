@@ -1,7 +1,7 @@
 //! The end of a container, and of what crashes left of some.
 
 use super::{checked_id, dir, find::list, holder, record::RECORD};
-use crate::{Cannot, Lock, Result, files, ident, paths, trace};
+use crate::{Cannot, Lock, Result, events, files, ident, paths, trace};
 use serde_json::json;
 use std::{
     fs,
@@ -35,8 +35,11 @@ fn remove_with(id: &str, lock: impl FnOnce() -> Result<Option<Lock>>) -> Result<
                 Err(e) if e.kind() == ErrorKind::NotFound => {}
                 other => other.cannot(|| format!("remove {}", dir.display()))?,
             }
-            free_names_of(id)?;
+            let names = free_names_of(id)?;
             drop(lock);
+            if let Some(name) = names.first() {
+                events::emit("destroy", id, name, &json!({}));
+            }
             files::remove_tree(&paths::run_dir(id))?;
             files::remove_tree(&aside)
         },
@@ -48,15 +51,18 @@ fn aside(id: &str) -> PathBuf {
     paths::containers().join(format!(".{id}.{}", ident::token()))
 }
 
-fn free_names_of(id: &str) -> Result<()> {
+/// Gives the names that were its.
+fn free_names_of(id: &str) -> Result<Vec<String>> {
     let names = paths::names();
+    let mut freed = Vec::new();
     for name in list(&names)? {
-        let link = names.join(name);
+        let link = names.join(&name);
         if fs::read_link(&link).is_ok_and(|target| target == Path::new(id)) {
             files::remove_file(&link)?;
+            freed.push(name);
         }
     }
-    Ok(())
+    Ok(freed)
 }
 
 /// Removes what crashes left: directories without a record, names without a container, half-removed trees,

@@ -65,8 +65,13 @@ pub fn save_exit(id: &str, state: &State, durable: bool) -> Result<()> {
 }
 
 /// How the container's last process ended, if it did so under the eyes of one of us.
+///
+/// Where the disk did not take the file, the run directory's note says it, until a reboot.
 pub fn last_exit(id: &str) -> Result<Option<State>> {
-    read(&exit_file(id))
+    if let Some(exit) = read(&exit_file(id))? {
+        return Ok(Some(exit));
+    }
+    Ok(last_state(id)?.filter(|state| state.status == "stopped"))
 }
 
 /// A process begins: how the one before it ended is no longer the state.

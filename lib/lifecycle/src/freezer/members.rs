@@ -37,14 +37,19 @@ pub fn of(pid: i32) -> Result<BTreeSet<i32>> {
 
 /// The parent of a process that is no zombie.
 pub fn parent(pid: i32) -> Option<i32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let stat = text(&format!("/proc/{pid}/stat"))?;
     let mut fields = stat.get(stat.rfind(')')? + 2..)?.split(' ');
     (!matches!(fields.next()?, "Z" | "X")).then(|| fields.next()?.parse().ok()).flatten()
 }
 
+/// A file of /proc; the process's name in it may be any bytes.
+fn text(path: &str) -> Option<String> {
+    fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// Whether it is the first process of a PID namespace other than ours.
 fn is_first(pid: i32) -> bool {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let status = text(&format!("/proc/{pid}/status")).unwrap_or_default();
     let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
     let numbers: Vec<&str> = numbers.split_whitespace().collect();
     numbers.len() > 1 && numbers.last() == Some(&"1")

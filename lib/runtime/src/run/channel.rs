@@ -4,6 +4,7 @@
 
 use ctr_core::{Cannot, Code, Error, Result};
 use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
     net::{
         AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
@@ -80,9 +81,16 @@ impl Channel {
     pub fn wait(&self) -> Result<()> {
         let mut byte = [0];
         match self.receive(&mut byte)? {
-            (1, _) => Ok(()),
+            (1, _) if self.is_whole()? => Ok(()),
             _ => Err(Error::new(Code::Internal, "the tool is gone")),
         }
+    }
+
+    /// Whether the other side is there still: its go-ahead is read even after its death.
+    fn is_whole(&self) -> Result<bool> {
+        let mut fds = [PollFd::new(&self.0, PollFlags::empty())];
+        poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).cannot(|| "look at the other process")?;
+        Ok(!fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR))
     }
 
     /// Sends what went wrong; a reader that is gone needs no news.
