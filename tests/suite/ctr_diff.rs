@@ -51,9 +51,9 @@ fn every_kind_of_change() {
         lines.iter().map(|l| format!("{} {}\n", l["Kind"].as_str().unwrap(), l["Path"].as_str().unwrap())).collect();
     assert_eq!(text, expected);
     // The same while it runs, and after a reboot.
-    let (_running, _) = crate::ctr_cp::started(&host, "c", "6240");
+    let (running, _) = crate::ctr_cp::started(&host, "c", "6240");
     host.tool("ctr-diff", &["c"]).ok().stdout_is(expected);
-    drop(_running);
+    drop(running);
 }
 
 fn odd_names_are_one_line() {

@@ -67,8 +67,8 @@ fn dockers_shape_of_one_that_ended() {
     assert_eq!(host_config["RestartPolicy"], json!({"Name": "no", "MaximumRetryCount": 0}));
     assert_eq!((&host_config["NetworkMode"], &host_config["Privileged"]), (&json!("none"), &json!(false)));
     assert_eq!((&host_config["CapAdd"], &host_config["AutoRemove"]), (&Value::Null, &json!(false)));
-    let log = json!({"Type": "json-file", "Config": {"max-file": "3", "max-size": "10485760"}});
-    assert_eq!(host_config["LogConfig"], log);
+    // Of one in the foreground no log is kept.
+    assert_eq!(host_config["LogConfig"], json!({"Type": "none", "Config": {}}));
     assert_eq!((&shown["GraphDriver"]["Name"], &shown["Driver"]), (&json!("overlay"), &json!("overlay")));
     assert_eq!(shown["GraphDriver"]["Data"]["UpperDir"], doc["rootfs"]["upper"]);
     assert_eq!(shown["GraphDriver"]["Data"]["LowerDir"], doc["image"]["layers"][0]["path"]);

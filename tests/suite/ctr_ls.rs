@@ -320,7 +320,7 @@ fn dockers_table() {
     assert!(whole.contains(&id) && whole.contains("\"sh -c 'sleep 6302; true'\""), "{whole}");
     // Without a container the titles alone, as docker prints them.
     host.sh("ctr-ls -f name=nobody | ctr-fmt --view container | wc -l").ok().stdout_is("1\n");
-    kill(host.process("sleep 6302"), Signal::SIGKILL);
+    host.sh("ctr kill web").ok();
     run.wait().exits(137);
 }
 

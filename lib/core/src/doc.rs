@@ -145,6 +145,13 @@ impl Document {
         Some(u8::try_from(exit).ok().filter(|e| *e != 0).unwrap_or(1))
     }
 
+    /// Changes the exit status that a document with an error asks for.
+    pub fn set_error_exit(&mut self, exit: u8) {
+        if let Some(error) = self.0.get_mut("error").and_then(Value::as_object_mut) {
+            error.insert("exit".to_owned(), json!(exit));
+        }
+    }
+
     /// The document as one line without its newline.
     pub fn to_line(&self) -> String {
         // Only keys that are no strings and values with code of their own can fail to be written: here are none.

@@ -70,13 +70,11 @@ pub fn run(args: CtrAttach) -> Result<()> {
     relay.resize();
     let status = relay.run()?;
     drop(raw);
-    match status {
-        Some(status) => std::process::exit(status.into()),
-        None => {
-            events::emit("detach", &id, doc.str("name").unwrap_or_default(), &json!({}));
-            Ok(())
-        }
+    if let Some(status) = status {
+        std::process::exit(status.into());
     }
+    events::emit("detach", &id, doc.str("name").unwrap_or_default(), &json!({}));
+    Ok(())
 }
 
 struct Relay {

@@ -62,7 +62,8 @@ fn idle(id: &str, filters: &Filters) -> Result<Option<Document>> {
         other => other?,
     };
     // One that a pipe is making is not there yet; what is left of a killed pipe is gc's.
-    let idle = !doc.is_partial() && !Status::of(&doc)?.lives() && filters.match_all(&doc)?;
+    let made = doc.steps()?.iter().any(|step| step.tool == "ns-spawn") || container::is_orphan(id);
+    let idle = !doc.is_partial() && made && !Status::of(&doc)?.lives() && filters.match_all(&doc)?;
     Ok(idle.then_some(doc))
 }
 

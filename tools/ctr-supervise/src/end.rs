@@ -1,7 +1,7 @@
 //! After the end of the process: what is recorded, and what comes then.
 
 use crate::watch::Ended;
-use ctr_core::{Cannot, Document, Policy, Process, Result, State, Supervise, container, events, json, steps, trace};
+use ctr_core::{Cannot, Policy, Process, Result, State, Supervise, container, events, json, steps, trace};
 use jiff::Timestamp;
 use nix::sys::signalfd::SignalFd;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -44,7 +44,10 @@ pub fn end(ended: Ended) -> Result<()> {
 
     if supervise.remove {
         drop(lock);
-        return undo(&doc);
+        for e in steps::undo_all(&doc) {
+            trace::warn(&e.to_string());
+        }
+        return Ok(());
     }
     let Some(wait) = wait else { return Ok(()) };
     if !wait_for_turn(&id, &signals, state, wait)? {
@@ -52,14 +55,6 @@ pub fn end(ended: Ended) -> Result<()> {
     }
     drop(lock);
     start_again(&id)
-}
-
-fn undo(doc: &Document) -> Result<()> {
-    let errors = steps::undo_all(doc);
-    for e in &errors {
-        trace::warn(&e.to_string());
-    }
-    Ok(())
 }
 
 /// Whether it is started again, and how long that waits; counts it in `state`.

@@ -20,7 +20,7 @@ pub const INSPECT: &[Flag] = &[
     value("format", "FORMAT", "A TEMPLATE for each, or `json`").short('f'),
     value("type", "container|image", "Only things of this kind"),
     switch("document", "The container's document as the tools of the pipe know it"),
-    switch("size", "With the sizes of containers").short('s').not_yet("sizes of containers"),
+    switch("size", "With the sizes of containers").short('s').to("ctr-inspect"),
 ];
 
 /// Undoes the steps that each container's record names.
@@ -64,5 +64,5 @@ pub fn inspect_containers(given: &Given) -> Result<Plan> {
 
 /// In docker's shape, unless the document itself is asked for.
 fn read(given: &Given) -> Stage {
-    Stage::new("ctr-inspect").words_if(!given.on("document"), ["--docker"])
+    Stage::new("ctr-inspect").words_if(!given.on("document"), ["--docker"]).words(given.for_tool("ctr-inspect"))
 }

@@ -248,7 +248,9 @@ pub fn prune(given: &Given) -> Result<Plan> {
     if let Some(word) = given.operands.first() {
         return Err(usage(format!("prune takes no operand, not {word:?}")));
     }
-    Ok(Plan::of(Stage::new("ctr-prune").words(given.for_tool("ctr-prune")).to_string()))
+    const LINES: &str = "{{if .ContainersDeleted}}Deleted Containers:\\n{{range .ContainersDeleted}}{{println .}}{{end}}\\n{{end}}Total reclaimed space: {{size .SpaceReclaimed}}";
+    let remove = Stage::new("ctr-prune").words(given.for_tool("ctr-prune"));
+    Ok(Plan::of(printed(&remove, &Stage::new("ctr-fmt").operands([LINES]))))
 }
 
 fn one_stage(given: &Given, tool: &str, verb: &str) -> Result<Plan> {

@@ -124,18 +124,63 @@ fn commands_about_images() {
 }
 
 #[test]
+fn detached_ones_print_their_id() {
+    const PIPE: &str = "img-pull --stream --pull missing img | img-unpack | overlay-mount";
+    for (line, pipe) in [
+        ("run -d img", format!("{PIPE} | ns-spawn -d | ctr-fmt '{{{{.id}}}}'")),
+        (
+            "run -dit --restart always --health-cmd 'a b' img c",
+            format!("{PIPE} | ns-spawn -d -it --restart always --health-cmd 'a b' -- c | ctr-fmt '{{{{.id}}}}'"),
+        ),
+        ("run -d --rm img", format!("{PIPE} --volatile | ns-spawn -d --rm | ctr-fmt '{{{{.id}}}}'")),
+        ("create --rm --name x img", format!("{PIPE} --name x | ns-spawn --create --rm | ctr-fmt '{{{{.id}}}}'")),
+        (
+            "run -d --wait healthy:60s img",
+            format!(
+                "id=$({PIPE} | ns-spawn -d | ctr-fmt '{{{{.id}}}}') && echo \"$id\" \
+                 && ctr-wait --condition healthy --timeout 60s \"$id\" >/dev/null"
+            ),
+        ),
+    ] {
+        assert_eq!(planned(line).unwrap().line, pipe, "{line}");
+    }
+    for line in ["run --wait healthy img", "run -d --wait soon img", "create -d img"] {
+        assert_eq!(planned(line).unwrap_err().code, Code::Usage, "{line}");
+    }
+}
+
+#[test]
 fn commands_about_containers_and_the_machine() {
+    const PRUNED: &str = "{{if .ContainersDeleted}}Deleted Containers:\\n{{range .ContainersDeleted}}{{println .}}{{end}}\\n\
+                          {{end}}Total reclaimed space: {{size .SpaceReclaimed}}";
     for (line, pipe) in [
         ("rm a b", "ctr-rm a b"),
         ("container rm -f a", "ctr-rm -f a"),
-        ("inspect a", "{ ctr-inspect --if-any a || img-inspect a || echo $?; } | ctr-fmt"),
+        ("inspect a", "{ ctr-inspect --docker --if-any a || img-inspect a || echo $?; } | ctr-fmt"),
         (
-            "inspect -f '{{json .}}' a b",
+            "inspect --document -f '{{json .}}' a b",
             "{ ctr-inspect --if-any a || img-inspect a || echo $?; \
              ctr-inspect --if-any b || img-inspect b || echo $?; } | ctr-fmt '{{json .}}'",
         ),
         ("inspect --type image a", "{ img-inspect a || echo $?; } | ctr-fmt"),
-        ("container inspect a", "{ ctr-inspect a || echo $?; } | ctr-fmt"),
+        ("container inspect -s a", "{ ctr-inspect --docker -s a || echo $?; } | ctr-fmt"),
+        ("ps -a -f name=x", "{ ctr-ls -a -f name=x || echo $?; } | ctr-fmt --view container table"),
+        ("container ls -q --no-trunc", "{ ctr-ls || echo $?; } | ctr-fmt --view container --no-trunc '{{.ID}}'"),
+        ("exec -it -u root web sh -c 'a b'", "ns-enter -i -t -u root -- web sh -c 'a b'"),
+        ("exec web -- ls -l", "ns-enter -- web -- ls -l"),
+        ("logs -f --tail 5 web", "ctr-logs -f -n 5 web"),
+        ("start a b", "ctr-start a b"),
+        ("start -a a", "ctr-start --hold a >/dev/null && ctr-attach --no-stdin a"),
+        ("start -ai --detach-keys x a", "ctr-start --hold a >/dev/null && ctr-attach --detach-keys x a"),
+        ("start --all-restart", "ctr-start --boot"),
+        ("stop --time 3 a", "ctr-stop -t 3 a"),
+        ("restart -t 3 a b", "ctr-stop -t 3 a b >/dev/null && ctr-start a b"),
+        ("kill -s HUP a", "ctr-kill -s HUP a"),
+        ("unpause a", "ctr-pause --undo a"),
+        ("wait --condition healthy a", "ctr-wait --condition healthy a"),
+        ("top a -o pid", "ctr-top a -o pid"),
+        ("cp - a:/x", "ctr-cp - a:/x"),
+        ("container prune -f", &format!("{{ ctr-prune -f || echo $?; }} | ctr-fmt '{PRUNED}'")),
         ("info -f '{{.Driver}}'", "{ ctr-info || echo $?; } | ctr-fmt '{{.Driver}}'"),
         ("version -f json", "{ ctr-info --versions || echo $?; } | ctr-fmt json"),
         ("help", "ctr-plan --print-help"),
@@ -155,12 +200,15 @@ fn what_is_not_there_says_so() {
     for (line, code, part) in [
         ("nope", Usage, "'nope' is not a ctr command"),
         ("image nope", Usage, "'image nope' is not a ctr command"),
-        ("ps", Unsupported, "ps: not there yet"),
-        ("container ls", Unsupported, "container ls: not there yet"),
+        ("commit", Unsupported, "commit: not there yet"),
+        ("container commit", Unsupported, "container commit: not there yet"),
         ("--debug run x", Usage, "unknown flag --debug"),
-        ("run", Usage, "run needs an image"),
+        ("run", Usage, "an image is missing"),
+        ("exec a", Usage, "exec needs a container and a command"),
+        ("ps a", Usage, "ps takes no operand"),
+        ("logs a b", Usage, "logs needs one container"),
+        ("start -a a b", Usage, "start attaches to one container"),
         ("run --nope x", Usage, "unknown flag --nope"),
-        ("run -d x", Unsupported, "--detach: not there yet"),
         ("run -p 80:80 x", Unsupported, "--publish: not there yet"),
         ("run -v /a:/b x", Unsupported, "--volume: not there yet"),
         ("run -m 64m x", Unsupported, "--memory: not there yet"),

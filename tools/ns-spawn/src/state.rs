@@ -16,9 +16,10 @@ pub fn running(doc: &mut Document, id: &str, pid: i32, supervisor: Option<Proces
         ..State::default()
     };
     doc.set("state", &state)?;
-    container::save(doc)?;
+    // In this order, so that at every moment it reads as what it was or as running: of a process that runs the record
+    // says `stopped`.
     container::save_state(id, &state)?;
-    // Last, so that at every moment one of the two says how it is.
+    container::save(doc)?;
     container::forget_exit(id)?;
     Ok(state)
 }

@@ -148,7 +148,7 @@ pub fn pipe<T: Tool>() -> ExitCode {
         let _ = command::<T>().print_help();
         return ExitCode::from(2);
     }
-    let input::Input { doc, fault } =
+    let input::Input { mut doc, fault } =
         if reads { input::read(&mut cli) } else { input::Input { doc: Document::default(), fault: None } };
     if let Some(fault) = fault {
         return verbs::fail::<T>(&cli.tool, doc, fault);
@@ -159,10 +159,12 @@ pub fn pipe<T: Tool>() -> ExitCode {
     }
     if let Some(exit) = doc.error_exit() {
         let cleaned = cli.tool.inherited(&doc);
+        let exit = if T::FAILED == 1 { exit } else { T::FAILED };
         if cli.tool.prints() {
+            // A stage behind ends with that status too.
+            doc.set_error_exit(exit);
             let _ = doc.print();
         }
-        let exit = if T::FAILED == 1 { exit } else { T::FAILED };
         return if cleaned.is_ok() { ExitCode::from(exit) } else { finish(cleaned, exit) };
     }
     if cli.common.check {

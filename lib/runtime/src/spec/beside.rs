@@ -40,7 +40,7 @@ pub fn beside(spec: &mut Map<String, Value>, flags: &Flags, rootfs: &Path, image
     }
     env.unset("TERM");
     if flags.tty {
-        env.default("TERM", "xterm");
+        env.fallback("TERM", "xterm");
     }
     env.apply(flags)?;
     env.home(home.as_deref());

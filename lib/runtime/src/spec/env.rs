@@ -55,7 +55,7 @@ impl Env {
     }
 
     /// A variable, unless something set it.
-    pub fn default(&mut self, name: &str, value: &str) {
+    pub fn fallback(&mut self, name: &str, value: &str) {
         if !self.0.iter().any(|v| name_of(v) == name) {
             self.0.push(format!("{name}={value}"));
         }
@@ -63,7 +63,7 @@ impl Env {
 
     /// HOME, unless something set it.
     pub fn home(&mut self, home: Option<&str>) {
-        self.default("HOME", home.unwrap_or("/"));
+        self.fallback("HOME", home.unwrap_or("/"));
     }
 
     /// `NAME=VALUE`, each.
