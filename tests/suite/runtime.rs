@@ -37,6 +37,8 @@ pub fn tests() -> Vec<Test> {
             the_last_bytes_of_a_terminal_arrive,
             stops_and_goes_on,
             sources_are_relative_to_the_bundle;
+        ["root", "busybox", "bash"]:
+            a_job_in_the_background_waits_for_its_terminal;
         ["root", "busybox", "userns"]:
             a_user_namespace_maps_ids,
             namespaces_are_joined;
@@ -162,6 +164,7 @@ fn files_go_in_and_out_whole() {
     // What procfs has does not splice; a named pipe is no file, but not a container's either.
     run(&mut bundle, &["cat"], "SPAWN </proc/self/mounts | grep -c ' /proc '").stdout_is("1\n");
     run(&mut bundle, &["cat"], "mkfifo a b; cat in >a & cat b >out & SPAWN <a >b; wait; cmp in out");
+    run(&mut bundle, &["cat"], "echo short >a & SPAWN <a | cat").stdout_is("short\n");
     run(&mut bundle, &["sh", "-c", "cat; echo end of input"], "SPAWN <in | tail -n 1").stdout_has("end of input");
     run(&mut bundle, &["sh", "-c", "cat | wc -c; echo x >&2"], "SPAWN </dev/null 2>/dev/null").stdout_is("0\n");
     // Nobody has to read.
@@ -219,6 +222,48 @@ fn a_terminal_without_one_of_its_own() {
     pty.expect("status=130");
 }
 
+/// Waits until something is so.
+#[track_caller]
+fn until(what: &str, is_so: &mut dyn FnMut() -> bool) {
+    let start = std::time::Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(20), "not so: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Whether the process is in that state (proc_pid_stat(5)).
+fn is(pid: i32, state: char) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(state))
+}
+
+/// As every job that reads does (termios(3)): it is stopped, and does not take the keys of who is in the foreground.
+fn a_job_in_the_background_waits_for_its_terminal() {
+    let host = Host::new();
+    let mut bundle = Bundle::new(&host);
+    bundle.cmd(&["cat", "-"]);
+    let mut pty = host.pty("exec bash --norc -i");
+    let run = format!("ns-spawn -b {}", bundle.dir.display());
+    pty.send(&format!("{run} &\r"));
+    host.process("cat -");
+    let tool = host.process(&run);
+    until("it stops", &mut || {
+        pty.send("\r");
+        is(tool, 'T')
+    });
+    pty.send("fg\r");
+    until("it goes on", &mut || is(tool, 'S'));
+    pty.send("to the cat\r");
+    // As typed, and as cat gives it back.
+    pty.expect("to the cat");
+    pty.expect("to the cat");
+    pty.send("\x04");
+    until("it ends", &mut || !Path::new(&format!("/proc/{tool}")).exists());
+    pty.send("exit\r");
+    pty.wait();
+}
+
 fn a_stopped_terminal_stops_only_the_container() {
     let host = Host::new();
     let mut bundle = Bundle::new(&host);
@@ -228,24 +273,13 @@ fn a_stopped_terminal_stops_only_the_container() {
     pty.expect("1010");
     pty.send("\x13");
     let pid = host.process("yes 1010");
-    let start = std::time::Instant::now();
-    let until = |what: &str, is_so: &dyn Fn() -> bool| {
-        while !is_so() {
-            assert!(start.elapsed() < Duration::from_secs(20), "not so: {what}");
-            thread::sleep(Duration::from_millis(20));
-        }
-    };
-    let is = |pid: i32, state: char| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(state))
-    };
     let tool = pty.pid();
-    until("both wait", &|| is(pid, 'S') && is(tool, 'S'));
+    until("both wait", &mut || is(pid, 'S') && is(tool, 'S'));
     let kill = || nix::sys::signal::kill(nix::unistd::Pid::from_raw(tool), Signal::SIGTERM).unwrap();
     kill();
-    until("the signal arrives", &|| !Path::new(&format!("/proc/{pid}")).exists());
+    until("the signal arrives", &mut || !Path::new(&format!("/proc/{pid}")).exists());
     // What it wrote last waits for the terminal; who does not says so again.
-    until("the tool ends", &|| {
+    until("the tool ends", &mut || {
         kill();
         is(tool, 'Z')
     });

@@ -1,141 +1,78 @@
-//! The bytes between the pipes that the process has and those of the tool's streams that are no pipes: files, terminals,
-//! other devices. As for a terminal (`relay`) one loop of poll(2) does it, and no thread.
+//! One stream that is copied: bytes from the tool's descriptor to a pipe of the container's, or back.
 //!
-//! A pipe of the container's ends where the stream does, both ways: at the end of the input the process reads an end, and
-//! where the output goes nowhere any more it gets EPIPE.
+//! By read(2) and write(2): with splice(2) pages of the host's files would lie in a pipe that the container controls, and
+//! holes of kernels have made such pages writable (CVE-2022-0847, CVE-2026-31431).
 
-use super::{relay::wait, signals::Signals};
 use crate::reopen::HostProc;
-use ctr_core::{Cannot, Result, trace};
+use ctr_core::{Cannot, Result};
 use rustix::{
-    event::{PollFd, PollFlags, Timespec},
+    buffer::spare_capacity,
+    event::{PollFd, PollFlags},
     fs::{FileType, OFlags, RawMode},
     io::Errno,
-    pipe::{SpliceFlags, splice},
 };
-use std::{
-    io,
-    os::fd::{BorrowedFd, OwnedFd},
-};
+use std::os::fd::{BorrowedFd, OwnedFd};
 
-/// The most that is spliced at once: what a pipe holds (pipe(7)).
-const MOST: u64 = 64 << 10;
+/// The most that is moved at once: what a pipe holds (pipe(7)).
+const MOST: usize = 64 << 10;
 
-/// The most that goes through the buffer at once: as much as a device that is ready takes without waiting.
-const PIECE: u64 = 4096;
+/// The most that is written at once to a device that may wait: as much as one that is ready takes.
+const PIECE: usize = 4096;
 
-/// All that is copied.
-#[derive(Default)]
-pub struct Copies {
-    list: Vec<Copy>,
-    /// The process has ended: only what it wrote last is still copied.
-    ended: bool,
-    /// Bytes were lost.
-    failed: bool,
-}
-
-/// What happened.
-pub struct News {
-    /// Signals can be read.
-    pub signal: bool,
-    /// The process has ended.
-    pub ended: bool,
-}
-
-impl Copies {
-    /// Copies `stdin` to the pipe `to`.
-    pub fn input(&mut self, stdin: BorrowedFd<'_>, to: OwnedFd) -> Result<()> {
-        do_not_wait(&to)?;
-        let (from, by, terminal) = own(stdin)?;
-        self.list.push(Copy { what: "read stdin", input: true, from, to, by, terminal, full: false, left: None });
-        Ok(())
-    }
-
-    /// Copies from the pipe `from` to `out`; `what` says so in messages.
-    pub fn output(&mut self, what: &'static str, from: OwnedFd, out: BorrowedFd<'_>) -> Result<()> {
-        do_not_wait(&from)?;
-        let (to, by, terminal) = own(out)?;
-        self.list.push(Copy { what, input: false, from, to, by, terminal, full: false, left: None });
-        Ok(())
-    }
-
-    /// Waits for something to do, and moves what can be moved.
-    pub fn turn(&mut self, pidfd: BorrowedFd<'_>, signals: &Signals) -> Result<News> {
-        let mut fds = vec![PollFd::new(signals, PollFlags::IN), PollFd::from_borrowed_fd(pidfd, PollFlags::IN)];
-        fds.truncate(if self.ended { 1 } else { 2 });
-        let first = fds.len();
-        self.list.iter().for_each(|copy| copy.watch(&mut fds));
-        // What the process wrote last is in its pipes already.
-        let at_once = self.ended && self.list.iter().any(|copy| !copy.full);
-        wait(&mut fds, at_once.then_some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
-        let events: Vec<PollFlags> = fds.iter().map(PollFd::revents).collect();
-        let (ours, theirs) = events.split_at(first);
-        let mut theirs = theirs.iter().copied();
-        self.list.retain_mut(|copy| match copy.turn(&mut theirs) {
-            Ok(more) => more,
-            Err(e) => {
-                self.failed = true;
-                trace::warn(&format!("cannot {}: {}", copy.what, io::Error::from(e)));
-                false
-            }
-        });
-        let happened = |n: usize| ours.get(n).is_some_and(|events| !events.is_empty());
-        Ok(News { signal: happened(0), ended: happened(1) })
-    }
-
-    /// The process has ended: it reads no more, and what is in its pipes now is the last that is its.
-    pub fn end(&mut self) {
-        self.ended = true;
-        self.list.retain_mut(|copy| {
-            copy.left = rustix::io::ioctl_fionread(&copy.from).ok();
-            !copy.input
-        });
-    }
-
-    /// Whether the process has ended.
-    pub fn ended(&self) -> bool {
-        self.ended
-    }
-
-    /// Whether it has, and all that it wrote is where it belongs.
-    pub fn done(&self) -> bool {
-        self.ended && self.list.is_empty()
-    }
-
-    /// Whether bytes were lost on the way.
-    pub fn failed(&self) -> bool {
-        self.failed
-    }
-}
-
-/// One stream, from the tool's descriptor to the pipe of the container or back.
-struct Copy {
+/// It, and what is on the way.
+pub struct Copy {
     /// What fails if it does.
     what: &'static str,
     input: bool,
     from: OwnedFd,
     to: OwnedFd,
-    by: By,
+    /// Read, and not written yet.
+    bytes: Vec<u8>,
+    /// How many bytes the process still has in the pipe, once it has ended.
+    left: Option<u64>,
+    /// How many are written at once.
+    piece: usize,
     /// The tool's end is a terminal: an error of it means that it is gone.
     terminal: bool,
-    /// It waits for room in `to`; else for bytes in `from`.
-    full: bool,
-    /// How many bytes still come, once that is known.
-    left: Option<u64>,
-}
-
-/// How bytes are moved.
-enum By {
-    /// By the kernel (splice(2)), which does not wait for pipes, and need not for files.
-    Splice,
-    /// Through here.
-    Buffer(Vec<u8>),
 }
 
 impl Copy {
+    /// From `stdin` to the pipe `to`.
+    pub fn input(stdin: BorrowedFd<'_>, to: OwnedFd) -> Result<Self> {
+        do_not_wait(&to)?;
+        let Own { fd: from, terminal, .. } = Own::of(stdin, true)?;
+        let bytes = Vec::with_capacity(MOST);
+        Ok(Self { what: "read stdin", input: true, from, to, bytes, left: None, piece: MOST, terminal })
+    }
+
+    /// From the pipe `from` to `out`.
+    pub fn output(what: &'static str, from: OwnedFd, out: BorrowedFd<'_>) -> Result<Self> {
+        do_not_wait(&from)?;
+        let Own { fd: to, terminal, waits } = Own::of(out, false)?;
+        let bytes = Vec::with_capacity(MOST);
+        let piece = if waits { PIECE } else { MOST };
+        Ok(Self { what, input: false, from, to, bytes, left: None, piece, terminal })
+    }
+
+    /// What fails if it does.
+    pub fn what(&self) -> &str {
+        self.what
+    }
+
+    /// Whether it waits for room, and not for bytes.
+    pub fn is_full(&self) -> bool {
+        !self.bytes.is_empty()
+    }
+
+    /// The process has ended. `false`: nothing of this is left to do; else what is in the pipe now is the last.
+    pub fn end(&mut self) -> bool {
+        self.left = rustix::io::ioctl_fionread(&self.from).ok();
+        !self.input
+    }
+
     /// What it waits for; and that nobody reads `to` any more, which poll(2) says unasked.
-    fn watch<'a>(&'a self, fds: &mut Vec<PollFd<'a>>) {
-        if self.full {
+    pub fn watch<'a>(&'a self, fds: &mut Vec<PollFd<'a>>) {
+        if self.is_full() {
             fds.push(PollFd::new(&self.to, PollFlags::OUT));
         } else {
             fds.push(PollFd::new(&self.from, PollFlags::IN));
@@ -144,13 +81,19 @@ impl Copy {
     }
 
     /// Moves what it can, going by what [`Copy::watch`] has found; `false`: nothing more comes through here.
-    fn turn(&mut self, events: &mut impl Iterator<Item = PollFlags>) -> rustix::io::Result<bool> {
+    pub fn turn(&mut self, events: &mut impl Iterator<Item = PollFlags>) -> rustix::io::Result<bool> {
         let mut next = || events.next().unwrap_or(PollFlags::empty());
-        let ready = !next().is_empty() || (!self.full && self.left.is_some());
-        if !self.full && next().contains(PollFlags::ERR) {
-            return Ok(false);
-        }
-        match if ready { self.step() } else { Ok(true) } {
+        let awaited = next();
+        let moved = if self.is_full() {
+            if awaited.is_empty() { Ok(true) } else { self.write() }
+        } else if next().contains(PollFlags::ERR) {
+            Ok(false)
+        } else if awaited.is_empty() && self.left.is_none() {
+            Ok(true)
+        } else {
+            self.read()
+        };
+        match moved {
             Err(Errno::INTR) => Ok(true),
             Err(Errno::PIPE) => Ok(false),
             Err(Errno::IO) if self.terminal => Ok(false),
@@ -158,74 +101,60 @@ impl Copy {
         }
     }
 
-    fn step(&mut self) -> rustix::io::Result<bool> {
-        let most = self.left.unwrap_or(MOST).min(MOST);
-        let moved = match &mut self.by {
-            By::Splice => match splice(&self.from, None, &self.to, None, most as usize, SpliceFlags::NONBLOCK) {
-                Err(Errno::AGAIN) => {
-                    // One of the two is ready, so it is the other that is not.
-                    self.full = !self.full;
-                    return Ok(self.full || self.left.is_none());
-                }
-                // A file of a kind that does not splice, or one that is appended to (splice(2)).
-                Err(Errno::INVAL) => {
-                    (self.by, self.full) = (By::Buffer(Vec::new()), false);
-                    return Ok(true);
-                }
-                other => {
-                    self.full = false;
-                    other?
-                }
-            },
-            By::Buffer(bytes) if bytes.is_empty() => {
-                let mut piece = [0; PIECE as usize];
-                match rustix::io::read(&self.from, &mut piece[..most.min(PIECE) as usize]) {
-                    Err(Errno::AGAIN) => return Ok(self.left.is_none()),
-                    other => {
-                        let length = other?;
-                        bytes.extend_from_slice(&piece[..length]);
-                        self.full = length > 0;
-                        length
-                    }
-                }
+    fn read(&mut self) -> rustix::io::Result<bool> {
+        if self.left == Some(0) {
+            return Ok(false);
+        }
+        match rustix::io::read(&self.from, spare_capacity(&mut self.bytes)) {
+            // Others may have it open too, and have read what there was.
+            Err(Errno::AGAIN) => Ok(self.left.is_none()),
+            other => {
+                let length = other?;
+                self.left = self.left.map(|left| left.saturating_sub(length as u64));
+                Ok(length > 0)
             }
-            By::Buffer(bytes) => match rustix::io::write(&self.to, bytes) {
-                Err(Errno::AGAIN) => return Ok(true),
-                other => {
-                    drop(bytes.drain(..other?));
-                    self.full = !bytes.is_empty();
-                    return Ok(true);
-                }
-            },
-        };
-        self.left = self.left.map(|left| left.saturating_sub(moved as u64));
-        Ok(moved > 0)
+        }
+    }
+
+    fn write(&mut self) -> rustix::io::Result<bool> {
+        match rustix::io::write(&self.to, &self.bytes[..self.bytes.len().min(self.piece)]) {
+            Err(Errno::AGAIN) => {}
+            other => drop(self.bytes.drain(..other?)),
+        }
+        Ok(true)
     }
 }
 
-/// The tool's end as a descriptor of ours, how bytes are moved there, and whether it is a terminal.
-///
-/// A terminal is opened anew: that nobody waits for it is then ours alone, and not of all who have it. Where that is not
-/// allowed, as after su(1), it is as it is.
-fn own(fd: BorrowedFd<'_>) -> Result<(OwnedFd, By, bool)> {
-    let what = || "prepare the streams";
-    let copy = rustix::io::fcntl_dupfd_cloexec(fd, 3).cannot(what)?;
-    let stat = rustix::fs::fstat(fd).cannot(what)?;
-    if rustix::termios::isatty(fd) {
-        let mode = rustix::fs::fcntl_getfl(fd).cannot(what)? & OFlags::RWMODE;
-        let reopen = || HostProc::open()?.reopen(&copy, mode | OFlags::NOCTTY | OFlags::NONBLOCK).cannot(what);
-        let anew = if is_alias(stat.st_rdev) { None } else { reopen().ok() };
-        return Ok((anew.unwrap_or(copy), By::Buffer(Vec::new()), true));
-    }
-    let by = match FileType::from_raw_mode(stat.st_mode as RawMode) {
-        FileType::RegularFile | FileType::BlockDevice | FileType::Fifo => By::Splice,
-        _ => By::Buffer(Vec::new()),
-    };
-    Ok((copy, by, false))
+/// The tool's end.
+struct Own {
+    fd: OwnedFd,
+    terminal: bool,
+    /// To write to it may take as long as it likes.
+    waits: bool,
 }
 
-/// Whether a terminal device is opened as another, and at another time as yet another: /dev/tty, /dev/console and
-/// /dev/ptmx (all 5), and /dev/tty0 (Linux, devices.rst).
+impl Own {
+    /// A terminal, or a named pipe to write to, is opened anew: that nobody waits for it is then ours alone, and not of all
+    /// who have it. Where that is not allowed, as after su(1), it is as it is. (A named pipe opened anew to read has no
+    /// end where its last writer went before, see fifo(7).)
+    fn of(fd: BorrowedFd<'_>, input: bool) -> Result<Self> {
+        let what = || "prepare the streams";
+        let copy = rustix::io::fcntl_dupfd_cloexec(fd, 3).cannot(what)?;
+        let stat = rustix::fs::fstat(fd).cannot(what)?;
+        let kind = FileType::from_raw_mode(stat.st_mode as RawMode);
+        let terminal = rustix::termios::isatty(fd);
+        if (kind == FileType::Fifo && !input) || (terminal && !is_alias(stat.st_rdev)) {
+            let mode = rustix::fs::fcntl_getfl(fd).cannot(what)? & OFlags::RWMODE;
+            if let Ok(fd) = HostProc::open()?.reopen(&copy, mode | OFlags::NOCTTY | OFlags::NONBLOCK) {
+                return Ok(Self { fd, terminal, waits: false });
+            }
+        }
+        Ok(Self { fd: copy, terminal, waits: !matches!(kind, FileType::RegularFile | FileType::BlockDevice) })
+    }
+}
+
+/// Whether a terminal is opened as another, and at another time as yet another: /dev/tty, /dev/console and /dev/ptmx (all
+/// 5), and /dev/tty0 (Linux, devices.rst).
 fn is_alias(device: u64) -> bool {
     let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
     major == 5 || (major, minor) == (4, 0)

@@ -9,6 +9,7 @@ mod cgroupfs;
 mod channel;
 mod child;
 mod console;
+mod copies;
 mod copy;
 mod creds;
 mod detach;

@@ -4,7 +4,7 @@ use super::{
     Exit,
     channel::{Channel, Message},
     child,
-    copy::Copies,
+    copies::Copies,
     namespaces::write_id_maps,
     plan::Plan,
     signals::{Signals, is_deadly},

@@ -2,9 +2,9 @@
 //!
 //! What it is given it can open anew by `/proc/self/fd/N`, with the rights that its user has to the file and not those of
 //! the descriptor, and it can change the file's mode. So it is given pipes and sockets alone, of which there is nothing
-//! more to have than what they are; for all else it has a pipe, and the tool copies (`copy`).
+//! more to have than what they are; for all else it has a pipe, and the tool copies (`copies`).
 
-use super::{Options, Streams, copy::Copies};
+use super::{Options, Streams, copies::Copies};
 use ctr_core::{Cannot, Code, Error, Result};
 use rustix::{
     fs::{FileType, RawMode, Uid},

@@ -4,7 +4,7 @@
 
 use super::{
     Exit,
-    copy::Copies,
+    copies::Copies,
     relay::Relay,
     signals::{Signals, is_deadly, is_forwarded},
     tty::{self, Raw},
