@@ -1,6 +1,6 @@
 """bench.py [--rounds N] [GROUP...]: times us and the peers on the same work, in turns, in one run.
 
-Groups: run pull memory. Prints a Markdown table for each on stdout, progress on stderr. Everything happens in a mount
+Groups: run pull memory exec many idle log. Prints a Markdown table for each on stdout, progress on stderr. Everything happens in a mount
 and a network namespace of its own, on a tmpfs of its own (unpacking on a disk soon after a big removal measures the file
 system); --disk DIR uses DIR instead. Needs root, our tools in PATH, the programs that `tests/deps.sh test` installs;
 of podman, docker, crun, runc, bubblewrap, skopeo, umoci, curl those that are there.
@@ -23,7 +23,7 @@ INSIDE = "CTR_BENCH_INSIDE"
 def parse():
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("group", nargs="*", help="run, pull, memory (default: all)")
+    parser.add_argument("group", nargs="*", help=f"{', '.join(groups.ALL)} (default: all)")
     parser.add_argument("--rounds", type=int, help="rounds of each group (default: what the group says)")
     parser.add_argument("--disk", help="a directory on a disk to work in, instead of a tmpfs")
     options = parser.parse_args()

@@ -1,9 +1,11 @@
 """The groups of the bench: what work, by whom."""
 
 import json
+import os
 import shlex
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 from contestant import Contestant, run_once
@@ -56,11 +58,8 @@ class Run(Group):
 
     def prepare(self):
         world = self.world
-        layout = world.layout("busybox")
         bundle = world.bundle()
-        archive = world.dir / "busybox.tar"
-        run("tar", "-C", str(layout), "-cf", str(archive), ".")
-        run("img-load", "-i", str(archive), env=world.env)
+        world.busybox()
         self.add(Contestant("ctr run", "ctr run --rm --network none busybox true", ours=True))
         doc = world.dir / "prepared.json"
         pipe = "img-pull --pull missing busybox | img-unpack | overlay-mount --volatile"
@@ -75,21 +74,8 @@ class Run(Group):
             self.add(Contestant(f"{runtime}, bundle prepared", f"{runtime} --root {state} run -b {bundle} bench", needs=[runtime]))
         podman = "podman run --rm --network none localhost/busybox true"
         self.add(Contestant("podman", podman, needs=["podman"]))
-        if have("podman"):
-            run("podman", "load", "-q", "-i", str(self.docker_archive(layout)), env=world.env)
         docker = "docker run --rm --network none localhost/busybox true"
         self.add(Contestant("docker", docker, needs=["dockerd", "docker"], daemon="dockerd"))
-        if have("dockerd"):
-            world.docker()
-            run("docker", "load", "-q", "-i", str(self.docker_archive(layout)), env=world.env)
-
-    def docker_archive(self, layout):
-        """Busybox as `docker save` writes it."""
-        archive = self.world.dir / "busybox.docker.tar"
-        if not archive.exists():
-            target = f"docker-archive:{archive}:localhost/busybox:latest"
-            run("skopeo", "copy", "-q", f"oci:{layout}:busybox", target, env=self.world.env)
-        return archive
 
 
 class Pull(Group):
@@ -188,4 +174,136 @@ class Memory(Group):
         return layout
 
 
-ALL = {group.name: group for group in (Run, Pull, Memory)}
+class Exec(Group):
+    """A command in a container that runs."""
+
+    name = "exec"
+    title = "Run `true` in a running container"
+    rounds = 21
+
+    def prepare(self):
+        world = self.world
+        world.busybox()
+        flags = "-d --network none --name bench-exec"
+        self.start("ctr", f"ctr run {flags} busybox sleep 9000")
+        self.add(Contestant("ctr exec", "ctr exec bench-exec true", ours=True))
+        self.add(Contestant("ns-enter", "ns-enter bench-exec true", ours=True))
+        pid = run("ctr", "inspect", "-f", "{{.State.Pid}}", "bench-exec", env=world.env).decode().strip()
+        self.add(Contestant("nsenter", f"nsenter -t {pid} -a true"))
+        bundle = world.bundle()
+        for runtime in ("crun", "runc"):
+            if have(runtime):
+                state = world.dir / f"{runtime}-exec"
+                self.start(runtime, f"{runtime} --root {state} run -d -b {self.sleeping(bundle)} bench-exec")
+                self.add(Contestant(f"{runtime} exec", f"{runtime} --root {state} exec bench-exec true"))
+        for engine, daemon in (("podman", ""), ("docker", "dockerd")):
+            if have(daemon or engine):
+                self.start(engine, f"{engine} run {flags} localhost/busybox sleep 9000")
+                self.add(Contestant(f"{engine} exec", f"{engine} exec bench-exec true", daemon=daemon))
+
+    def start(self, name, command):
+        """Starts what stays until the end of the bench."""
+        with open(self.world.dir / f"{name}.start", "wb") as log:
+            subprocess.run(["/bin/sh", "-c", command], env=self.world.env, cwd=self.world.dir, stdin=subprocess.DEVNULL,
+                           stdout=log, stderr=log, check=True)  # fmt: skip
+
+    def sleeping(self, bundle):
+        """A bundle like `bundle` whose command sleeps."""
+        other = self.world.dir / "bundle-sleep"
+        if not other.exists():
+            shutil.copytree(bundle, other, symlinks=True)
+            spec = json.loads((other / "config.json").read_text())
+            spec["process"]["args"] = ["sleep", "9000"]
+            (other / "config.json").write_text(json.dumps(spec))
+        return other
+
+
+class Many(Group):
+    """A hundred containers, started eight at a time, stopped and removed."""
+
+    name = "many"
+    title = "100 containers: started 8 at a time, all killed and removed"
+    rounds = 3
+
+    def prepare(self):
+        self.world.busybox()
+        flags = "-d --network none"
+        ours = f"seq 100 | xargs -P 8 -I{{}} ctr run {flags} --name m{{}} busybox sleep 9000 >ids && ctr rm -f $(cat ids) >/dev/null"
+        self.add(Contestant("ctr", ours, ours=True))
+        for engine, daemon in (("podman", ""), ("docker", "dockerd")):
+            line = f"seq 100 | xargs -P 8 -I{{}} {engine} run {flags} --name m{{}} localhost/busybox sleep 9000 >ids-{engine}"
+            line += f" && {engine} rm -f $(cat ids-{engine}) >/dev/null"
+            if daemon:
+                line += " 2>&1"
+            self.add(Contestant(engine, line, [daemon or engine], daemon=daemon))
+
+
+class Idle(Group):
+    """What a container that does nothing costs beside its own process: private memory of who looks after it."""
+
+    name = "idle"
+    title = "20 idle containers: who looks after each"
+    rounds = 1
+    KEEPERS = (("ctr", "ctr-supervise", ""), ("podman", "conmon", ""), ("docker", "containerd-shim", "dockerd"))
+
+    def prepare(self):
+        self.world.busybox()
+        for engine, keeper, daemon in self.KEEPERS:
+            image = "busybox" if engine == "ctr" else "localhost/busybox"
+            line = f"seq 20 | xargs -I{{}} {engine} run -d --network none --name i{{}} {image} sleep 9000 >/dev/null"
+            contestant = Contestant(f"{engine}: {keeper}", line, [daemon or engine], ours=engine == "ctr", daemon=daemon)
+            contestant.keeper = keeper
+            contestant.after = lambda e=engine: self.clean(e)
+            self.add(contestant)
+
+    def clean(self, engine):
+        """Measures before it removes them."""
+        keeper = next(k for e, k, _ in self.KEEPERS if e == engine)
+        pids = [pid for pid in (p for p in os.listdir("/proc") if p.isdigit()) if self.is_named(pid, keeper)]
+        before = {pid: self.switches(pid) for pid in pids}
+        time.sleep(5)
+        woken = sum(self.switches(pid) - before[pid] for pid in pids)
+        memory = {key: sum(self.memory(pid, key) for pid in pids) / max(len(pids), 1) for key in ("Private_Dirty", "Pss", "Rss")}
+        text = ", ".join(f"{key} {value:.0f} kB" for key, value in memory.items())
+        print(f"{engine}: {len(pids)} x {keeper}: each {text}; {woken / 5:.1f} wake-ups a second in all", flush=True)
+        names = [f"i{n}" for n in range(1, 21)]
+        subprocess.run([engine, "rm", "-f", *names], env=self.world.env, capture_output=True, check=True)
+
+    def is_named(self, pid, name):
+        """Whether the process runs the program."""
+        try:
+            return name.encode() in Path("/proc", pid, "cmdline").read_bytes().split(b"\0")[0]
+        except OSError:
+            return False
+
+    def memory(self, pid, key):
+        """A line of smaps_rollup, kB."""
+        text = Path("/proc", pid, "smaps_rollup").read_text()
+        return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith(f"{key}:"))
+
+    def switches(self, pid):
+        """How often it went to sleep."""
+        text = Path("/proc", pid, "status").read_text()
+        return sum(int(line.split()[1]) for line in text.splitlines() if "ctxt_switches" in line)
+
+
+class Log(Group):
+    """100 MB of lines through a supervisor into its log, against the same pipe into a file."""
+
+    name = "log"
+    title = "100 MB of 100-byte lines written by a container"
+    rounds = 5
+    LINES = "yes $(printf %099d 0) | head -n 1000000"
+
+    def prepare(self):
+        world = self.world
+        world.busybox()
+        wait = "ctr run -d --network none --log-opt max-size=1g --name log busybox sh -c '{}' >/dev/null && ctr wait log >/dev/null"
+        ours = Contestant("ctr run -d, its log", wait.format(self.LINES), ours=True)
+        ours.after = lambda: run("ctr", "rm", "log", env=world.env)
+        self.add(ours)
+        into = "ctr run --rm --network none busybox sh -c '{}' | cat >{}"
+        self.add(Contestant("ctr run \\| cat >file", into.format(self.LINES, world.dir / "lines")))
+
+
+ALL = {group.name: group for group in (Run, Pull, Memory, Exec, Many, Idle, Log)}

@@ -105,6 +105,24 @@ class World:
             run("sh", str(recipe), name, str(made), str(self.layout(base)) if base else "", "")
         return made
 
+    def busybox(self):
+        """Busybox in our store, and in the engines' that are installed."""
+        if (self.dir / "busybox.tar").exists():
+            return
+        layout = self.layout("busybox")
+        run("tar", "-C", str(layout), "-cf", str(self.dir / "busybox.tar"), ".")
+        run("img-load", "-i", str(self.dir / "busybox.tar"), env=self.env)
+        run("sh", "-c", "img-pull --pull missing busybox | img-unpack", env=self.env)
+        archive = self.dir / "busybox.docker.tar"
+        if have("skopeo"):
+            target = f"docker-archive:{archive}:localhost/busybox:latest"
+            run("skopeo", "copy", "-q", f"oci:{layout}:busybox", target, env=self.env)
+        if have("podman"):
+            run("podman", "load", "-q", "-i", str(archive), env=self.env)
+        if have("dockerd"):
+            self.docker()
+            run("docker", "load", "-q", "-i", str(archive), env=self.env)
+
     def push(self, name, layout):
         """Puts an image into the registry; gives its reference."""
         self.registry()

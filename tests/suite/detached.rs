@@ -258,18 +258,13 @@ fn the_supervisor_killed() {
 
 /// Everything that a reboot takes: processes, mounts, the run directory.
 fn reboot(host: &Host) {
-    processes::end(&host.dir());
+    let all = host.run().parent().unwrap().to_owned();
+    processes::end(&all);
     for name in fs::read_dir(host.run().join("containers")).into_iter().flatten().flatten() {
         let point = name.path().join("rootfs");
         let _ = nix::mount::umount2(&point, nix::mount::MntFlags::MNT_DETACH);
     }
-    let beneath = host.run();
-    until("the end of all processes", || {
-        for pid in processes::of(&beneath) {
-            let _ = nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGKILL);
-        }
-        processes::of(&beneath).is_empty()
-    });
+    until("the end of all processes", || processes::of(&all).is_empty());
     fs::remove_dir_all(host.run()).unwrap();
     fs::create_dir(host.run()).unwrap();
 }

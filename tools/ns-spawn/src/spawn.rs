@@ -13,6 +13,7 @@ pub fn spawn(
     stdin_is_document: bool,
     status: &mut Status,
 ) -> Result<Done> {
+    run::hold_back()?;
     let begun = Begun::new(args, doc)?;
     match run(&begun, args, doc, rootfs, stdin_is_document, status) {
         Ok(exit) => {

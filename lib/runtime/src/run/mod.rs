@@ -36,6 +36,7 @@ mod watch;
 
 pub use detach::detached;
 pub use parent::Running;
+pub use signals::hold_back;
 
 use ctr_core::{Error, Process, Result};
 use oci_spec::runtime::Spec;

@@ -56,6 +56,18 @@ impl Drop for Signals {
     }
 }
 
+/// Keeps the signals that would end this tool from doing so until it has cleaned up: those that come while the
+/// container runs are passed on to it, one that comes later waits for ever.
+pub fn hold_back() -> Result<()> {
+    let mut deadly = SigSet::empty();
+    for signal in
+        [nix::sys::signal::SIGHUP, nix::sys::signal::SIGINT, nix::sys::signal::SIGQUIT, nix::sys::signal::SIGTERM]
+    {
+        deadly.add(signal);
+    }
+    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&deadly), None).cannot(|| "block signals")
+}
+
 /// Whether `signal` ends a tool that is still starting its container.
 pub fn is_deadly(signal: c_int) -> bool {
     matches!(signal, libc::SIGHUP | libc::SIGINT | libc::SIGQUIT | libc::SIGTERM)
