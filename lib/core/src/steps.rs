@@ -1,7 +1,7 @@
 //! Undoing or repairing a whole document: its steps, each by its own tool.
 
 use crate::{Cannot, Code, Document, Error, Result, trace};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
     env,
     io::Write,
@@ -14,6 +14,11 @@ use std::{
 /// Left out are steps that recorded nothing to take away, and those of the tool that calls: it undoes its own.
 /// Best effort: a step that fails does not stop the others. Gives every error.
 pub fn undo_all(doc: &Document) -> Vec<Error> {
+    undo_all_with(doc, "", |_, _| Ok(()))
+}
+
+/// The same, but for the steps of `tool`, which `undo` takes back here: the library half of that tool, a process less.
+pub fn undo_all_with(doc: &Document, tool: &str, undo: impl Fn(&mut Document, &Value) -> Result<()>) -> Vec<Error> {
     let steps = match doc.steps() {
         Ok(steps) => steps,
         Err(e) => return vec![e],
@@ -29,6 +34,10 @@ pub fn undo_all(doc: &Document) -> Vec<Error> {
         let nothing = step.undo.as_object().is_none_or(serde_json::Map::is_empty);
         // One call undoes all steps of a tool.
         if nothing || step.tool == trace::tool() || done.contains(&&step.tool) {
+            continue;
+        }
+        if step.tool == tool {
+            errors.extend(undo(&mut plain, &step.undo).err());
             continue;
         }
         done.push(&step.tool);
