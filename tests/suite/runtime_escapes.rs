@@ -368,6 +368,12 @@ fn the_tool_cannot_be_overwritten() {
             (echo x >>$f) 2>/dev/null && echo written; chmod 777 $f 2>/dev/null && echo changed; done; echo end";
         bundle.sh(script).ok().stdout_is("end\n");
     }
+    // A script for /proc/self/exe is run by what executes it: that must be what lies behind the read-only mount, not the
+    // tool's own file, whose mode another process of the container could change meanwhile.
+    let mut bundle = Bundle::new(&host);
+    fs::write(bundle.root().join("script"), "#!/proc/self/exe --version\n").unwrap();
+    fs::set_permissions(bundle.root().join("script"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    bundle.run(&["/script"]).ok().stdout_is(&format!("ctr-init {}\n", env!("CARGO_PKG_VERSION")));
     assert!(fs::read(&program).unwrap() == before, "the program of the host changed");
 }
 
