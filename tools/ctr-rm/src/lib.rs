@@ -39,7 +39,8 @@ fn remove(word: &str, force: bool) -> Result<()> {
             .hint("stop it first, or force"));
     }
     let whole = container::recorded(&id)?;
-    if !force && !whole.is_partial() {
+    let marked = !force && !whole.is_partial();
+    if marked {
         // Nobody starts it from here on: a partial record is refused. Killed now, what is left is gc's, or the next rm's.
         let _held = container::hold_ended(&id)?;
         let mut record = whole.clone();
@@ -52,14 +53,15 @@ fn remove(word: &str, force: bool) -> Result<()> {
         // Its tool was killed before the record named the step.
         doc.push_step("overlay-mount", json!({"id": id, "claimed": true}));
     }
-    match steps::undo_all(&doc).pop() {
+    let failed = steps::undo_all(&doc).pop();
+    let stays = container::ids()?.contains(&id);
+    if stays && marked {
+        container::save(&whole)?;
+    }
+    match failed {
         // Each tool has said on stderr what it could not undo.
-        Some(_) if !whole.is_partial() && container::ids()?.contains(&id) && !force => {
-            container::save(&whole)?;
-            Err(Error::new(Code::Busy, format!("cannot remove container {word}")))
-        }
         Some(e) => Err(Error::new(e.code, format!("cannot remove container {word}: {}", e.message))),
-        None if container::ids()?.contains(&id) => {
+        None if stays => {
             Err(Error::new(Code::Invalid, format!("cannot remove container {word}: no step of its record does it"))
                 .hint(format!("see {}", container::dir(&id).display())))
         }

@@ -8,6 +8,7 @@ use crate::{
     output::Source,
 };
 use ctr_core::{Cannot, Code, Error, LogLimits, Result, container, trace};
+use ctr_lifecycle::stop_signal;
 use ctr_log::{Stream, Writer};
 use nix::sys::{
     signal::{SigSet, SigmaskHow, sigprocmask},
@@ -205,7 +206,8 @@ impl Watch {
             let number = info.ssi_signo as i32;
             if matches!(number, libc::SIGTERM | libc::SIGINT | libc::SIGHUP | libc::SIGQUIT) {
                 container::halt(&self.charge.id).unwrap_or_else(|e| trace::warn(&e.to_string()));
-                let _ = container::pidfd_signal(self.charge.process.as_fd(), stop_signal(&self.charge.id));
+                let asks = container::recorded(&self.charge.id).map_or(libc::SIGTERM, |doc| stop_signal(&doc));
+                let _ = container::pidfd_signal(self.charge.process.as_fd(), asks);
             }
         }
         Ok(())
@@ -241,13 +243,4 @@ impl Watch {
             clients: self.clients,
         })
     }
-}
-
-/// The signal that asks the container to end (image-spec, config.md, StopSignal).
-fn stop_signal(id: &str) -> i32 {
-    let word = container::recorded(id).ok().and_then(|doc| {
-        let annotations = doc.get("spec")?.get("annotations")?;
-        annotations.get("org.opencontainers.image.stopSignal")?.as_str().map(str::to_owned)
-    });
-    word.and_then(|word| container::parse_signal(&word).ok()).unwrap_or(libc::SIGTERM)
 }

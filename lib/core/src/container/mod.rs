@@ -22,6 +22,6 @@ pub use record::{attach_socket, dir, execs_dir, is_volatile, load, log_file, rec
 pub use remove::{gc, remove, remove_locked};
 pub use signal::{Handle, kill, parse_signal};
 pub use state::{
-    forget_exit, forget_state, halt, has_state, is_alive, is_halted, is_restarting, is_running, last_exit, last_state,
-    live_state, process_start, save_exit, save_state, unhalt, update_state,
+    forget_exit, forget_state, halt, has_state, is_alive, is_halted, is_running, last_exit, last_state, live_state,
+    process_start, save_exit, save_state, unhalt, update_state,
 };

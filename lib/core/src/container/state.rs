@@ -106,11 +106,6 @@ pub fn is_alive(state: &State) -> bool {
     process_start(pid) == Some(start)
 }
 
-/// Whether the supervisor of `state` is there and waits to start the process again.
-pub fn is_restarting(state: &State) -> bool {
-    state.status == "restarting" && state.supervisor.is_some_and(is_running)
-}
-
 /// Whether it is still that process, and no zombie.
 pub fn is_running(process: Process) -> bool {
     process_start(process.pid) == Some(process.pid_start)
