@@ -65,6 +65,11 @@ impl Host {
         &self.root
     }
 
+    /// The directory of its containers' groups, in each hierarchy.
+    pub fn instance(&self) -> String {
+        ctr_cgroup::instance_of(&self.root)
+    }
+
     /// `CTR_RUN`.
     pub fn run(&self) -> PathBuf {
         self.dir.join("run")

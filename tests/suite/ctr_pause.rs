@@ -53,7 +53,7 @@ fn tree() -> PathBuf {
 }
 
 fn group(host: &Host) -> PathBuf {
-    tree().join("ctr").join(id(host, "web").unwrap())
+    tree().join(host.instance()).join(id(host, "web").unwrap())
 }
 
 /// A process's group in the version 2 tree.
@@ -173,7 +173,7 @@ fn a_pause_that_was_killed_can_be_undone_or_done() {
 fn the_freezer_of_version_1_will_do() {
     let host = busybox();
     let run = web(&host, &[], COUNTS);
-    let group = Path::new("/sys/fs/cgroup/freezer/ctr").join(id(&host, "web").unwrap());
+    let group = Path::new("/sys/fs/cgroup/freezer").join(host.instance()).join(id(&host, "web").unwrap());
     let old = |line: &str| host.sh(&format!("unshare -m sh -c 'umount /sys/fs/cgroup/unified && {line}'"));
     old("ctr-pause web").ok().stdout_is("web\n");
     assert_eq!(fs::read_to_string(group.join("freezer.state")).unwrap(), "FROZEN\n");

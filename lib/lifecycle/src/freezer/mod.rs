@@ -1,13 +1,13 @@
 //! Freezing and thawing a container: all its processes in one control group, and that group stopped (cgroups(7)).
 
-mod group;
 mod members;
 mod place;
 
 use crate::{Noted, noted};
+use ctr_cgroup::Group;
 use ctr_core::{Code, Document, Error, Lock, Result, State, container, paths};
-use group::Group;
 pub(crate) use members::parent;
+use place::Place;
 use std::{
     path::PathBuf,
     thread::sleep,
@@ -26,7 +26,7 @@ pub fn lock(id: &str) -> Result<Lock> {
 
 /// Whether the container is paused: so says its state, or the kernel, should a ctr-pause have been killed between.
 pub fn is_paused(doc: &Document, state: &State) -> bool {
-    state.status == "paused" || Group::find(doc).is_some_and(|group| group.is_freezing())
+    state.status == "paused" || Place::find(doc).is_some_and(|place| place.group.is_freezing())
 }
 
 /// Freezes every process of the container and notes that in its state.
@@ -42,7 +42,7 @@ pub fn freeze(doc: &Document) -> Result<()> {
         return Err(Error::new(Code::Exists, "it is paused already"));
     }
     let pid = state.pid.unwrap_or_default();
-    let group = Group::make(doc)?;
+    let Place { group, ours } = Place::make(doc)?;
     let frozen = gather(&group, pid)
         .and_then(|()| group.set_frozen(true))
         // Who came in meanwhile. A process that enters a frozen group freezes.
@@ -51,7 +51,7 @@ pub fn freeze(doc: &Document) -> Result<()> {
         .and_then(|()| note(id, "paused").and_then(|noted| if noted { Ok(()) } else { Err(gone()) }));
     if frozen.is_err() {
         let _ = group.set_frozen(false);
-        release(&group, &state);
+        release(&group, ours, &state);
     }
     frozen
 }
@@ -61,18 +61,18 @@ pub fn freeze(doc: &Document) -> Result<()> {
 /// killed (a frozen process of cgroup v1 does not die), and when it is removed.
 pub fn thaw(doc: &Document) -> Result<()> {
     let id = container::checked_id(doc.str("id").unwrap_or_default())?;
-    let group = Group::find(doc);
-    let group = group.filter(|group| group.is_ours() || group.is_freezing());
+    let place = Place::find(doc).filter(|place| place.ours || place.group.is_freezing());
     let is_noted = matches!(noted(id)?, Noted::Alive(state) if state.status == "paused");
-    if group.is_none() && !is_noted {
+    if place.is_none() && !is_noted {
         return Ok(());
     }
     let _lock = lock(id)?;
-    if let Some(group) = &group {
+    if let Some(Place { group, ours }) = &place {
         group.set_frozen(false)?;
         match noted(id)? {
-            Noted::Alive(state) | Noted::Kept(state) | Noted::Dead(state) => release(group, &state),
-            Noted::Nothing => drop(group.remove()),
+            Noted::Alive(state) | Noted::Kept(state) | Noted::Dead(state) => release(group, *ours, &state),
+            Noted::Nothing if *ours => drop(group.remove()),
+            Noted::Nothing => {}
         }
     }
     if is_noted { note(id, "running").map(drop) } else { Ok(()) }
@@ -80,9 +80,8 @@ pub fn thaw(doc: &Document) -> Result<()> {
 
 /// What crashes left: groups made for freezing that nobody is in, of containers that are gone. Gives those removed.
 pub fn gc() -> Vec<PathBuf> {
-    let groups = Group::made().into_iter();
-    let gone = groups.filter(|(id, _)| !container::dir(id).exists());
-    gone.filter_map(|(_, group)| group.remove()).collect()
+    let gone = place::made().into_iter().filter(|(id, _)| !container::dir(id).exists());
+    gone.filter(|(_, group)| group.remove().unwrap_or(false)).map(|(_, group)| group.dir()).collect()
 }
 
 /// Gives the process that runs this status; gives whether there is one.
@@ -118,8 +117,8 @@ fn stand_still(group: &Group) -> Result<()> {
 
 /// A group made for freezing goes; who is in it goes to the group of the supervisor or parent. Best effort: where
 /// that cannot take them they stay, and the group goes when the container does.
-fn release(group: &Group, state: &State) {
-    if !group.is_ours() {
+fn release(group: &Group, ours: bool, state: &State) {
+    if !ours {
         return;
     }
     let ancestor = || parent(state.pid.filter(|_| container::is_alive(state))?);
@@ -131,7 +130,7 @@ fn release(group: &Group, state: &State) {
             return;
         }
     }
-    group.remove();
+    let _ = group.remove();
 }
 
 fn gone() -> Error {

@@ -33,7 +33,7 @@ pub fn mount(root: &Root, dest: &Path, options: &MountOptions, plan: &Plan<'_>) 
         let mounted = || NewFs::open("cgroup2").and_then(|fs| fs.mount(options.top.set));
         let tree = match (plan.namespaces.is_new(Type::Cgroup).then(mounted), groups.list.first()) {
             (Some(Ok(tree)), _) => tree,
-            (_, Some(group)) => bound(&group.dir, options.top.set)?,
+            (_, Some(group)) => bound(&group.dir(), options.top.set)?,
             (Some(Err(e)), None) => return Err(e),
             (None, None) => {
                 return Err(Error::new(
@@ -50,12 +50,12 @@ pub fn mount(root: &Root, dest: &Path, options: &MountOptions, plan: &Plan<'_>) 
     fs.set("mode", Some("755"))?;
     let tmpfs = fs.mount(options.top.set - Attr::MOUNT_ATTR_RDONLY)?;
     attach(&tmpfs, &on).cannot(what)?;
-    for group in groups.list.iter().filter(|g| !g.hierarchy.is_empty() && g.dir.is_dir()) {
-        let name = group.hierarchy.as_str();
+    for group in groups.list.iter().filter(|g| g.hierarchy.version == 1 && g.exists()) {
+        let name = group.hierarchy.name.as_str();
         rustix::fs::mkdirat(&tmpfs, name, Mode::from_raw_mode(0o755)).cannot(what)?;
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let place = rustix::fs::openat(&tmpfs, name, flags, Mode::empty()).cannot(what)?;
-        attach(bound(&group.dir, options.top.set)?, place).cannot(what)?;
+        attach(bound(&group.dir(), options.top.set)?, place).cannot(what)?;
         // `cpu` beside `cpu,cpuacct`, as every host has it.
         for controller in name.split(',').filter(|c| *c != name) {
             rustix::fs::symlinkat(name, &tmpfs, controller).cannot(what)?;

@@ -1,6 +1,7 @@
 //! The new process, from the clone to execve(2): the order of all steps is here, each step in its own file.
 
 use super::{
+    cgroup,
     channel::Channel,
     console::{self, Console},
     creds, devices, guard, init, limits, masks, mounts,
@@ -36,6 +37,7 @@ pub fn start(plan: &Plan<'_>, channel: &Channel) -> ! {
 
 /// The steps as lines of `--dry-run`, none of them done: `trace::act` sees to that.
 pub fn describe(plan: &Plan<'_>) -> Result<()> {
+    cgroup::enter(&plan.groups, &plan.doors)?;
     plan.namespaces.join()?;
     enter(plan, false)?;
     inside(plan)?;
@@ -47,6 +49,7 @@ fn build(plan: &Plan<'_>, channel: &Channel) -> Result<()> {
     if !plan.namespaces.join_before_clone() {
         plan.namespaces.join()?;
     }
+    cgroup::enter(&plan.groups, &plan.doors)?;
     if plan.waits_at_first() {
         channel.wait()?;
     }

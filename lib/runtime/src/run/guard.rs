@@ -6,12 +6,12 @@
 //! that one node, which no attribute of the mount below it reaches.
 
 use super::{
-    cgroup::Groups,
     devices,
     root::{attach, clone_tree},
     target::{Root, is_devpts},
 };
 use crate::sys;
+use ctr_cgroup::Groups;
 use ctr_core::{Cannot, Result, json, trace};
 use oci_spec::runtime::{Linux, LinuxDeviceCgroup, LinuxDeviceType};
 use rustix::{

@@ -94,9 +94,6 @@ fn begin(
     if plan.namespaces.makes(Type::User) {
         write_id_maps(running.pid, plan.linux)?;
     }
-    if plan.groups.must_place() {
-        plan.groups.place(running.pid)?;
-    }
     if plan.waits_at_first() {
         channel.go().or_else(|e| last_words(&channel, e))?;
     }

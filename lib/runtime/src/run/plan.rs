@@ -1,21 +1,15 @@
 //! Everything worked out before the clone: after it, in a half-built container, is a bad time to find a mistake.
 
 use super::{
-    Options,
-    cgroup::{self, Groups},
-    creds::Creds,
-    exec::Command,
-    init,
-    namespaces::Namespaces,
-    procfs::sysctl_allowed,
-    stdio::Stdio,
+    Options, cgroup, creds::Creds, exec::Command, init, namespaces::Namespaces, procfs::sysctl_allowed, stdio::Stdio,
     supported, tty,
 };
 use crate::reopen::HostProc;
+use ctr_cgroup::Groups;
 use ctr_core::{Code, Error, Result, Value, json};
 use oci_spec::runtime::{Linux, LinuxNamespaceType as Type, Process, Spec};
 use rustix::termios::Winsize;
-use std::os::fd::OwnedFd;
+use std::{fs::File, os::fd::OwnedFd};
 
 /// What parent and child both go by.
 pub struct Plan<'a> {
@@ -31,6 +25,8 @@ pub struct Plan<'a> {
     pub namespaces: Namespaces,
     /// Control groups.
     pub groups: Groups,
+    /// The way into those of version 1.
+    pub doors: Vec<File>,
     /// User, capabilities, filter.
     pub creds: Creds,
     /// What is executed in the end.
@@ -79,15 +75,17 @@ impl<'a> Plan<'a> {
             ws_xpixel: 0,
             ws_ypixel: 0,
         });
+        let groups = match options.beside {
+            None => Groups::find(cgroup::named(linux))?,
+            Some(process) => Groups::beside(process)?,
+        };
         Ok(Self {
             spec,
             process,
             linux,
             options,
-            groups: match options.beside {
-                None => Groups::find(cgroup::named(linux))?,
-                Some(process) => Groups::beside(process)?,
-            },
+            doors: groups.doors()?,
+            groups,
             program: init::program()?,
             proc: HostProc::open()?,
             size: user_tty.as_ref().and_then(tty::size).or(asked.filter(|s| s.ws_row > 0 && s.ws_col > 0)),
@@ -112,9 +110,9 @@ impl<'a> Plan<'a> {
         self.options.beside.is_none() && !self.namespaces.makes(Type::Pid)
     }
 
-    /// Whether the child waits at its beginning until the parent has written id maps or moved it to its group.
+    /// Whether the child waits at its beginning until the parent has written id maps.
     pub fn waits_at_first(&self) -> bool {
-        self.namespaces.makes(Type::User) || self.groups.must_place()
+        self.namespaces.makes(Type::User)
     }
 }
 

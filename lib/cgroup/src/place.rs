@@ -1,0 +1,71 @@
+//! The path of a container's groups: the same in every hierarchy, made of its id.
+
+use ctr_core::{ident, paths};
+use std::{
+    os::unix::ffi::OsStrExt,
+    path::{Component, Path, PathBuf},
+};
+
+/// The directory that holds the groups of all containers under one root: `ctr`, and where `CTR_ROOT` is another than the
+/// usual one, so that each sees its own alone, `ctr-` and eight digits made of that path.
+pub fn instance() -> String {
+    instance_of(paths::root())
+}
+
+/// The same for another root.
+pub fn instance_of(root: &Path) -> String {
+    if root == Path::new("/var/lib/ctr") { "ctr".to_owned() } else { format!("ctr-{:08x}", digest(root)) }
+}
+
+/// The groups' path for container `id` below `parent`; what lies above is another's, these two levels are ours.
+pub fn path_of(parent: &Path, id: &str) -> PathBuf {
+    parent.join(instance()).join(id)
+}
+
+/// Whether `path` is one that [`path_of`] gives for container `id`: what may be removed with it.
+pub fn is_group_path(path: &Path, id: &str) -> bool {
+    let ours = Path::new(&instance()).join(id);
+    ident::is_id(id) && plain(path).is_some_and(|path| path.ends_with(ours))
+}
+
+/// A path beneath a hierarchy, without the slash before it; none that leads out of it.
+pub fn plain(path: &Path) -> Option<PathBuf> {
+    let inside = path.components().filter(|part| !matches!(part, Component::RootDir | Component::CurDir));
+    inside.map(|part| if let Component::Normal(name) = part { Some(name) } else { None }).collect()
+}
+
+/// FNV-1a, 32 bits: the same in every version of ours.
+fn digest(path: &Path) -> u32 {
+    path.as_os_str()
+        .as_bytes()
+        .iter()
+        .fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_stay_beneath_the_hierarchy() {
+        assert_eq!(plain(Path::new("/a/./b/")), Some(PathBuf::from("a/b")));
+        assert_eq!(plain(Path::new("/")), Some(PathBuf::new()));
+        assert_eq!(plain(Path::new("/a/../../b")), None);
+    }
+
+    #[test]
+    fn the_digest_is_the_published_one() {
+        assert_eq!(digest(Path::new("foobar")), 0xbf9c_f968);
+    }
+
+    #[test]
+    fn only_what_is_made_of_the_id_is_the_containers() {
+        let id = "a".repeat(64);
+        assert!(is_group_path(&path_of(Path::new("/"), &id), &id));
+        assert!(is_group_path(&path_of(Path::new("/x.slice"), &id), &id));
+        assert!(!is_group_path(Path::new("/"), &id));
+        assert!(!is_group_path(&path_of(Path::new("/"), "x"), "x"));
+        assert!(!is_group_path(&path_of(Path::new("/.."), &id), &id));
+        assert!(!is_group_path(&Path::new("/other").join(&id), &id));
+    }
+}
