@@ -28,7 +28,10 @@ pub fn tests() -> Vec<Test> {
             health_is_found_out,
             a_full_disk_loses_log_and_nothing_else,
             long_and_many_lines_arrive_whole,
+            a_hundred_megabytes_arrive_whole,
+            ten_thousand_lines_a_second,
             zombies_are_nobodys,
+            orphans_among_the_hosts_processes_are_reaped,
             one_name_for_twenty,
             a_hundred_at_once,
             a_supervisor_is_small_and_still,
@@ -377,6 +380,69 @@ fn long_and_many_lines_arrive_whole() {
         .collect();
     assert!(numbers.windows(2).all(|w| w[1] == w[0] + 1) && numbers.last() == Some(&20000));
     host.sh("ctr rm turn").ok();
+    host.assert_clean();
+}
+
+fn a_hundred_megabytes_arrive_whole() {
+    let host = busybox();
+    // 100,000 numbered lines of a thousand bytes.
+    let command = "yes $(printf %0992d 7) | head -n 100000 | cat -n";
+    host.sh(&format!("ctr run -d --name much --log-opt max-size=1g busybox sh -c '{command}'")).ok();
+    assert_eq!(until_stopped(&host, "much")["exitCode"], 0);
+    let file = fs::File::open(container_dir(&host, "much").join("log")).unwrap();
+    let (mut bytes, mut number) = (0, 0);
+    let rest = format!("\t{}7\n", "0".repeat(991));
+    for line in std::io::BufRead::lines(std::io::BufReader::new(file)) {
+        let record: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        let text = record["log"].as_str().unwrap();
+        number += 1;
+        assert!(text.trim_start() == format!("{number}{rest}"), "line {number} is {text:?}");
+        bytes += text.len();
+    }
+    assert_eq!((number, bytes), (100_000, 100_000_000));
+    host.sh("ctr rm much").ok();
+    host.assert_clean();
+}
+
+fn ten_thousand_lines_a_second() {
+    let host = busybox();
+    let command = "i=0; while [ $i -lt 20 ]; do seq $((i*1000+1)) $((i*1000+1000)); sleep 0.1; i=$((i+1)); done";
+    host.sh(&format!("ctr run -d --name steady busybox sh -c '{command}'")).ok();
+    let readers: Vec<_> = (0..2).map(|_| host.cmd("ctr", &["logs", "-f", "steady"]).spawn()).collect();
+    let expected: String = (1..=20_000).map(|n| format!("{n}\n")).collect();
+    for reader in readers {
+        assert!(reader.wait().ok().text() == expected, "a follower missed lines");
+    }
+    let end = until_stopped(&host, "steady");
+    assert!(end.get("logLost").is_none(), "{end}");
+    let text: String = log(&host, "steady").iter().map(|l| l["log"].as_str().unwrap().to_owned()).collect();
+    assert!(text == expected, "{} bytes instead of {}", text.len(), expected.len());
+    host.sh("ctr rm steady").ok();
+    host.assert_clean();
+}
+
+fn orphans_among_the_hosts_processes_are_reaped() {
+    let host = busybox();
+    let command = "for i in 1 2 3 4 5; do sh -c \"sleep 0.1 &\"; done; exec sleep 5022";
+    host.sh(&format!("ctr run -d --name o --pid host busybox sh -c '{command}'")).ok();
+    let pid = host.process("sleep 5022");
+    let supervisor = state(&host, "o")["supervisor"]["pid"].to_string();
+    let children = || fs::read_to_string(format!("/proc/{supervisor}/task/{supervisor}/children")).unwrap();
+    until("the end of its orphans", || children().trim() == pid.to_string());
+    host.sh("ctr rm -f o").ok();
+    // In front too.
+    let run =
+        host.cmd("ctr", &["run", "--rm", "--pid", "host", "busybox", "sh", "-c", &command.replace('\\', "")]).spawn();
+    let pid = host.process("sleep 5022");
+    let parent = || {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        stat.rsplit(')').next().unwrap().split_whitespace().nth(1).unwrap().to_owned()
+    };
+    let spawn = parent();
+    let children = || fs::read_to_string(format!("/proc/{spawn}/task/{spawn}/children")).unwrap();
+    until("the end of its orphans", || children().trim() == pid.to_string());
+    nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    run.wait().exits(137);
     host.assert_clean();
 }
 

@@ -20,7 +20,7 @@ const SHORT_RUN: Duration = Duration::from_secs(10);
 
 /// Records the end, then removes the container, starts it again, or leaves it.
 pub fn end(ended: Ended) -> Result<()> {
-    let Ended { id, code, lost, signals, lock, mut clients } = ended;
+    let Ended { id, code, oom_killed, lost, signals, lock, mut clients } = ended;
     // Removed by another while it ran: there is nothing to record any more.
     let Ok(doc) = container::recorded(&id) else { return container::forget_state(&id) };
     let supervise: Supervise = doc.section("supervise")?.unwrap_or_default();
@@ -30,6 +30,7 @@ pub fn end(ended: Ended) -> Result<()> {
     let mut state = State {
         status: "stopped".to_owned(),
         exit_code: Some(code),
+        oom_killed,
         log_lost: Some(lost).filter(|lost| *lost > 0),
         started_at: ran.started_at,
         finished_at: Some(Timestamp::now().to_string()),

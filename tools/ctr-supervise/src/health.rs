@@ -62,6 +62,11 @@ impl Health {
         probe.map(|p| p.pidfd.as_fd()).into_iter().chain(output)
     }
 
+    /// The process of the probe that runs, a child of this one.
+    pub fn probe(&self) -> Option<i32> {
+        self.probe.as_ref().map(|probe| probe.child.id().cast_signed())
+    }
+
     /// When something is to be done at the latest.
     pub fn due(&self) -> Instant {
         self.probe.as_ref().map_or(self.next, |probe| probe.deadline)

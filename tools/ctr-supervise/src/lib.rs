@@ -14,7 +14,7 @@ mod watch;
 use clap::Args;
 use ctr_core::{Cannot, Code, Error, HealthCheck, LogLimits, Result, container};
 use rustix::{fs::OFlags, io::FdFlags};
-use std::os::fd::OwnedFd;
+use std::{os::fd::OwnedFd, path::PathBuf};
 
 /// The tool's name.
 pub const NAME: &str = "ctr-supervise";
@@ -60,6 +60,9 @@ pub struct CtrSupervise {
     /// The health check, as the document has it
     #[arg(long, value_name = "JSON")]
     health: Option<String>,
+    /// The container's control group
+    #[arg(long, value_name = "PATH")]
+    group: Option<PathBuf>,
 }
 
 /// What was handed over, as what it is.
@@ -76,6 +79,7 @@ struct Charge {
     limits: LogLimits,
     hold: bool,
     health: Option<HealthCheck>,
+    group: Option<PathBuf>,
 }
 
 /// Looks after the container until its process has ended and nothing is left to do.
@@ -109,6 +113,7 @@ impl Charge {
             limits: LogLimits { max_size: args.max_size, max_file: args.max_file },
             hold: args.hold,
             health,
+            group: args.group,
             id: args.id,
         })
     }

@@ -7,7 +7,8 @@ use crate::{
     input::{Input, Sink},
     output::Source,
 };
-use ctr_core::{Cannot, Code, Error, LogLimits, Result, container, trace};
+use ctr_cgroup::Oom;
+use ctr_core::{Cannot, Code, Error, LogLimits, Result, container, events, json, trace};
 use ctr_lifecycle::stop_signal;
 use ctr_log::{Stream, Writer};
 use nix::sys::{
@@ -40,6 +41,8 @@ pub struct Ended {
     pub id: String,
     /// Exit status, 128+n for signal n.
     pub code: u8,
+    /// The kernel killed one of its processes for want of memory.
+    pub oom_killed: bool,
     /// Bytes of output that the log could not keep.
     pub lost: u64,
     /// Signals, for the wait before a restart.
@@ -59,6 +62,7 @@ enum What {
     Source(usize),
     Input,
     Probe,
+    Oom,
     Client(usize),
     LateClient(usize),
 }
@@ -71,6 +75,7 @@ struct Watch {
     input: Option<Input>,
     clients: Clients,
     health: Option<Health>,
+    oom: Option<Oom>,
     /// Until when nothing is read, for want of somebody who attached.
     hold: Option<Instant>,
 }
@@ -103,8 +108,13 @@ impl Watch {
         sources.extend(charge.out.take().map(|fd| Source::new(fd, Stream::Stdout)));
         sources.extend(charge.err.take().map(|fd| Source::new(fd, Stream::Stderr)));
         let health = charge.health.take().map(|check| Health::new(&charge.id, check));
+        let oom = charge.group.as_deref().map(Oom::watch).transpose().map(Option::flatten);
+        let oom = oom.unwrap_or_else(|e| {
+            trace::warn(&e.to_string());
+            charge.group.as_deref().and_then(Oom::count)
+        });
         let hold = charge.hold.then(|| Instant::now() + HOLD);
-        Ok(Self { charge, signals, log, sources, input, clients: Clients::default(), health, hold })
+        Ok(Self { charge, signals, log, sources, input, clients: Clients::default(), health, oom, hold })
     }
 
     /// Waits for something and acts on it; gives whether the process has ended.
@@ -138,6 +148,7 @@ impl Watch {
                     self.clients.read(place, |packet| input.iter_mut().for_each(|i| i.take(&packet)));
                 }
                 What::LateClient(place) => self.clients.catch_up(place),
+                What::Oom => self.out_of_memory(),
                 What::Probe => {}
             }
         }
@@ -173,6 +184,9 @@ impl Watch {
         }
         for fd in self.health.iter().flat_map(Health::waits_for) {
             add(fd, PollFlags::IN, What::Probe);
+        }
+        if let Some((fd, flags)) = self.oom.as_ref().map(Oom::bell) {
+            add(fd, flags, What::Oom);
         }
         for (place, (fd, late)) in self.clients.sockets().enumerate() {
             if late {
@@ -210,7 +224,18 @@ impl Watch {
                 let _ = container::pidfd_signal(self.charge.process.as_fd(), asks);
             }
         }
+        // Whatever signal came: several may have become one.
+        container::reap_orphans(self.charge.process.as_fd(), self.health.as_ref().and_then(Health::probe));
         Ok(())
+    }
+
+    /// Says so where the kernel killed for want of memory.
+    fn out_of_memory(&mut self) {
+        if self.oom.as_mut().is_some_and(|oom| oom.more() > 0) {
+            let doc = container::recorded(&self.charge.id).ok();
+            let name = doc.as_ref().and_then(|doc| doc.str("name")).unwrap_or_default();
+            events::emit("oom", &self.charge.id, name, &json!({}));
+        }
     }
 
     /// Its status, which ends the zombie too; then what it wrote last, which is still in its streams.
@@ -225,6 +250,10 @@ impl Watch {
         let code = status.terminating_signal().map_or_else(|| status.exit_status().unwrap_or(1), |s| 128 + s) as u8;
         drop(self.health.take());
         container::end_descendants();
+        if let Some(group) = &self.charge.group {
+            ctr_cgroup::end(group, &self.charge.id).unwrap_or_else(|e| trace::warn(&e.to_string()));
+        }
+        self.out_of_memory();
         for source in &mut self.sources {
             // At most what the kernel held: others may have the stream too, and write on.
             for _ in 0..LAST_READS {
@@ -237,6 +266,7 @@ impl Watch {
         Ok(Ended {
             id: self.charge.id,
             code,
+            oom_killed: self.oom.is_some_and(|oom| oom.all() > 0),
             lost: self.log.lost(),
             signals: self.signals,
             lock: self.charge.lock,

@@ -1,6 +1,6 @@
 //! A container that stays: its process is started by a process that becomes its supervisor.
 
-use crate::{NsSpawn, begun::Begun, options, state};
+use crate::{NsSpawn, begun::Begun, options, spawn::group, state};
 use ctr_core::{
     Cannot, Code, Document, Done, Error, Lock, Process, Result, Rootfs, State, Supervise, Value, container, events,
     ident, json, paths, steps, trace,
@@ -164,6 +164,9 @@ fn become_supervisor(
     handover.words.extend([format!("--max-size={}", limits.max_size), format!("--max-file={}", limits.max_file)]);
     if hold {
         handover.words.push("--hold".to_owned());
+    }
+    if let Some(group) = group(spec) {
+        handover.words.push(format!("--group={}", group.display()));
     }
     if let Some(check) = &supervise.health {
         let check = serde_json::to_string(check).map_err(|e| Error::new(Code::Internal, e.to_string()))?;

@@ -1,9 +1,11 @@
 //! The foreground: the process of a document's container from its claim to the record of its end.
 
 use crate::{NsSpawn, begun::Begun, options, state, status::Status, undo_all};
+use ctr_cgroup::Oom;
 use ctr_core::{Document, Done, Result, Rootfs, container, events, json, trace};
 use ctr_runtime::run::{self, Exit, Options};
-use std::path::PathBuf;
+use oci_spec::runtime::Spec;
+use std::path::{Path, PathBuf};
 
 /// Completes the spec and runs it to its end.
 pub fn spawn(
@@ -16,8 +18,8 @@ pub fn spawn(
     run::hold_back()?;
     let begun = Begun::new(args, doc)?;
     match run(&begun, args, doc, rootfs, stdin_is_document, status) {
-        Ok(exit) => {
-            ended(begun, doc, exit, status, args.rm)?;
+        Ok((exit, oom_killed)) => {
+            ended(begun, doc, exit, oom_killed, status, args.rm)?;
             Ok(Done::Exit(exit.code))
         }
         Err(e) => {
@@ -34,7 +36,7 @@ fn run(
     rootfs: &Rootfs,
     stdin_is_document: bool,
     status: &mut Status,
-) -> Result<Exit> {
+) -> Result<(Exit, bool)> {
     let spec = begun.complete(args, doc, rootfs)?;
     let options = Options {
         rootfs: PathBuf::from(&rootfs.path),
@@ -42,21 +44,33 @@ fn run(
         stdin_is_document,
         ..options(&spec, &begun.id)
     };
-    run::run(&spec, options, &mut |pid| {
+    let mut oom = group(&spec).and_then(Oom::count);
+    let exit = run::run(&spec, options, &mut |pid| {
         let running = state::running(doc, &begun.id, pid, None)?;
         status.running(&begun.id, &running);
         events::emit("start", &begun.id, doc.str("name").unwrap_or_default(), &json!({}));
         Ok(())
-    })
+    })?;
+    if let Some(group) = group(&spec) {
+        // Where it has no pid namespace of its own, those it started may be left.
+        ctr_cgroup::end(group, &begun.id).unwrap_or_else(|e| trace::warn(&e.to_string()));
+    }
+    Ok((exit, oom.as_mut().is_some_and(|oom| oom.more() > 0)))
+}
+
+/// The control group that the spec names.
+pub fn group(spec: &Spec) -> Option<&Path> {
+    let path = spec.linux().as_ref()?.cgroups_path().as_deref()?;
+    Some(path).filter(|path| !path.as_os_str().is_empty())
 }
 
 /// The record says how the process ended; with `rm` nothing is left. Who hears of the end may start it again at once.
-fn ended(begun: Begun, doc: &mut Document, exit: Exit, status: &mut Status, rm: bool) -> Result<()> {
+fn ended(begun: Begun, doc: &mut Document, exit: Exit, oom_killed: bool, status: &mut Status, rm: bool) -> Result<()> {
     if trace::dry_run() {
         return Ok(());
     }
     let id = begun.id;
-    let stopped = state::stopped(doc, exit.code)?;
+    let stopped = state::stopped(doc, exit.code, oom_killed)?;
     // Removed by another while it ran: there is no record to write any more.
     let saved = if rm { Ok(()) } else { container::save(doc) };
     if saved.is_ok() || container::dir(&id).exists() {
@@ -64,6 +78,9 @@ fn ended(begun: Begun, doc: &mut Document, exit: Exit, status: &mut Status, rm: 
         saved?;
     }
     drop(begun.held);
+    if oom_killed {
+        events::emit("oom", &id, doc.str("name").unwrap_or_default(), &json!({}));
+    }
     events::emit("die", &id, doc.str("name").unwrap_or_default(), &json!({"exitCode": exit.code}));
     status.stopped(&id, &stopped, exit.signal);
     if rm {

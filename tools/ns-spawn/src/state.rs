@@ -26,10 +26,11 @@ pub fn running(doc: &mut Document, id: &str, pid: i32, supervisor: Option<Proces
     Ok(state)
 }
 
-/// The process ended with `code`: so says the document.
-pub fn stopped(doc: &mut Document, code: u8) -> Result<State> {
+/// The process ended with `code`, the kernel having killed for want of memory or not: so says the document.
+pub fn stopped(doc: &mut Document, code: u8, oom_killed: bool) -> Result<State> {
     let state = State {
         exit_code: Some(code),
+        oom_killed,
         finished_at: Some(Timestamp::now().to_string()),
         ..doc.section::<State>("state")?.unwrap_or_default().ended_unseen()
     };

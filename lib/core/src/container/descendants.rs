@@ -1,7 +1,8 @@
 //! The processes that a container leaves where it has no PID namespace of its own, which would take them along.
 
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
-use std::fs;
+use std::{fs, os::fd::BorrowedFd};
 
 /// Makes the orphans among this process's descendants its children (prctl(2), `PR_SET_CHILD_SUBREAPER`).
 ///
@@ -9,6 +10,20 @@ use std::fs;
 /// The kernel's.
 pub fn adopt_orphans() -> rustix::io::Result<()> {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
+}
+
+/// Takes away the zombies of adopted orphans; `process` and the child numbered `keep` are waited for by others.
+/// To be called when a child has ended (SIGCHLD).
+pub fn reap_orphans(process: BorrowedFd<'_>, keep: Option<i32>) {
+    let ended = |id| waitid(id, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT);
+    // The kernel gives one that ended, and the same one again until it is reaped. Once it is the container's own, the rest
+    // is taken away at the end.
+    while matches!(ended(Id::PIDFd(process)), Ok(WaitStatus::StillAlive)) {
+        match ended(Id::All).ok().and_then(|status| status.pid()) {
+            Some(pid) if Some(pid.as_raw()) != keep => drop(waitid(Id::Pid(pid), WaitPidFlag::WEXITED)),
+            _ => return,
+        }
+    }
 }
 
 /// Kills every child of this process, and with [`adopt_orphans`] every descendant, until none is left.

@@ -49,6 +49,7 @@ pub fn watch(pidfd: BorrowedFd<'_>, signals: &Signals, terminal: Option<Terminal
                         raw.iter().try_for_each(Raw::again)?;
                         relay.master().into_iter().for_each(|m| resize(m, user));
                     }
+                    libc::SIGCHLD => container::reap_orphans(pidfd, None),
                     _ => forward(pidfd, signal),
                 }
             }
@@ -69,6 +70,9 @@ fn watch_plain(pidfd: BorrowedFd<'_>, signals: &Signals, mut copies: Copies) -> 
             while let Some(signal) = signals.next()? {
                 // A stdout that takes no more must not keep a tool that was told to end.
                 told_to_end |= copies.ended() && is_deadly(signal);
+                if signal == libc::SIGCHLD {
+                    container::reap_orphans(pidfd, None);
+                }
                 forward(pidfd, signal);
                 if signal == libc::SIGTSTP {
                     // The container is in a session of its own, out of reach of the terminal's Ctrl-Z.
