@@ -150,7 +150,21 @@ fn failures_are_the_callers() {
     // docker keeps a container that could not be started; it says why.
     let said = state(&host, "there");
     assert!(said["exitCode"] == 127 && said["error"].as_str().unwrap().contains("nothing-there"), "{said}");
-    host.sh("ctr rm there $(ls $CTR_ROOT/containers)").exits(1);
+    assert_eq!(said["status"], "created");
+    host.sh("ctr ps -a --format '{{.Names}} {{.State}}'").ok().stdout_is("there created\n");
+    // And can be started once what it lacked is there.
+    host.sh("ctr start there").exits(1).stderr_has("cannot run nothing-there");
+    host.sh(
+        "printf '#!/bin/sh\\nexec sleep 5023\\n' >x; chmod +x x; ctr cp x there:/bin/nothing-there && ctr start there",
+    )
+    .ok();
+    host.process("sleep 5023");
+    host.sh("ctr rm -f there").ok();
+    // What never was whole leaves nothing: the name is free for another try.
+    for words in ["run", "run -d", "create"] {
+        host.sh(&format!("ctr {words} --name n -u nobody-at-all busybox true")).fails(125);
+        host.tool("ctr-ls", &["-a"]).ok().stdout_is("");
+    }
     host.assert_clean();
 }
 

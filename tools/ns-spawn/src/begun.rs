@@ -1,6 +1,6 @@
 //! A container that this call is about to start: claimed, held, its spec complete; or taken back.
 
-use crate::{NsSpawn, claim, state, supervise};
+use crate::{NsSpawn, Rm, claim, state, supervise};
 use ctr_core::{Document, Error, Lock, Map, Result, Rootfs, Tool, Value, container, json, trace};
 use ctr_runtime::spec;
 use oci_spec::runtime::Spec;
@@ -14,6 +14,8 @@ pub struct Begun {
     /// Held until its process has ended and the record says so: two of one container would write to one root.
     pub held: Option<Lock>,
     before: Map<String, Value>,
+    /// The document is whole: what fails from here on is the start, which can be tried again.
+    whole: bool,
 }
 
 impl Begun {
@@ -24,22 +26,31 @@ impl Begun {
     pub fn new(args: &mut NsSpawn, doc: &mut Document) -> Result<Self> {
         let claimed = claim::begin(doc, args.name.as_deref(), &args.labels)?;
         let id = container::checked_id(doc.str("id").unwrap_or_default())?.to_owned();
-        let held = container::hold(&id).inspect_err(|_| args.rm = false)?;
-        Ok(Self { id, claimed, held, before: doc.object("spec")?.clone() })
+        let held = container::hold(&id).inspect_err(|_| args.rm = None)?;
+        Ok(Self { id, claimed, held, before: doc.object("spec")?.clone(), whole: false })
     }
 
     /// Completes the document's spec, what becomes of the container beside running, and the step.
-    pub fn complete(&self, args: &NsSpawn, doc: &mut Document, rootfs: &Rootfs) -> Result<Spec> {
+    pub fn complete(&mut self, args: &mut NsSpawn, doc: &mut Document, rootfs: &Rootfs) -> Result<Spec> {
         args.complete(doc, rootfs, Some(&self.id))?;
         supervise::complete(doc, args)?;
         let spec = spec::read(doc.get("spec").unwrap_or(&Value::Null))?;
         if !doc.steps()?.iter().any(|step| step.tool == NsSpawn::NAME) {
             doc.push_step(NsSpawn::NAME, json!({"id": self.id, "claimed": self.claimed, "spec": self.before}));
         }
+        self.whole = true;
+        if args.rm == Some(Rm::Failed) {
+            args.rm = None;
+        }
         Ok(spec)
     }
 
+    fn before_unless_whole(&self) -> Option<&Map<String, Value>> {
+        (!self.whole).then_some(&self.before)
+    }
+
     /// Our own half of a failed add goes; the container that others began stays, and its record says why nothing runs.
+    /// One that was whole, and only could not be started, keeps what it is to run, as docker's do.
     pub fn take_back(self, doc: &mut Document, error: &Error) {
         if trace::dry_run() {
             return;
@@ -47,7 +58,7 @@ impl Begun {
         let undone = if self.claimed {
             container::remove(&self.id)
         } else {
-            let failed = state::failed(doc, &self.before, error.exit, &error.message);
+            let failed = state::failed(doc, self.before_unless_whole(), error.exit, &error.message);
             failed.and_then(|()| container::forget_state(&self.id))
         };
         if let Err(e) = undone {

@@ -12,7 +12,7 @@ mod status;
 mod supervise;
 mod undo;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use ctr_core::{Code, Common, Document, Done, Error, Result, Rootfs, Tool, Value, container, print_line, steps, trace};
 use ctr_runtime::{
     run::Options,
@@ -35,9 +35,10 @@ pub struct NsSpawn {
     /// Give the container a label, if its document has no id yet
     #[arg(short = 'l', long = "label", value_name = "KEY=VALUE")]
     labels: Vec<String>,
-    /// Undo every step of the document when the process has ended, or could not begin
-    #[arg(long)]
-    rm: bool,
+    /// Undo every step of the document when the process has ended, or could not begin; failed: only where the document
+    /// could not be completed
+    #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "ended")]
+    rm: Option<Rm>,
     /// Leave it running, with a supervisor that keeps its log, and print the document
     #[arg(short = 'd', long, conflicts_with_all = ["bundle", "print_spec"])]
     detach: bool,
@@ -57,6 +58,15 @@ pub struct NsSpawn {
     supervise: supervise::SuperviseFlags,
     #[command(flatten)]
     flags: Flags,
+}
+
+/// When every step of the document is undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Rm {
+    /// When its process has ended, or could not begin.
+    Ended,
+    /// When a tool of the pipe failed before there was anything to start.
+    Failed,
 }
 
 impl Tool for NsSpawn {
@@ -106,12 +116,12 @@ impl Tool for NsSpawn {
         gc::gc()
     }
 
-    /// The process did not begin, for this tool or one before failed: with `--rm` nothing may stay.
+    /// This tool or one before failed: with `--rm` nothing may stay.
     fn inherited(&self, doc: &Document) -> Result<()> {
         if let Ok(mut status) = Status::open(self.status_fd) {
             status.line(&doc.as_value());
         }
-        if self.rm {
+        if self.rm.is_some() {
             undo_all(doc);
         }
         Ok(())

@@ -16,10 +16,10 @@ pub fn spawn(
     status: &mut Status,
 ) -> Result<Done> {
     run::hold_back()?;
-    let begun = Begun::new(args, doc)?;
-    match run(&begun, args, doc, rootfs, stdin_is_document, status) {
+    let mut begun = Begun::new(args, doc)?;
+    match run(&mut begun, args, doc, rootfs, stdin_is_document, status) {
         Ok((exit, oom_killed)) => {
-            ended(begun, doc, exit, oom_killed, status, args.rm)?;
+            ended(begun, doc, exit, oom_killed, status, args.rm.is_some())?;
             Ok(Done::Exit(exit.code))
         }
         Err(e) => {
@@ -30,8 +30,8 @@ pub fn spawn(
 }
 
 fn run(
-    begun: &Begun,
-    args: &NsSpawn,
+    begun: &mut Begun,
+    args: &mut NsSpawn,
     doc: &mut Document,
     rootfs: &Rootfs,
     stdin_is_document: bool,

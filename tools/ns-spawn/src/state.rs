@@ -38,17 +38,20 @@ pub fn stopped(doc: &mut Document, code: u8, oom_killed: bool) -> Result<State> 
     Ok(state)
 }
 
-/// No process ran: the record has the spec it had before, no step of ours, and the status that the caller saw.
-pub fn failed(doc: &mut Document, before: &Map<String, Value>, code: u8, error: &str) -> Result<()> {
+/// No process ran: the record has the exit status that the caller saw, and without `before`, the spec it had then, keeps
+/// what it is to run.
+pub fn failed(doc: &mut Document, before: Option<&Map<String, Value>>, code: u8, error: &str) -> Result<()> {
     if !container::dir(container::checked_id(doc.str("id").unwrap_or_default())?).exists() {
         return Ok(());
     }
-    before.clone_into(doc.object("spec")?);
-    let mut steps = doc.steps()?;
-    steps.retain(|step| step.tool != trace::tool());
-    doc.set_steps(&steps)?;
+    if let Some(before) = before {
+        before.clone_into(doc.object("spec")?);
+        let mut steps = doc.steps()?;
+        steps.retain(|step| step.tool != trace::tool());
+        doc.set_steps(&steps)?;
+    }
     let exit_code = Some(if code == 1 { 125 } else { code });
     let error = Some(error.to_owned());
-    doc.set("state", &State { status: "stopped".to_owned(), exit_code, error, ..State::default() })?;
+    doc.set("state", &State { status: "created".to_owned(), exit_code, error, ..State::default() })?;
     container::save(doc)
 }

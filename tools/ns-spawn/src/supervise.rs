@@ -1,6 +1,6 @@
 //! What becomes of a container beside running: the flags about it, and the document's section `supervise`.
 
-use crate::NsSpawn;
+use crate::{NsSpawn, Rm};
 use clap::Args;
 use ctr_core::{Code, Document, Error, HealthCheck, LogLimits, Policy, Restart, Result, Supervise, Value};
 use ctr_runtime::spec::parse_size;
@@ -62,7 +62,7 @@ impl SuperviseFlags {
 /// Completes the section: a flag, else what the document says, else the image, else docker's default.
 pub fn complete(doc: &mut Document, args: &NsSpawn) -> Result<()> {
     let stays = args.detach || args.create;
-    complete_with(doc, &args.supervise, stays, args.rm, args.interactive)
+    complete_with(doc, &args.supervise, stays, args.rm == Some(Rm::Ended), args.interactive)
 }
 
 fn complete_with(doc: &mut Document, flags: &SuperviseFlags, stays: bool, rm: bool, interactive: bool) -> Result<()> {

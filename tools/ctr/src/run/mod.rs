@@ -89,7 +89,7 @@ fn stages(given: &Given, spawn: Stage) -> Result<[Stage; 4]> {
     };
     let spawn = spawn
         .words(terminal)
-        .words_if(rm, ["--rm"])
+        .words([if rm { "--rm" } else { "--rm=failed" }])
         .words(given.for_tool("ns-spawn"))
         .words_if(!command.is_empty(), ["--"])
         .words(command);
