@@ -1,6 +1,6 @@
 //! The path of a container's groups: the same in every hierarchy, made of its id.
 
-use ctr_core::{ident, paths};
+use ctr_core::{Document, Value, ident, paths};
 use std::{
     os::unix::ffi::OsStrExt,
     path::{Component, Path, PathBuf},
@@ -32,6 +32,16 @@ pub fn is_group_path(path: &Path, id: &str) -> bool {
 pub fn plain(path: &Path) -> Option<PathBuf> {
     let inside = path.components().filter(|part| !matches!(part, Component::RootDir | Component::CurDir));
     inside.map(|part| if let Component::Normal(name) = part { Some(name) } else { None }).collect()
+}
+
+/// The path of the groups that the document says the container is in: that of its section `cgroup`, else that of its
+/// runtime-spec (`linux.cgroupsPath`). None where it names the root, or nothing.
+pub fn named(doc: &Document) -> Option<PathBuf> {
+    let text = |value: Option<&Value>| {
+        value.and_then(Value::as_str).and_then(|path| plain(Path::new(path))).filter(|path| *path != Path::new(""))
+    };
+    text(doc.get("cgroup").and_then(|cgroup| cgroup.get("path")))
+        .or_else(|| text(doc.get("spec").and_then(|spec| spec.get("linux")).and_then(|linux| linux.get("cgroupsPath"))))
 }
 
 /// FNV-1a, 32 bits: the same in every version of ours.

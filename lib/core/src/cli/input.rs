@@ -5,7 +5,8 @@ use crate::{Cannot, Code, Document, Error, Result, Tool};
 use serde_json::{Deserializer, Value};
 use std::{
     fs::File,
-    io::{self, ErrorKind, Read},
+    io::{self, ErrorKind, IsTerminal, Read},
+    path::Path,
 };
 
 /// Most bytes of one document: far above any real one, far below memory. A stream of them may be longer.
@@ -29,13 +30,7 @@ pub(super) fn read<T: Tool>(cli: &mut Cli<T>) -> Input {
 }
 
 fn read_into<T: Tool>(last: &mut Option<Document>, cli: &mut Cli<T>) -> Result<()> {
-    let (source, name): (Box<dyn Read>, String) = match &cli.common.file {
-        Some(path) => {
-            let file = File::open(path).cannot(|| format!("open {}", path.display()))?;
-            (Box::new(file), path.display().to_string())
-        }
-        None => (Box::new(io::stdin()), "stdin".to_owned()),
-    };
+    let (source, name) = open(cli.common.file.as_deref())?;
     let early = !(cli.common.undo || cli.common.check || cli.common.repair);
     values(source, &name, |value| {
         let doc = last.insert(Document::from_value(value)?);
@@ -44,6 +39,22 @@ fn read_into<T: Tool>(last: &mut Option<Document>, cli: &mut Cli<T>) -> Result<(
         }
         Ok(())
     })?;
+    whole(last.as_ref(), &name)
+}
+
+/// What documents are read from, and its name.
+fn open(file: Option<&Path>) -> Result<(Box<dyn Read>, String)> {
+    Ok(match file {
+        Some(path) => {
+            let file = File::open(path).cannot(|| format!("open {}", path.display()))?;
+            (Box::new(file), path.display().to_string())
+        }
+        None => (Box::new(io::stdin()), "stdin".to_owned()),
+    })
+}
+
+/// There is a document, and it is no interim one.
+fn whole(last: Option<&Document>, name: &str) -> Result<()> {
     match last {
         None => Err(Error::new(Code::Invalid, format!("{name} is empty: expected a document"))
             .hint("a pipe begins with img-pull, img-load or img-import")),
@@ -123,6 +134,32 @@ impl Scan {
         }
         end
     }
+}
+
+/// Reads the document of `file`, of stdin where there is none, for a tool beside the pipe that takes one too.
+///
+/// One with an error is printed unchanged, and the process ends with the status that it asks for, as that of a tool of
+/// the pipe does.
+///
+/// # Errors
+/// `usage` where stdin is a terminal; `invalid`, `version` and `limit` for what is no whole document.
+pub fn read_document(file: Option<&Path>) -> Result<Document> {
+    if file.is_none() && io::stdin().is_terminal() {
+        return Err(Error::new(Code::Usage, "stdin is a terminal: expected a document"));
+    }
+    let mut last = None;
+    let (source, name) = open(file)?;
+    values(source, &name, |value| {
+        last = Some(Document::from_value(value)?);
+        Ok(())
+    })?;
+    whole(last.as_ref(), &name)?;
+    let doc = last.unwrap_or_default();
+    if let Some(exit) = doc.error_exit() {
+        let _ = doc.print();
+        std::process::exit(exit.into());
+    }
+    Ok(doc)
 }
 
 /// What the stage before sends, for a tool that cannot use it but must pass it on.

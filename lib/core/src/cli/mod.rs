@@ -3,6 +3,8 @@
 mod input;
 mod verbs;
 
+pub use input::read_document;
+
 use crate::{Cannot, Code, Document, Error, Result, trace};
 use clap::{Args, Command, CommandFactory, FromArgMatches, Parser};
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};

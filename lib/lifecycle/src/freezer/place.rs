@@ -1,8 +1,8 @@
 //! Which group of a container is frozen: in the version 2 tree, which hybrid hosts have beside the others, else in
 //! version 1's freezer hierarchy.
 
-use ctr_cgroup::{Group, Hierarchy, Layout, instance, path_of, plain};
-use ctr_core::{Code, Document, Error, Result, Value, ident};
+use ctr_cgroup::{Group, Hierarchy, Layout, instance, named, path_of};
+use ctr_core::{Code, Document, Error, Result, ident};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -65,13 +65,4 @@ fn candidates(doc: &Document) -> Vec<Place> {
 fn hierarchies() -> Vec<Arc<Hierarchy>> {
     let Ok(layout) = Layout::read() else { return Vec::new() };
     layout.version_2().into_iter().chain(layout.of("freezer").filter(|h| h.version == 1)).cloned().collect()
-}
-
-/// The group that the document says the container is in.
-fn named(doc: &Document) -> Option<PathBuf> {
-    let text = |value: Option<&Value>| {
-        value.and_then(Value::as_str).and_then(|path| plain(Path::new(path))).filter(|p| *p != Path::new(""))
-    };
-    text(doc.get("cgroup").and_then(|c| c.get("path")))
-        .or_else(|| text(doc.get("spec").and_then(|s| s.get("linux")).and_then(|l| l.get("cgroupsPath"))))
 }

@@ -53,6 +53,7 @@ fn commands() -> Vec<Command> {
         command::<img_unpack::Args>(),
         command::<ns_spawn::NsSpawn>(),
         command::<overlay_mount::OverlayMount>(),
+        plain_command::<cg_stat::CgStat>(cg_stat::NAME, cg_stat::ABOUT),
         plain_command::<ctr_attach::CtrAttach>(ctr_attach::NAME, ctr_attach::ABOUT),
         plain_command::<ctr_cp::CtrCp>(ctr_cp::NAME, ctr_cp::ABOUT),
         plain_command::<ctr_diff::CtrDiff>(ctr_diff::NAME, ctr_diff::ABOUT),

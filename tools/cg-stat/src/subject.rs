@@ -1,0 +1,140 @@
+//! Whose figures are read: a container, what a document names, a bare group.
+
+use ctr_cgroup::{named, plain};
+use ctr_core::{Code, Document, Error, Process, Result, State, container, ident};
+use ctr_docker::Status;
+use ctr_lifecycle::{Noted, noted};
+use std::path::{Path, PathBuf};
+
+/// Something that has figures.
+#[derive(Clone, Debug, Default)]
+pub struct Subject {
+    /// How messages call it.
+    pub word: String,
+    /// The container's id.
+    pub id: Option<String>,
+    /// The container's name.
+    pub name: Option<String>,
+    /// docker's word for its state, where it is a container of ours.
+    pub status: Option<&'static str>,
+    /// The path of its groups, without a slash before it; a container need not have one.
+    pub group: Option<PathBuf>,
+    /// Its process: without one it is looked at as long as its groups are there.
+    pub process: Option<Process>,
+}
+
+impl Subject {
+    /// The group at `path`, in whatever hierarchy.
+    ///
+    /// # Errors
+    /// `invalid` for a path with `..` in it.
+    pub fn path(path: &Path) -> Result<Self> {
+        let word = format!("control group {}", path.display());
+        let group = plain(path).ok_or_else(|| Error::new(Code::Invalid, format!("{word} has '..' in it")))?;
+        Ok(Self { word, group: Some(group), ..Self::default() })
+    }
+
+    /// What a document of the pipe names.
+    ///
+    /// # Errors
+    /// `not-found` where it names no group, or its container has ended.
+    pub fn document(doc: &Document) -> Result<Self> {
+        let id = doc.str("id").filter(|id| ident::is_id(id)).map(str::to_owned);
+        let name = doc.str("name").map(str::to_owned);
+        let word =
+            format!("container {}", name.as_deref().or(id.as_deref().map(ident::short)).unwrap_or("of the document"));
+        let live = id.as_deref().map(container::live_state).transpose()?.flatten();
+        let state = live.or(doc.section::<State>("state")?);
+        let process = state.as_ref().and_then(process_of);
+        if state.is_some_and(|state| state.status != "created" && !container::is_alive(&state)) {
+            return Err(Error::new(Code::NotFound, format!("{word} is not running")));
+        }
+        Self { word, id, name, process, group: named(doc), ..Self::default() }.with_group()
+    }
+
+    /// The container that `word` means.
+    ///
+    /// # Errors
+    /// `not-found` where there is none, or it does not run, or has no group; `busy` while it is being restarted.
+    pub fn container(word: &str) -> Result<Self> {
+        let id = container::find(word)?;
+        let mut subject = Self::recorded(&id)?;
+        subject.word = format!("container {word}");
+        match noted(&id)? {
+            Noted::Alive(state) => subject.runs(&state),
+            Noted::Kept(state) if state.status == "restarting" => {
+                return Err(
+                    Error::new(Code::Busy, format!("{} is restarting", subject.word)).hint("wait until it runs")
+                );
+            }
+            _ => return Err(Error::new(Code::NotFound, format!("{} is not running", subject.word))),
+        }
+        subject.with_group()
+    }
+
+    /// What the record says of container `id`, whether it runs or not.
+    pub fn recorded(id: &str) -> Result<Self> {
+        let doc = container::load(id)?;
+        let name = doc.str("name").map(str::to_owned);
+        Ok(Self {
+            word: format!("container {}", name.as_deref().unwrap_or(ident::short(id))),
+            id: Some(id.to_owned()),
+            status: Some(Status::of(&doc)?.word),
+            group: named(&doc),
+            process: None,
+            name,
+        })
+    }
+
+    /// It runs, or does so again, with the process of `state`.
+    pub fn runs(&mut self, state: &State) {
+        self.process = process_of(state);
+        self.status = Some(if state.status == "paused" { "paused" } else { "running" });
+    }
+
+    /// Looks whether it is there still, and which process it has now.
+    pub fn look(&mut self) -> Result<Life> {
+        let noted = self.id.as_deref().map(noted).transpose()?.unwrap_or(Noted::Nothing);
+        Ok(match (noted, self.process) {
+            (Noted::Alive(state), _) => {
+                self.runs(&state);
+                Life::Runs
+            }
+            // Its supervisor is about to say whether it is started again.
+            (Noted::Kept(state), _) => {
+                self.process = None;
+                if state.status == "restarting" {
+                    self.status = Some("restarting");
+                }
+                Life::Between
+            }
+            (_, Some(process)) if container::is_running(process) => Life::Runs,
+            // A group without a process of ours: it is gone when its files are.
+            (_, None) if self.status.is_none() => Life::Runs,
+            _ => Life::Over,
+        })
+    }
+
+    fn with_group(self) -> Result<Self> {
+        if self.group.is_some() {
+            return Ok(self);
+        }
+        let message = format!("{} has no control group of its own, and so no figures", self.word);
+        Err(Error::new(Code::NotFound, message).hint("cg-limit makes one, before ns-spawn"))
+    }
+}
+
+/// Whether there is something to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// There is.
+    Runs,
+    /// Its process has ended, and may be followed by another.
+    Between,
+    /// It has ended.
+    Over,
+}
+
+fn process_of(state: &State) -> Option<Process> {
+    Some(Process { pid: state.pid?, pid_start: state.pid_start? })
+}

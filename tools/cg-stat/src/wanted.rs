@@ -1,0 +1,109 @@
+//! Whose figures were asked for, and which of them are there at the moment.
+
+use crate::{
+    CgStat,
+    subject::{Life, Subject},
+};
+use ctr_core::{Code, Result, container, each, ident, read_document, trace};
+use ctr_lifecycle::{Noted, noted};
+use std::collections::BTreeMap;
+
+/// What was asked for.
+pub enum Wanted {
+    /// These, until each of them has ended.
+    These(Vec<Subject>),
+    /// Every container, or every one that runs; `known` are those that were there.
+    Every { stopped: bool, known: BTreeMap<String, Subject> },
+}
+
+impl Wanted {
+    /// By the command line; without a word about it, what the document on stdin names.
+    ///
+    /// # Errors
+    /// The last failure, where one of those that are named is not there; the earlier ones are printed.
+    pub fn new(args: &CgStat) -> Result<Self> {
+        if args.running || args.all {
+            return Ok(Self::Every { stopped: args.all, known: BTreeMap::new() });
+        }
+        let mut these = args.paths.iter().map(|path| Subject::path(path)).collect::<Result<Vec<_>>>()?;
+        each(&args.containers, |word| {
+            these.push(Subject::container(word)?);
+            Ok(())
+        })?;
+        if these.is_empty() {
+            these.push(Subject::document(&read_document(args.file.as_deref())?)?);
+        }
+        Ok(Self::These(these))
+    }
+
+    /// Looks who is there now; gives whether one is between two processes.
+    pub fn look(&mut self) -> Result<bool> {
+        let mut between = false;
+        match self {
+            Self::These(these) => {
+                let mut there = Vec::with_capacity(these.len());
+                for mut subject in these.drain(..) {
+                    let life = subject.look()?;
+                    between |= life == Life::Between;
+                    if life != Life::Over {
+                        there.push(subject);
+                    }
+                }
+                *these = there;
+            }
+            Self::Every { stopped, known } => {
+                let ids = container::ids()?;
+                known.retain(|id, _| ids.contains(id));
+                for id in ids {
+                    match every(&id, *stopped, known.remove(&id)) {
+                        Ok(Some(subject)) => drop(known.insert(id, subject)),
+                        Ok(None) => {}
+                        // Removed meanwhile.
+                        Err(e) if e.code == Code::NotFound => {}
+                        Err(e) => trace::warn(&format!("container {}: {}", ident::short(&id), e.message)),
+                    }
+                }
+            }
+        }
+        Ok(between)
+    }
+
+    /// Those who were there at the last look.
+    pub fn subjects(&self) -> Box<dyn Iterator<Item = &Subject> + '_> {
+        match self {
+            Self::These(these) => Box::new(these.iter()),
+            Self::Every { known, .. } => Box::new(known.values()),
+        }
+    }
+
+    /// Whether nobody can come any more.
+    pub fn is_over(&self) -> bool {
+        matches!(self, Self::These(these) if these.is_empty())
+    }
+
+    /// Whether those that end meanwhile are missed.
+    pub fn is_named(&self) -> bool {
+        matches!(self, Self::These(_))
+    }
+}
+
+/// Container `id` as it is now, if it is wanted. The record of one that is `known` is not read again.
+fn every(id: &str, stopped: bool, known: Option<Subject>) -> Result<Option<Subject>> {
+    let (alive, restarting) = match noted(id)? {
+        Noted::Alive(state) => (Some(state), false),
+        Noted::Kept(state) => (None, state.status == "restarting"),
+        _ => (None, false),
+    };
+    if alive.is_none() && !restarting {
+        return if stopped { Subject::recorded(id).map(Some) } else { Ok(None) };
+    }
+    let mut subject = match known {
+        Some(subject) => subject,
+        None => Subject::recorded(id)?,
+    };
+    match alive {
+        Some(state) => subject.runs(&state),
+        None => (subject.process, subject.status) = (None, Some("restarting")),
+    }
+    Ok(Some(subject))
+}
