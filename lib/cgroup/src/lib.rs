@@ -12,7 +12,7 @@ mod place;
 pub use group::Group;
 pub use layout::{Hierarchy, Layout};
 pub use oom::Oom;
-pub use place::{instance, instance_of, is_group_path, named, path_of, plain};
+pub use place::{instance, instance_of, is_group_path, named, named_by, path_of, plain};
 
 use ctr_core::{Cannot, Code, Error, Process, Result};
 use rustix::fs::{Mode, OFlags};

@@ -37,11 +37,15 @@ pub fn plain(path: &Path) -> Option<PathBuf> {
 /// The path of the groups that the document says the container is in: that of its section `cgroup`, else that of its
 /// runtime-spec (`linux.cgroupsPath`). None where it names the root, or nothing.
 pub fn named(doc: &Document) -> Option<PathBuf> {
-    let text = |value: Option<&Value>| {
-        value.and_then(Value::as_str).and_then(|path| plain(Path::new(path))).filter(|path| *path != Path::new(""))
-    };
-    text(doc.get("cgroup").and_then(|cgroup| cgroup.get("path")))
-        .or_else(|| text(doc.get("spec").and_then(|spec| spec.get("linux")).and_then(|linux| linux.get("cgroupsPath"))))
+    let section = doc.get("cgroup").and_then(|cgroup| cgroup.get("path"));
+    let spec = doc.get("spec").and_then(|spec| spec.get("linux")).and_then(|linux| linux.get("cgroupsPath"));
+    named_by(section.and_then(Value::as_str), spec.and_then(Value::as_str))
+}
+
+/// The same of the two fields.
+pub fn named_by(section: Option<&str>, spec: Option<&str>) -> Option<PathBuf> {
+    let path = |text: &str| plain(Path::new(text)).filter(|path| *path != Path::new(""));
+    section.and_then(path).or_else(|| spec.and_then(path))
 }
 
 /// FNV-1a, 32 bits: the same in every version of ours.

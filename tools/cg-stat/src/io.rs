@@ -44,7 +44,9 @@ pub fn read(kernel: &mut Kernel, group: &Path) -> Result<Option<Vec<Device>>> {
         let Some(text) = text else { return Ok(None) };
         counts_1(text, &mut devices, |device| (&mut device.rbytes, &mut device.wbytes));
         let file = if recursive { "blkio.throttle.io_serviced_recursive" } else { "blkio.throttle.io_serviced" };
-        if let Some(text) = kernel.read(place, group, file)? {
+        if !devices.is_empty()
+            && let Some(text) = kernel.read(place, group, file)?
+        {
             counts_1(text, &mut devices, |device| (&mut device.rios, &mut device.wios));
         }
     }

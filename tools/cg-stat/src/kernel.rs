@@ -40,6 +40,8 @@ pub struct Kernel {
     pub pids: Option<Place>,
     /// The version 2 tree, which has pressure also on a hybrid host.
     pub tree: Option<Place>,
+    /// The network namespace that we are in, as its link has it.
+    pub own_net: Option<PathBuf>,
     /// Memory of the host, bytes.
     pub host_memory: u64,
     buffer: Vec<u8>,
@@ -77,6 +79,7 @@ impl Kernel {
             io: place(layout.of("io")).or(place(layout.of("blkio"))),
             pids: place(layout.of("pids")),
             tree,
+            own_net: fs::read_link("/proc/self/ns/net").ok(),
             host_memory: info.totalram * u64::from(info.mem_unit),
             hierarchies,
             buffer: vec![0; ROOM],
@@ -95,13 +98,14 @@ impl Kernel {
         self.path.push(group);
         self.path.push(file);
         let what = || format!("read {}", hierarchy.dir.join(group).join(file).display());
-        let length = read_into(&mut self.buffer, dir.as_fd(), &self.path).cannot(what)?;
+        // One read(2) gives the whole file: to kernfs it is one record, of which seq_file gives as much as there is room.
+        let length = read_into(&mut self.buffer, dir.as_fd(), &self.path, true).cannot(what)?;
         Ok(length.and_then(|length| std::str::from_utf8(&self.buffer[..length]).ok()))
     }
 
     /// Reads a file of /proc; `None` where it is not there, or not for us to see.
     pub fn proc(&mut self, file: &str) -> Option<&str> {
-        let length = read_into(&mut self.buffer, CWD, Path::new(file)).ok()??;
+        let length = read_into(&mut self.buffer, CWD, Path::new(file), false).ok()??;
         std::str::from_utf8(&self.buffer[..length]).ok()
     }
 
@@ -124,9 +128,9 @@ impl Kernel {
     }
 }
 
-/// The whole file; `None` where there is none, or its group went away while it was read (ENODEV), or what it tells is
+/// The whole file, which may be `one` record; `None` where there is none, or its group went away while it was read (ENODEV), or what it tells is
 /// switched off (EOPNOTSUPP).
-fn read_into(buffer: &mut Vec<u8>, dir: BorrowedFd<'_>, path: &Path) -> rustix::io::Result<Option<usize>> {
+fn read_into(buffer: &mut Vec<u8>, dir: BorrowedFd<'_>, path: &Path, one: bool) -> rustix::io::Result<Option<usize>> {
     let mut read = || {
         let file = openat(dir, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
         let mut length = 0;
@@ -136,7 +140,12 @@ fn read_into(buffer: &mut Vec<u8>, dir: BorrowedFd<'_>, path: &Path) -> rustix::
             }
             match rustix::io::read(&file, &mut buffer[length..]) {
                 Ok(0) => return Ok(length),
-                Ok(n) => length += n,
+                Ok(n) => {
+                    length += n;
+                    if one && length < buffer.len() {
+                        return Ok(length);
+                    }
+                }
                 Err(Errno::INTR) => {}
                 Err(e) => return Err(e),
             }

@@ -8,21 +8,18 @@ mod net;
 mod pids;
 mod pressure;
 mod reading;
+mod series;
 mod subject;
-mod wait;
 mod wanted;
 
 use clap::Args;
 use ctr_core::{Code, Error, Result, print_line};
 use jiff::SignedDuration;
-use kernel::Kernel;
-use reading::{Mark, Reading};
+use series::Series;
 use std::{
-    collections::HashMap,
     path::PathBuf,
     time::{Duration, Instant},
 };
-use wait::Woken;
 use wanted::Wanted;
 
 /// The tool's name.
@@ -30,8 +27,6 @@ pub const NAME: &str = "cg-stat";
 /// The first line of its help.
 pub const ABOUT: &str = "Print what containers use, as JSON lines";
 
-/// 128 + SIGPIPE: how the shell shows a writer whose reader went away.
-const BROKEN_PIPE: i32 = 141;
 /// Between looks at a container that may be started again.
 const GLANCE: Duration = Duration::from_millis(50);
 
@@ -81,69 +76,35 @@ fn duration(word: &str) -> Result<Duration, &'static str> {
 /// Prints the readings.
 ///
 /// # Errors
-/// `not-found` for what is not there, has no group, or ended while it was read for the first time; `invalid`; `denied`.
+/// `not-found` for what is not there, has no group, or ended before it could be read; `invalid`; `denied`.
 pub fn run(args: CgStat) -> Result<()> {
-    let mut kernel = Kernel::open()?;
-    let mut wanted = Wanted::new(&args)?;
-    let mut marks = HashMap::new();
-    if let Some(before) = args.prime {
-        wanted.look()?;
-        read(&mut kernel, &wanted, &mut marks, args.list, true)?;
-        if wait::until(&wanted, Instant::now() + before)? == Woken::Unread {
-            std::process::exit(BROKEN_PIPE);
+    let mut series = Series::new(Wanted::new(&args)?, args.list)?;
+    let mut between = series.wanted.look()?;
+    if let Some(time) = args.prime {
+        series.read()?;
+        series.wait(Instant::now() + time)?;
+        between = series.wanted.look()?;
+        if series.wanted.is_over() {
+            return Err(Error::new(Code::NotFound, "there is nothing to read: what was named has ended"));
         }
     }
     let (mut next, mut count) = (Instant::now(), 0_u64);
-    loop {
-        let between = wanted.look()?;
-        if count > 0 && wanted.is_over() {
-            return Ok(());
-        }
+    while count == 0 || !series.wanted.is_over() {
         if Instant::now() >= next {
-            let first = count == 0;
-            let text = read(&mut kernel, &wanted, &mut marks, args.list, first)?;
+            let text = series.read()?;
             if !text.is_empty() {
                 print_line(&text)?;
             }
             count += 1;
-            let Some(interval) = args.interval.filter(|_| args.count != Some(count)) else { return Ok(()) };
+            let Some(interval) = args.interval.filter(|_| args.count != Some(count)) else { break };
             // Those that were slept through are left out.
             let now = Instant::now();
             while next <= now {
                 next += interval;
             }
-            continue;
         }
-        let until = if between { next.min(Instant::now() + GLANCE) } else { next };
-        if wait::until(&wanted, until)? == Woken::Unread {
-            std::process::exit(BROKEN_PIPE);
-        }
+        series.wait(if between { next.min(Instant::now() + GLANCE) } else { next })?;
+        between = series.wanted.look()?;
     }
-}
-
-/// One reading of all that are there: a line each, or one list.
-fn read(
-    kernel: &mut Kernel,
-    wanted: &Wanted,
-    marks: &mut HashMap<String, Mark>,
-    list: bool,
-    first: bool,
-) -> Result<String> {
-    let mut lines = Vec::new();
-    for subject in wanted.subjects() {
-        let mut mark = marks.remove(&subject.word);
-        let reading = Reading::take(kernel, subject, &mut mark)?;
-        marks.extend(mark.map(|mark| (subject.word.clone(), mark)));
-        let gone = !reading.has_figures() && subject.group.as_deref().is_some_and(|group| !kernel.has(group));
-        if gone && wanted.is_named() {
-            if first {
-                let why = if subject.process.is_some() { "ended while it was read" } else { "is not there" };
-                return Err(Error::new(Code::NotFound, format!("{} {why}", subject.word)));
-            }
-            continue;
-        }
-        let line = serde_json::to_string(&reading);
-        lines.push(line.map_err(|e| Error::new(Code::Internal, format!("cannot write a reading: {e}")))?);
-    }
-    Ok(if list { format!("[{}]", lines.join(",")) } else { lines.join("\n") })
+    Ok(())
 }

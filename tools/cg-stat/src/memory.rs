@@ -1,6 +1,6 @@
 //! Memory: what is charged to a group, and what of that docker counts.
 
-use crate::kernel::{Kernel, Place, number, pairs};
+use crate::kernel::{Kernel, number, pairs};
 use ctr_core::Result;
 use serde::Serialize;
 use std::path::Path;
@@ -51,40 +51,32 @@ impl Memory {
     /// Reads that of one group; `None` where the controller is not there.
     pub fn read(kernel: &mut Kernel, group: &Path) -> Result<Option<Self>> {
         let Some(place) = kernel.memory else { return Ok(None) };
-        let mut memory = Self::default();
-        let [charged, peak, limit, kills] = if place.version == 1 {
-            ["memory.usage_in_bytes", "memory.max_usage_in_bytes", "memory.limit_in_bytes", "memory.oom_control"]
+        let [charged, peak, kills] = if place.version == 1 {
+            ["memory.usage_in_bytes", "memory.max_usage_in_bytes", "memory.oom_control"]
         } else {
-            ["memory.current", "memory.peak", "memory.max", "memory.events"]
+            ["memory.current", "memory.peak", "memory.events"]
         };
-        memory.charged = kernel.read(place, group, charged)?.and_then(number);
-        if memory.charged.is_none() {
-            return Ok(None);
-        }
-        let limit = kernel.read(place, group, limit)?.and_then(number);
+        let Some(charged) = kernel.read(place, group, charged)?.and_then(number) else { return Ok(None) };
+        let mut memory = Self { charged: Some(charged), ..Self::default() };
         memory.peak = kernel.read(place, group, peak)?.and_then(number);
         memory.oom_kills = kernel.read(place, group, kills)?.and_then(oom_kills);
-        memory.stat(kernel, place, group)?;
-        memory.conclude(limit, kernel.host_memory);
+        if place.version == 2 {
+            memory.limit = kernel.read(place, group, "memory.max")?.and_then(number);
+            memory.swap = kernel.read(place, group, "memory.swap.current")?.and_then(number);
+        }
+        if let Some(text) = kernel.read(place, group, "memory.stat")? {
+            if place.version == 1 { memory.stat_1(text) } else { memory.stat_2(text) }
+        }
+        memory.conclude(kernel.host_memory);
         Ok(Some(memory))
     }
 
-    fn stat(&mut self, kernel: &mut Kernel, place: Place, group: &Path) -> Result<()> {
-        if let Some(text) = kernel.read(place, group, "memory.stat")? {
-            if place.version == 1 { self.stat_1(text) } else { self.stat_2(text) }
-        }
-        if place.version == 1 {
-            self.kernel = kernel.read(place, group, "memory.kmem.usage_in_bytes")?.and_then(number);
-        } else {
-            self.swap = kernel.read(place, group, "memory.swap.current")?.and_then(number);
-        }
-        Ok(())
-    }
-
-    /// Version 1: the names that count the groups below too begin with `total_` (cgroup-v1/memory.rst).
+    /// Version 1: the names that count the groups below too begin with `total_`, and the limit is the least of those
+    /// above and its own (cgroup-v1/memory.rst).
     fn stat_1(&mut self, text: &str) {
         for (name, value) in pairs(text) {
             match name {
+                "hierarchical_memory_limit" => self.limit = Some(value),
                 "total_rss" => self.anon = Some(value),
                 "total_cache" => self.file = Some(value),
                 "total_inactive_file" => self.inactive_file = Some(value),
@@ -111,10 +103,10 @@ impl Memory {
     /// docker's figures: `total_inactive_file` (version 1) or `inactive_file` (version 2) is taken off what is charged
     /// if it is less (docker/cli, cli/command/container/stats_helpers.go, calculateMemUsageUnixNoCache), and the limit
     /// is never more than what the host has (moby/moby, daemon/stats_unix.go).
-    fn conclude(&mut self, limit: Option<u64>, host: u64) {
+    fn conclude(&mut self, host: u64) {
         let charged = self.charged.unwrap_or_default();
         let idle = self.inactive_file.filter(|idle| *idle < charged).unwrap_or_default();
-        let (usage, limit) = (charged - idle, limit.unwrap_or(host).min(host));
+        let (usage, limit) = (charged - idle, self.limit.unwrap_or(host).min(host));
         self.usage = Some(usage);
         self.limit = Some(limit);
         self.percent = (limit > 0).then(|| usage as f64 / limit as f64 * 100.0);
@@ -138,7 +130,8 @@ mod tests {
              total_cache 5000000\ntotal_rss 2500000\ntotal_rss_huge 0\ntotal_shmem 1000\ntotal_swap 77\n\
              total_inactive_anon 5\ntotal_inactive_file 3000000\ntotal_active_file 6\n",
         );
-        memory.conclude(number("9223372036854771712\n"), 10_000_000);
+        assert_eq!(memory.limit, Some(9_223_372_036_854_771_712));
+        memory.conclude(10_000_000);
         assert_eq!((memory.usage, memory.limit, memory.percent), (Some(5_000_000), Some(10_000_000), Some(50.0)));
         assert_eq!((memory.anon, memory.file, memory.shmem), (Some(2_500_000), Some(5_000_000), Some(1000)));
         assert_eq!((memory.inactive_file, memory.swap), (Some(3_000_000), Some(77)));
@@ -152,7 +145,8 @@ mod tests {
             "anon 2500000\nfile 5000000\nkernel 400000\nkernel_stack 16384\nshmem 1000\nfile_mapped 4\n\
              inactive_anon 5\ninactive_file 3000000\nactive_file 6\nworkingset_refault_file 0\n",
         );
-        memory.conclude(number("max\n"), 10_000_000);
+        memory.limit = number("max\n");
+        memory.conclude(10_000_000);
         assert_eq!((memory.usage, memory.limit, memory.percent), (Some(5_000_000), Some(10_000_000), Some(50.0)));
         assert_eq!((memory.anon, memory.kernel, memory.swap), (Some(2_500_000), Some(400_000), None));
         assert_eq!(oom_kills("low 0\nhigh 0\nmax 12\noom 2\noom_kill 1\noom_group_kill 0\n"), Some(1));
@@ -160,8 +154,8 @@ mod tests {
 
     #[test]
     fn more_idle_than_charged_is_not_taken_off() {
-        let mut memory = Memory { charged: Some(10), inactive_file: Some(10), ..Memory::default() };
-        memory.conclude(Some(100), 1000);
+        let mut memory = Memory { charged: Some(10), inactive_file: Some(10), limit: Some(100), ..Memory::default() };
+        memory.conclude(1000);
         assert_eq!((memory.usage, memory.limit, memory.percent), (Some(10), Some(100), Some(10.0)));
     }
 }

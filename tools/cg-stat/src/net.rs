@@ -3,7 +3,7 @@
 use crate::kernel::Kernel;
 use ctr_core::{Process, container};
 use serde::Serialize;
-use std::{fs, path::Path};
+use std::fs;
 
 /// One interface, as seen from inside the container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -33,7 +33,7 @@ pub struct Interface {
 pub fn read(kernel: &mut Kernel, process: Process) -> Option<Vec<Interface>> {
     let pid = process.pid;
     let namespace = fs::read_link(format!("/proc/{pid}/ns/net")).ok()?;
-    if namespace == fs::read_link(Path::new("/proc/self/ns/net")).ok()? {
+    if Some(&namespace) == kernel.own_net.as_ref() {
         return None;
     }
     let interfaces = parse(kernel.proc(&format!("/proc/{pid}/net/dev"))?);
@@ -47,7 +47,7 @@ fn parse(text: &str) -> Vec<Interface> {
 }
 
 fn interface(line: &str) -> Option<Interface> {
-    // A name has no colon and no space in it (dev_valid_name), and the old aliases with one are not listed here.
+    // A name has no colon in it (dev_valid_name).
     let (name, numbers) = line.split_once(':')?;
     let numbers: Vec<u64> = numbers.split_ascii_whitespace().map_while(|number| number.parse().ok()).collect();
     let [rx_bytes, rx_packets, rx_errors, rx_dropped, _, _, _, _, tx_bytes, tx_packets, tx_errors, tx_dropped, ..] =

@@ -1,9 +1,10 @@
 //! Whose figures are read: a container, what a document names, a bare group.
 
-use ctr_cgroup::{named, plain};
+use ctr_cgroup::{named, named_by, plain};
 use ctr_core::{Code, Document, Error, Process, Result, State, container, ident};
 use ctr_docker::Status;
 use ctr_lifecycle::{Noted, noted};
+use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
 /// Something that has figures.
@@ -21,6 +22,33 @@ pub struct Subject {
     pub group: Option<PathBuf>,
     /// Its process: without one it is looked at as long as its groups are there.
     pub process: Option<Process>,
+}
+
+/// What is needed of a record.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Record {
+    name: Option<String>,
+    cgroup: Section,
+    spec: Spec,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Section {
+    path: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Spec {
+    linux: Linux,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Linux {
+    cgroups_path: Option<String>,
 }
 
 impl Subject {
@@ -72,18 +100,23 @@ impl Subject {
         subject.with_group()
     }
 
-    /// What the record says of container `id`, whether it runs or not.
+    /// What the record says of container `id`, whether it runs or not; its state is not asked for.
     pub fn recorded(id: &str) -> Result<Self> {
-        let doc = container::load(id)?;
-        let name = doc.str("name").map(str::to_owned);
+        let Record { name, cgroup, spec } = container::recorded_as(id)?;
+        let path = spec.linux.cgroups_path;
         Ok(Self {
             word: format!("container {}", name.as_deref().unwrap_or(ident::short(id))),
             id: Some(id.to_owned()),
-            status: Some(Status::of(&doc)?.word),
-            group: named(&doc),
-            process: None,
+            group: named_by(cgroup.path.as_deref(), path.as_deref()),
             name,
+            ..Self::default()
         })
+    }
+
+    /// The same of one that does not run, with its state.
+    pub fn stopped(id: &str) -> Result<Self> {
+        let status = Status::of(&container::load(id)?)?.word;
+        Ok(Self { status: Some(status), ..Self::recorded(id)? })
     }
 
     /// It runs, or does so again, with the process of `state`.

@@ -6,12 +6,15 @@ use crate::{
 };
 use ctr_core::{Code, Result, container, each, ident, read_document, trace};
 use ctr_lifecycle::{Noted, noted};
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashSet},
+    mem,
+};
 
 /// What was asked for.
 pub enum Wanted {
-    /// These, until each of them has ended.
-    These(Vec<Subject>),
+    /// These, until each of them has ended; when they are asked for they were just looked at.
+    These { list: Vec<Subject>, fresh: bool },
     /// Every container, or every one that runs; `known` are those that were there.
     Every { stopped: bool, known: BTreeMap<String, Subject> },
 }
@@ -25,31 +28,33 @@ impl Wanted {
         if args.running || args.all {
             return Ok(Self::Every { stopped: args.all, known: BTreeMap::new() });
         }
-        let mut these = args.paths.iter().map(|path| Subject::path(path)).collect::<Result<Vec<_>>>()?;
+        let mut list = args.paths.iter().map(|path| Subject::path(path)).collect::<Result<Vec<_>>>()?;
         each(&args.containers, |word| {
-            these.push(Subject::container(word)?);
+            list.push(Subject::container(word)?);
             Ok(())
         })?;
-        if these.is_empty() {
-            these.push(Subject::document(&read_document(args.file.as_deref())?)?);
+        if list.is_empty() {
+            list.push(Subject::document(&read_document(args.file.as_deref())?)?);
         }
-        Ok(Self::These(these))
+        // One that was named twice is there once.
+        let mut seen = HashSet::new();
+        list.retain(|subject| seen.insert((subject.id.clone(), subject.group.clone())));
+        Ok(Self::These { list, fresh: true })
     }
 
     /// Looks who is there now; gives whether one is between two processes.
     pub fn look(&mut self) -> Result<bool> {
         let mut between = false;
         match self {
-            Self::These(these) => {
-                let mut there = Vec::with_capacity(these.len());
-                for mut subject in these.drain(..) {
+            Self::These { fresh: fresh @ true, .. } => *fresh = false,
+            Self::These { list, .. } => {
+                for mut subject in mem::take(list) {
                     let life = subject.look()?;
                     between |= life == Life::Between;
                     if life != Life::Over {
-                        there.push(subject);
+                        list.push(subject);
                     }
                 }
-                *these = there;
             }
             Self::Every { stopped, known } => {
                 let ids = container::ids()?;
@@ -68,26 +73,33 @@ impl Wanted {
         Ok(between)
     }
 
+    /// Takes out those of these names that have no process by which to tell that they have ended.
+    pub fn forget(&mut self, words: &[String]) {
+        if let Self::These { list, .. } = self {
+            list.retain(|subject| subject.status.is_some() || !words.contains(&subject.word));
+        }
+    }
+
     /// Those who were there at the last look.
     pub fn subjects(&self) -> Box<dyn Iterator<Item = &Subject> + '_> {
         match self {
-            Self::These(these) => Box::new(these.iter()),
+            Self::These { list, .. } => Box::new(list.iter()),
             Self::Every { known, .. } => Box::new(known.values()),
         }
     }
 
     /// Whether nobody can come any more.
     pub fn is_over(&self) -> bool {
-        matches!(self, Self::These(these) if these.is_empty())
+        matches!(self, Self::These { list, .. } if list.is_empty())
     }
 
     /// Whether those that end meanwhile are missed.
     pub fn is_named(&self) -> bool {
-        matches!(self, Self::These(_))
+        matches!(self, Self::These { .. })
     }
 }
 
-/// Container `id` as it is now, if it is wanted. The record of one that is `known` is not read again.
+/// Container `id` as it is now, if it is wanted. The record of one that was `known` to run is not read again.
 fn every(id: &str, stopped: bool, known: Option<Subject>) -> Result<Option<Subject>> {
     let (alive, restarting) = match noted(id)? {
         Noted::Alive(state) => (Some(state), false),
@@ -95,7 +107,7 @@ fn every(id: &str, stopped: bool, known: Option<Subject>) -> Result<Option<Subje
         _ => (None, false),
     };
     if alive.is_none() && !restarting {
-        return if stopped { Subject::recorded(id).map(Some) } else { Ok(None) };
+        return if stopped { Subject::stopped(id).map(Some) } else { Ok(None) };
     }
     let mut subject = match known {
         Some(subject) => subject,

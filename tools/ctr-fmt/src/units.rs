@@ -25,6 +25,31 @@ pub fn size(bytes: f64) -> String {
     format!("{digits}{}", UNITS[unit])
 }
 
+/// Four digits and a binary unit: `7.656GiB`.
+pub fn binary_size(bytes: f64) -> String {
+    const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    let (mut value, mut unit) = (bytes, 0);
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    let whole = format!("{}", value.trunc()).len();
+    let mut digits = format!("{value:.*}", 4_usize.saturating_sub(whole));
+    if digits.contains('.') {
+        digits.truncate(digits.trim_end_matches('0').trim_end_matches('.').len());
+    }
+    format!("{digits}{}", UNITS[unit])
+}
+
+/// A percentage with a bar behind it, eight columns wide, in half columns: `50.12%  ████`.
+pub fn bar(percent: &str) -> String {
+    const WIDTH: usize = 8;
+    let value: f64 = percent.trim_end_matches('%').parse().unwrap_or_default();
+    let halves = ((value / 100.0 * 2.0 * WIDTH as f64).round() as usize).min(2 * WIDTH);
+    let bar = "█".repeat(halves / 2) + if halves % 2 == 1 { "▌" } else { "" };
+    format!("{percent:7} {bar:WIDTH$}")
+}
+
 /// The age of an RFC 3339 time: `2 weeks ago`; `N/A` for what is no time, and for the year 1 of Go's zero time.
 pub fn since(time: &str) -> String {
     age(time, Timestamp::now()).map_or_else(|| "N/A".to_owned(), |age| format!("{age} ago"))
@@ -89,6 +114,36 @@ mod tests {
             (1.5e12, "1.5TB"),
         ] {
             assert_eq!(size(bytes), text, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn binary_sizes_as_docker_prints_them() {
+        for (bytes, text) in [
+            (0.0, "0B"),
+            (532.0, "532B"),
+            (1024.0, "1KiB"),
+            (1_023_900.0, "999.9KiB"),
+            (397_312.0, "388KiB"),
+            (1_572_864.0, "1.5MiB"),
+            (8_220_835_840.0, "7.656GiB"),
+            (16_777_216.0, "16MiB"),
+        ] {
+            assert_eq!(binary_size(bytes), text, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn bars_are_full_at_a_hundred() {
+        for (percent, text) in [
+            ("0.00%", "0.00%           "),
+            ("6.30%", "6.30%   ▌       "),
+            ("50.00%", "50.00%  ████    "),
+            ("100.00%", "100.00% ████████"),
+            ("399.00%", "399.00% ████████"),
+            ("--", "--              "),
+        ] {
+            assert_eq!(bar(percent), text, "{percent}");
         }
     }
 

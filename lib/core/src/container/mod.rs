@@ -18,7 +18,7 @@ pub use claim::{begin, checked_id, claim, holder, is_orphan, labels, rename};
 pub use descendants::{adopt_orphans, end_descendants, reap_orphans};
 pub use find::{directories, find, ids};
 pub use hold::{hold, hold_ended};
-pub use record::{attach_socket, dir, execs_dir, is_volatile, load, log_file, recorded, save};
+pub use record::{attach_socket, dir, execs_dir, is_volatile, load, log_file, recorded, recorded_as, save};
 pub use remove::{gc, remove, remove_locked};
 pub use signal::{Handle, kill, parse_signal};
 pub use state::{

@@ -4,7 +4,7 @@ use super::{checked_id, dir};
 use crate::{Cannot, Code, Error, Lock, Process, Result, State, files, paths};
 use std::{
     fs,
-    io::ErrorKind,
+    io::{ErrorKind, Read},
     path::{Path, PathBuf},
 };
 
@@ -113,7 +113,10 @@ pub fn is_running(process: Process) -> bool {
 
 /// Start time of process `pid` in clock ticks since boot; `None` if it is gone or a zombie.
 pub fn process_start(pid: i32) -> Option<u64> {
-    start_of_stat(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+    // One read(2) gives all of it; the name and 51 numbers are less than this.
+    let mut stat = [0; 2048];
+    let length = fs::File::open(format!("/proc/{pid}/stat")).ok()?.read(&mut stat).ok()?;
+    start_of_stat(&stat[..length])
 }
 
 /// The name in field 2 is the process's own to choose: any bytes, brackets and spaces among them. What counts begins

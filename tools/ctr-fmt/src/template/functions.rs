@@ -1,4 +1,4 @@
-//! The functions of a template: Go's, docker's, and three for people.
+//! The functions of a template: Go's, docker's, and four for people.
 
 use super::{
     eval::Val,
@@ -11,7 +11,7 @@ use std::cmp::Ordering;
 
 /// Every function, for people.
 pub const NAMES: &str = "and or not eq ne lt le gt ge len index slice print println printf \
-    json join split lower upper title truncate pad short since size";
+    json join split lower upper title truncate pad short since size bar";
 
 /// Whether there is a function `name`.
 pub fn exists(name: &str) -> bool {
@@ -111,9 +111,10 @@ fn strict(name: &str, values: Vec<Value>) -> Result<Value> {
             let (before, after) = (count(name, &before)?, count(name, &after)?);
             json!(format!("{:before$}{value}{:after$}", "", ""))
         }
-        "since" => {
+        "since" | "bar" => {
             let [value] = take(name, values)?;
-            json!(units::since(text(name, &value)?))
+            let value = text(name, &value)?;
+            json!(if name == "since" { units::since(value) } else { units::bar(value) })
         }
         "size" => match take(name, values)? {
             [Value::Number(n)] => json!(units::size(n.as_f64().unwrap_or_default())),

@@ -3,6 +3,7 @@
 mod container;
 mod image;
 mod ports;
+mod stats;
 
 use clap::ValueEnum;
 use ctr_core::{Code, Error, Map, Result, Value};
@@ -14,6 +15,8 @@ pub enum View {
     Image,
     /// Containers, as ctr-ls prints them
     Container,
+    /// What containers use, as cg-stat prints it
+    Stats,
 }
 
 impl View {
@@ -22,7 +25,13 @@ impl View {
         match self {
             Self::Image => image::TABLE,
             Self::Container => container::TABLE,
+            Self::Stats => stats::TABLE,
         }
+    }
+
+    /// What is drawn instead on a terminal that is wide enough for it.
+    pub fn wide_format(self) -> Option<&'static str> {
+        (self == Self::Stats).then_some(stats::BARS)
     }
 
     /// The fields and the titles of their columns.
@@ -30,6 +39,7 @@ impl View {
         match self {
             Self::Image => image::FIELDS,
             Self::Container => container::FIELDS,
+            Self::Stats => stats::FIELDS,
         }
     }
 
@@ -38,6 +48,7 @@ impl View {
         let value = |field: &str| match self {
             Self::Image => image::field(record, field, full),
             Self::Container => container::field(record, field, full),
+            Self::Stats => stats::field(record, field, full),
         };
         Value::Object(self.fields().iter().map(|(field, _)| ((*field).to_owned(), value(field))).collect::<Map<_, _>>())
     }

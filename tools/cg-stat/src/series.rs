@@ -1,0 +1,94 @@
+//! Readings one after another: what is printed of each, and the wait between two.
+
+use crate::{
+    kernel::Kernel,
+    reading::{Mark, Reading},
+    wanted::Wanted,
+};
+use ctr_core::{Cannot, Code, Error, Result, container::Handle};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+};
+use std::{collections::HashMap, mem, process, time::Instant};
+
+/// 128 + SIGPIPE: how the shell shows a writer whose reader went away.
+const BROKEN_PIPE: i32 = 141;
+
+/// The readings of those that are wanted.
+pub struct Series {
+    /// Whose they are.
+    pub wanted: Wanted,
+    kernel: Kernel,
+    list: bool,
+    /// Those of the last reading.
+    marks: HashMap<String, Mark>,
+    begun: bool,
+}
+
+impl Series {
+    /// None yet; with `list` each will be one list.
+    ///
+    /// # Errors
+    /// `unsupported` where no control groups are mounted.
+    pub fn new(wanted: Wanted, list: bool) -> Result<Self> {
+        Ok(Self { wanted, kernel: Kernel::open()?, list, marks: HashMap::new(), begun: false })
+    }
+
+    /// One reading of all that are there: a line each, or one list.
+    ///
+    /// # Errors
+    /// `not-found` where one that was named is gone at the first reading; `denied`.
+    pub fn read(&mut self) -> Result<String> {
+        let before = mem::take(&mut self.marks);
+        let (mut lines, mut gone) = (Vec::new(), Vec::new());
+        for subject in self.wanted.subjects() {
+            let mut mark = before.get(&subject.word).copied();
+            let reading = Reading::take(&mut self.kernel, subject, &mut mark)?;
+            let is_there = |group| reading.has_figures() || self.kernel.has(group);
+            if self.wanted.is_named() && !subject.group.as_deref().is_none_or(is_there) {
+                gone.push(subject.word.clone());
+                continue;
+            }
+            self.marks.extend(mark.map(|mark| (subject.word.clone(), mark)));
+            let line = serde_json::to_string(&reading);
+            lines.push(line.map_err(|e| Error::new(Code::Internal, format!("cannot write a reading: {e}")))?);
+        }
+        if !mem::replace(&mut self.begun, true) {
+            if let Some(word) = gone.first() {
+                let why = if word.starts_with("container") { "has ended" } else { "is not there" };
+                return Err(Error::new(Code::NotFound, format!("{word} {why}")));
+            }
+        }
+        self.wanted.forget(&gone);
+        Ok(if self.list { format!("[{}]", lines.join(",")) } else { lines.join("\n") })
+    }
+
+    /// Waits until `until`, or less long where one of those that were named ends.
+    ///
+    /// Where nobody reads what is printed any more, the process ends.
+    pub fn wait(&self, until: Instant) -> Result<()> {
+        let mut processes = Vec::new();
+        if self.wanted.is_named() {
+            for process in self.wanted.subjects().filter_map(|subject| subject.process) {
+                processes.extend(Handle::of(process)?);
+            }
+        }
+        let out = std::io::stdout();
+        // Only its failure is asked for: POLLERR comes unasked, when the other end of a pipe is closed (poll(2)).
+        let mut fds = vec![PollFd::new(&out, PollFlags::empty())];
+        fds.extend(processes.iter().map(|process| PollFd::from_borrowed_fd(process.fd(), PollFlags::IN)));
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let left = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
+            match poll(&mut fds, Some(&left)) {
+                Err(Errno::INTR) => continue,
+                other => other.cannot(|| "wait for the next reading")?,
+            };
+            if fds[0].revents().contains(PollFlags::ERR) {
+                process::exit(BROKEN_PIPE);
+            }
+            return Ok(());
+        }
+    }
+}
