@@ -1,6 +1,7 @@
 //! `ctr-fmt`: JSON records into docker's tables and lines.
 
 mod input;
+mod live;
 mod table;
 mod template;
 mod units;
@@ -33,6 +34,9 @@ pub struct Args {
     /// With --view: cut nothing
     #[arg(long, requires = "view")]
     no_trunc: bool,
+    /// With --view: each line of the input is a list, and on a terminal it replaces the one before
+    #[arg(long, requires = "view")]
+    live: bool,
 }
 
 /// Reads records from stdin, prints them on stdout.
@@ -45,9 +49,15 @@ pub fn run(args: Args) -> Result<()> {
     if io::stdin().is_terminal() {
         return Err(Error::new(Code::Usage, "stdin is a terminal: expected JSON").hint("see ctr-fmt --help"));
     }
-    let mut records = Records::new(io::stdin().lock());
-    print(&args, &mut records)?;
-    match records.failed {
+    let format = Format::parse(args.format.as_deref(), args.view)?;
+    let failed = if args.live {
+        live::run(&args, &format)?
+    } else {
+        let mut records = Records::new(io::stdin().lock());
+        print(&args, &format, &mut records, print_line)?;
+        records.failed
+    };
+    match failed {
         Some(status) => process::exit(status.into()),
         None => Ok(()),
     }
@@ -77,11 +87,15 @@ impl Format {
     }
 }
 
-/// Prints all records in the form asked for, line by line as they come where the form allows.
-fn print(args: &Args, records: &mut Records<impl Read>) -> Result<()> {
-    let format = Format::parse(args.format.as_deref(), args.view)?;
+/// Prints all records in the form asked for by `out`, line by line as they come where the form allows.
+fn print(
+    args: &Args,
+    format: &Format,
+    records: &mut Records<impl Read>,
+    mut out: impl FnMut(&String) -> Result<()>,
+) -> Result<()> {
     let titles = Headers(args.view);
-    let header = match &format {
+    let header = match format {
         // A field that the view does not have is an error also where there is no record.
         Format::Table(template) => Some(template.header(&titles)?),
         Format::Lines(template) if args.view.is_some() => template.header(&titles).map(|_| None)?,
@@ -97,16 +111,16 @@ fn print(args: &Args, records: &mut Records<impl Read>) -> Result<()> {
             Some(view) => view.of(&record, args.no_trunc),
             None => record,
         };
-        match &format {
+        match format {
             Format::Table(template) => rows.push(template.render(&record, true)?),
-            Format::Lines(template) => print_line(&template.render(&record, false)?)?,
-            Format::Json => print_line(&record)?,
+            Format::Lines(template) => out(&template.render(&record, false)?)?,
+            Format::Json => out(&record.to_string())?,
             Format::List => list.push(record),
         }
     }
     match format {
-        Format::Table(_) if records.failed.is_none() || rows.len() > 1 => print_line(&table::align(&rows)),
-        Format::List if records.failed.is_none() || !list.is_empty() => print_line(&indented(&Value::Array(list))),
+        Format::Table(_) if records.failed.is_none() || rows.len() > 1 => out(&table::align(&rows)),
+        Format::List if records.failed.is_none() || !list.is_empty() => out(&indented(&Value::Array(list))),
         _ => Ok(()),
     }
 }

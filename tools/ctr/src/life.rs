@@ -80,6 +80,14 @@ pub const LOGS: &[Flag] = &[
     switch("details", "").not_yet("details of logs"),
 ];
 
+/// `ctr stats`
+pub const STATS: &[Flag] = &[
+    switch("all", "Also those that do not run, without figures").short('a'),
+    value("format", "FORMAT", "`table TEMPLATE`, a TEMPLATE for each container, or `json`"),
+    switch("no-stream", "Once, not again each second"),
+    switch("no-trunc", "Cut nothing"),
+];
+
 /// `ctr cp`
 pub const CP: &[Flag] = &[
     switch("archive", "Keep owners").short('a').to("ctr-cp"),
@@ -211,6 +219,27 @@ pub fn top(given: &Given) -> Result<Plan> {
     some(given, "top")?;
     let (container, words) = given.operands.split_at(1);
     Ok(Plan::of(Stage::new("ctr-top").operands(container).words(words).to_string()))
+}
+
+/// What containers use: those that are named, else every one that runs, as long as they do.
+///
+/// A percentage is over a time: half a second before what is shown once, a fifth before the first of many.
+pub fn stats(given: &Given) -> Result<Plan> {
+    let once = given.on("no-stream");
+    let (every, named) = (given.operands.is_empty() || given.on("all"), !given.operands.is_empty());
+    if every && named {
+        return Err(usage("stats takes containers or --all, not both"));
+    }
+    let read = Stage::new("cg-stat")
+        .words_if(every, [if given.on("all") { "--all" } else { "--running" }])
+        .words(if once { vec!["--prime", "500ms"] } else { vec!["--list", "--prime", "200ms", "--interval", "1s"] })
+        .operands(&given.operands);
+    let print = Stage::new("ctr-fmt")
+        .words(["--view", "stats"])
+        .words_if(!once, ["--live"])
+        .words_if(given.on("no-trunc"), ["--no-trunc"])
+        .operands([given.last("format").unwrap_or("table")]);
+    Ok(Plan::of(printed(&read, &print)))
 }
 
 /// Copies files.

@@ -190,6 +190,15 @@ fn commands_about_containers_and_the_machine() {
         ("unpause a", "ctr-pause --undo a"),
         ("wait --condition healthy a", "ctr-wait --condition healthy a"),
         ("top a -o pid", "ctr-top a -o pid"),
+        (
+            "stats",
+            "{ cg-stat --running --list --prime 200ms --interval 1s || echo $?; } | ctr-fmt --view stats --live table",
+        ),
+        (
+            "container stats --no-stream --no-trunc --format json a b",
+            "{ cg-stat --prime 500ms a b || echo $?; } | ctr-fmt --view stats --no-trunc json",
+        ),
+        ("stats -a --no-stream", "{ cg-stat --all --prime 500ms || echo $?; } | ctr-fmt --view stats table"),
         ("cp - a:/x", "ctr-cp - a:/x"),
         ("container prune -f", &format!("{{ ctr-prune -f || echo $?; }} | ctr-fmt '{PRUNED}'")),
         ("info -f '{{.Driver}}'", "{ ctr-info || echo $?; } | ctr-fmt '{{.Driver}}'"),

@@ -90,6 +90,13 @@ pub const VERBS: &[Verb] = &[
         ..verb(&["top", "container top"], "CONTAINER [PS-OPTION…]", "List its processes", life::NONE, life::top)
     },
     verb(
+        &["stats", "container stats"],
+        "[CONTAINER…]",
+        "Show what containers use, again and again",
+        life::STATS,
+        life::stats,
+    ),
+    verb(
         &["cp", "container cp"],
         "CONTAINER:PATH|PATH|- CONTAINER:PATH|PATH|-",
         "Copy files into a container or out of it",
@@ -133,7 +140,7 @@ pub const GROUPS: &[&str] = &["container", "image", "system"];
 /// Commands of docker that are not there yet.
 pub const LATER: &[&str] = &[
     "build", "builder", "buildx", "commit", "compose", "history", "login", "logout", "network", "port", "push", "save",
-    "search", "stats", "update", "volume",
+    "search", "update", "volume",
 ];
 
 /// The command that the first words of `args` name, and how many words that is.

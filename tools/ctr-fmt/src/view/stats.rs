@@ -34,7 +34,9 @@ pub fn field(record: &Value, field: &str, full: bool) -> Value {
     let text = |key: &str| record.get(key).and_then(Value::as_str).map(str::to_owned);
     let value = match field {
         // A bare group has its path.
-        "ID" | "Container" => text("id").map(|id| if full { id } else { units::short(&id).to_owned() }).or(text("path")),
+        "ID" | "Container" => {
+            text("id").map(|id| if full { id } else { units::short(&id).to_owned() }).or(text("path"))
+        }
         "Name" => text("name"),
         "CPUPerc" => percent("cpu"),
         "MemPerc" => percent("memory"),
