@@ -1,6 +1,9 @@
 //! Memory: what is charged to a group, and what of that docker counts.
 
-use crate::kernel::{Kernel, number, pairs};
+use crate::{
+    kernel::{Kernel, number, pairs},
+    reading::percentage,
+};
 use ctr_core::Result;
 use serde::Serialize;
 use std::path::Path;
@@ -109,7 +112,7 @@ impl Memory {
         let (usage, limit) = (charged - idle, self.limit.unwrap_or(host).min(host));
         self.usage = Some(usage);
         self.limit = Some(limit);
-        self.percent = (limit > 0).then(|| usage as f64 / limit as f64 * 100.0);
+        self.percent = (limit > 0).then(|| percentage(usage as f64, limit as f64));
     }
 }
 

@@ -99,7 +99,12 @@ fn percent(before: Mark, now: Mark) -> Option<f64> {
     let passed = now.at.duration_since(before.at).as_nanos() as f64;
     // A container that was started again has a group that counts from 0.
     let used = now.usage_ns.checked_sub(before.usage_ns)?;
-    (passed > 0.0).then(|| used as f64 / passed * 100.0)
+    (passed > 0.0).then(|| percentage(used as f64, passed))
+}
+
+/// A share of a whole, in percent, to four digits behind the point.
+pub fn percentage(part: f64, whole: f64) -> f64 {
+    (part / whole * 1e6).round() / 1e4
 }
 
 #[cfg(test)]

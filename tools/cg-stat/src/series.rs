@@ -70,7 +70,7 @@ impl Series {
     pub fn wait(&self, until: Instant) -> Result<()> {
         let mut processes = Vec::new();
         if self.wanted.is_named() {
-            for process in self.wanted.subjects().filter_map(|subject| subject.process) {
+            for process in self.wanted.subjects().into_iter().filter_map(|subject| subject.process) {
                 processes.extend(Handle::of(process)?);
             }
         }

@@ -7,7 +7,7 @@ use crate::{
 use ctr_core::{Code, Result, container, each, ident, read_document, trace};
 use ctr_lifecycle::{Noted, noted};
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{HashMap, HashSet},
     mem,
 };
 
@@ -16,7 +16,7 @@ pub enum Wanted {
     /// These, until each of them has ended; when they are asked for they were just looked at.
     These { list: Vec<Subject>, fresh: bool },
     /// Every container, or every one that runs; `known` are those that were there.
-    Every { stopped: bool, known: BTreeMap<String, Subject> },
+    Every { stopped: bool, known: HashMap<String, Subject> },
 }
 
 impl Wanted {
@@ -26,7 +26,7 @@ impl Wanted {
     /// The last failure, where one of those that are named is not there; the earlier ones are printed.
     pub fn new(args: &CgStat) -> Result<Self> {
         if args.running || args.all {
-            return Ok(Self::Every { stopped: args.all, known: BTreeMap::new() });
+            return Ok(Self::Every { stopped: args.all, known: HashMap::new() });
         }
         let mut list = args.paths.iter().map(|path| Subject::path(path)).collect::<Result<Vec<_>>>()?;
         each(&args.containers, |word| {
@@ -80,11 +80,15 @@ impl Wanted {
         }
     }
 
-    /// Those who were there at the last look.
-    pub fn subjects(&self) -> Box<dyn Iterator<Item = &Subject> + '_> {
+    /// Those who were there at the last look: as they were named, else by their names.
+    pub fn subjects(&self) -> Vec<&Subject> {
         match self {
-            Self::These { list, .. } => Box::new(list.iter()),
-            Self::Every { known, .. } => Box::new(known.values()),
+            Self::These { list, .. } => list.iter().collect(),
+            Self::Every { known, .. } => {
+                let mut list: Vec<_> = known.values().collect();
+                list.sort_by(|a, b| a.name.cmp(&b.name));
+                list
+            }
         }
     }
 

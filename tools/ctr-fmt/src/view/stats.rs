@@ -59,8 +59,8 @@ pub fn field(record: &Value, field: &str, full: bool) -> Value {
 /// The sums of two figures of a list.
 fn both(list: Option<&Value>, keys: [&str; 2], counts: impl Fn(&Value) -> bool) -> String {
     let Some(list) = list.and_then(Value::as_array) else { return format!("{NONE} / {NONE}") };
-    let sum = |key| list.iter().filter(|one| counts(one)).filter_map(|one| one.get(key)?.as_f64()).sum();
-    let [first, second] = keys.map(|key| units::size(sum(key)));
+    let sum = |key| list.iter().filter(|one| counts(one)).filter_map(|one| one.get(key)?.as_u64()).sum::<u64>();
+    let [first, second] = keys.map(|key| units::size(sum(key) as f64));
     format!("{first} / {second}")
 }
 
@@ -99,6 +99,7 @@ mod tests {
         {
             assert_eq!(field(&record, name, false), words, "{name}");
         }
+        assert_eq!(field(&json!({"io": [], "net": []}), "BlockIO", false), "0B / 0B");
         assert_eq!(field(&json!({"path": "/ctr/x"}), "ID", false), "/ctr/x");
     }
 }
