@@ -4,6 +4,7 @@
 // Text is built by format! where a test reads better so.
 #![allow(clippy::format_collect, clippy::format_push_string)]
 
+mod cg_stat;
 mod ctr;
 mod ctr_attach;
 mod ctr_cp;
@@ -47,6 +48,7 @@ use std::process::ExitCode;
 /// Every module of tests, one line each.
 fn all() -> Vec<Test> {
     let modules: &[fn() -> Vec<Test>] = &[
+        cg_stat::tests,
         ctr::tests,
         ctr_attach::tests,
         ctr_cp::tests,

@@ -47,6 +47,9 @@ impl Series {
             let reading = Reading::take(&mut self.kernel, subject, &mut mark)?;
             let is_there = |group| reading.has_figures() || self.kernel.has(group);
             if self.wanted.is_named() && !subject.group.as_deref().is_none_or(is_there) {
+                if !self.begun {
+                    return Err(subject.gone());
+                }
                 gone.push(subject.word.clone());
                 continue;
             }
@@ -54,12 +57,7 @@ impl Series {
             let line = serde_json::to_string(&reading);
             lines.push(line.map_err(|e| Error::new(Code::Internal, format!("cannot write a reading: {e}")))?);
         }
-        if !mem::replace(&mut self.begun, true) {
-            if let Some(word) = gone.first() {
-                let why = if word.starts_with("container") { "has ended" } else { "is not there" };
-                return Err(Error::new(Code::NotFound, format!("{word} {why}")));
-            }
-        }
+        self.begun = true;
         self.wanted.forget(&gone);
         Ok(if self.list { format!("[{}]", lines.join(",")) } else { lines.join("\n") })
     }

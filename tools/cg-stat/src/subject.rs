@@ -148,6 +148,17 @@ impl Subject {
         })
     }
 
+    /// Its group is not there.
+    pub fn gone(&self) -> Error {
+        let path = self.group.as_deref().unwrap_or(Path::new("")).display();
+        let message = match (self.process, &self.word) {
+            (Some(_), word) => format!("{word} ended while it was read"),
+            (None, word) if word.starts_with("container ") => format!("{word} has no control group /{path}"),
+            _ => format!("there is no control group /{path}"),
+        };
+        Error::new(Code::NotFound, message)
+    }
+
     fn with_group(self) -> Result<Self> {
         if self.group.is_some() {
             return Ok(self);

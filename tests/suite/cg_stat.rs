@@ -1,0 +1,461 @@
+//! cg-stat: the kernel's figures, of groups that the tests make themselves, on both versions; `ctr stats`.
+
+use crate::living::{StandIn, kill, until};
+use ctr_cgroup::{Group, Layout};
+use ctr_tests::{command::Running, *};
+use nix::sys::signal::Signal;
+use std::{
+    fs,
+    path::PathBuf,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+pub fn tests() -> Vec<Test> {
+    tests!("cg-stat",
+        ["root"]:
+            the_figures_are_the_kernels,
+            limits_are_shown,
+            percentages_come_with_the_second_reading,
+            interfaces_of_a_network_of_its_own,
+            containers_by_name_and_all_of_them,
+            a_document_names_the_group,
+            a_document_with_an_error_is_passed_on,
+            a_container_without_a_group_has_no_figures,
+            what_ends_is_followed_to_its_end,
+            nobody_reads,
+            bad_arguments;
+        ["root", "cgroup2-tree"]:
+            pressure_is_there_on_a_hybrid_host_too;
+        ["root", "overlay", "umoci", "busybox"]:
+            stats_of_a_container,
+            stats_on_a_terminal
+    )
+}
+
+/// A group in every hierarchy that has figures; taken away when it is dropped.
+struct Made {
+    path: String,
+    groups: Vec<Group>,
+}
+
+impl Made {
+    fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let path = format!("ctr-tests-stat.{}.{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let layout = Layout::read().unwrap();
+        if layout.is_unified() {
+            let root = &layout.version_2().unwrap().dir;
+            fs::write(root.join("cgroup.subtree_control"), "+cpu +memory +io +pids").unwrap();
+        }
+        let has = |name| layout.of(name).cloned();
+        let mut hierarchies: Vec<_> =
+            ["cpu", "cpuacct", "memory", "blkio", "pids"].into_iter().filter_map(has).collect();
+        hierarchies.extend(layout.version_2().cloned());
+        let mut groups: Vec<Group> = Vec::new();
+        for hierarchy in hierarchies {
+            if !groups.iter().any(|group| group.hierarchy == hierarchy) {
+                let group = Group::new(hierarchy, PathBuf::from(&path));
+                group.make().unwrap();
+                groups.push(group);
+            }
+        }
+        Self { path: format!("/{path}"), groups }
+    }
+
+    /// Moves a process into all of them.
+    fn take(&self, pid: i32) {
+        self.groups.iter().for_each(|group| group.take(pid).unwrap());
+    }
+
+    /// The first of these files that is there: one of version 1 and its twin of version 2.
+    fn read(&self, files: [&str; 2]) -> String {
+        self.file(files).unwrap_or_else(|| panic!("neither of {files:?} in {}", self.path))
+    }
+
+    fn file(&self, files: [&str; 2]) -> Option<String> {
+        files.iter().find_map(|file| self.groups.iter().find_map(|group| group.read(file).ok()))
+    }
+
+    fn write(&self, files: [&str; 2], value: &str) {
+        let has = |group: &&Group| files.iter().any(|file| group.dir().join(file).exists());
+        let group = self.groups.iter().find(has).unwrap();
+        let file = files.iter().find(|file| group.dir().join(file).exists()).unwrap();
+        group.write(file, value).unwrap();
+    }
+
+    fn is_version_2(&self) -> bool {
+        self.groups.len() == 1
+    }
+
+    /// A number of a flat keyed file.
+    fn key(&self, files: [&str; 2], keys: [&str; 2]) -> u64 {
+        let text = self.read(files);
+        let key = keys[usize::from(self.is_version_2())];
+        let value = |line: &str| line.strip_prefix(key)?.strip_prefix(' ')?.parse().ok();
+        text.lines().find_map(value).unwrap_or_else(|| panic!("no {key} in {text}"))
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        for group in &self.groups {
+            let _ = group.kill();
+            let _ = group.remove();
+        }
+    }
+}
+
+fn number(text: &str) -> u64 {
+    text.trim().parse().unwrap()
+}
+
+/// A process of this command in the group.
+fn member(host: &Host, made: &Made, line: &str) -> Running {
+    // It waits until it was moved: what it does before is not the group's.
+    let process = host.cmd("sh", &["-c", &format!("kill -STOP $$; {line}")]).spawn();
+    until("it has stopped", || status(process.pid()) == "T");
+    made.take(process.pid());
+    kill(process.pid(), Signal::SIGCONT);
+    process
+}
+
+/// The letter of its state.
+fn status(pid: i32) -> String {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").map(|(_, rest)| rest[..1].to_owned()).unwrap_or_default()
+}
+
+fn stat(host: &Host, args: &[&str]) -> Value {
+    let lines = host.tool("cg-stat", args).ok().jsons();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    lines[0].clone()
+}
+
+fn the_figures_are_the_kernels() {
+    let (host, made) = (Host::on_disk(), Made::new());
+    fs::create_dir_all(host.root()).unwrap();
+    let file = host.root().join("written");
+    let line = format!(
+        "dd if=/dev/zero of={0} bs=64k count=16 oflag=direct 2>/dev/null && cat {0} >/dev/null && \
+         i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; kill -STOP $$",
+        file.display()
+    );
+    let process = member(&host, &made, &line);
+    until("it has worked", || status(process.pid()) == "T" && number(&usage(&made)) > 0 && file.exists());
+    // From now on nothing changes.
+    let found = stat(&host, &["--path", &made.path]);
+    let cpu = number(&usage(&made)) * if made.is_version_2() { 1000 } else { 1 };
+    assert_eq!(found["cpu"]["usageNs"], cpu, "{found}");
+    assert!(found["cpu"].get("percent").is_none(), "{found}");
+    let user = made.key(["cpuacct.stat", "cpu.stat"], ["user", "user_usec"]);
+    let unit = if made.is_version_2() { 1000 } else { 1_000_000_000 / 100 };
+    assert_eq!(found["cpu"]["userNs"], user * unit, "{found}");
+    let memory = &found["memory"];
+    let charged = number(&made.read(["memory.usage_in_bytes", "memory.current"]));
+    let idle = made.key(["memory.stat", "memory.stat"], ["total_inactive_file", "inactive_file"]);
+    assert!(charged > 0 && idle < charged);
+    assert_eq!((&memory["charged"], &memory["inactiveFile"]), (&json!(charged), &json!(idle)), "{found}");
+    assert_eq!(memory["usage"], charged - idle, "{found}");
+    let anon = made.key(["memory.stat", "memory.stat"], ["total_rss", "anon"]);
+    assert_eq!(memory["anon"], anon, "{found}");
+    assert_eq!(memory["oomKills"], 0, "{found}");
+    assert_eq!(found["pids"], json!({"current": 1}), "{found}");
+    // Without a limit it is the host's memory.
+    let total = fs::read_to_string("/proc/meminfo").unwrap();
+    let total: u64 = total.split_ascii_whitespace().nth(1).unwrap().parse().unwrap();
+    assert_eq!(memory["limit"], total * 1024, "{found}");
+    let io = made.read(["blkio.throttle.io_service_bytes_recursive", "io.stat"]);
+    for device in found["io"].as_array().unwrap() {
+        let number = device["device"].as_str().unwrap();
+        let written = device["wbytes"].as_u64().unwrap();
+        let lines = [format!("{number} Write {written}\n"), format!("wbytes={written} ")];
+        assert!(lines.iter().any(|line| io.contains(line)), "{device} {io}");
+    }
+    // A disk that a test may write to counts what is written past the cache.
+    let written: u64 = found["io"].as_array().unwrap().iter().map(|d| d["wbytes"].as_u64().unwrap()).sum();
+    let kernel = io.lines().any(|line| line.contains("Write") || line.contains("wbytes"));
+    assert_eq!(written >= 1 << 20, kernel, "{found} {io}");
+}
+
+/// CPU time: nanoseconds in version 1, microseconds in version 2.
+fn usage(made: &Made) -> String {
+    if made.is_version_2() {
+        return made.key(["cpu.stat", "cpu.stat"], ["", "usage_usec"]).to_string();
+    }
+    made.read(["cpuacct.usage", "cpuacct.usage"])
+}
+
+fn limits_are_shown() {
+    let (host, made) = (Host::new(), Made::new());
+    made.write(["memory.limit_in_bytes", "memory.max"], "67108864");
+    made.write(["pids.max", "pids.max"], "20");
+    if made.is_version_2() {
+        made.write(["cpu.max", "cpu.max"], "50000 100000");
+    } else {
+        made.write(["cpu.cfs_quota_us", "cpu.cfs_quota_us"], "50000");
+    }
+    let _process = member(&host, &made, "while :; do :; done");
+    let periods = |found: &Value| found["cpu"]["throttledPeriods"].as_u64().unwrap();
+    until("it is throttled", || periods(&stat(&host, &["--path", &made.path])) > 0);
+    let found = stat(&host, &["--path", &made.path]);
+    assert_eq!((&found["memory"]["limit"], &found["pids"]["limit"]), (&json!(64 << 20), &json!(20)), "{found}");
+    assert!(found["cpu"]["periods"].as_u64() >= found["cpu"]["throttledPeriods"].as_u64(), "{found}");
+    assert!(found["cpu"]["throttledNs"].as_u64().unwrap() > 0, "{found}");
+    let peak = number(&made.file(["memory.max_usage_in_bytes", "memory.peak"]).unwrap());
+    assert!(found["memory"]["peak"].as_u64().unwrap() <= peak, "{found}");
+}
+
+fn percentages_come_with_the_second_reading() {
+    let (host, made) = (Host::new(), Made::new());
+    let _process = member(&host, &made, "while :; do :; done");
+    let read = |args: &[&str]| host.cmd("cg-stat", args).args(&["--path", &made.path]).run().ok().jsons();
+    let lines = read(&["--interval", "100ms", "--count", "3"]);
+    assert_eq!(lines.len(), 3);
+    let percents: Vec<_> = lines.iter().map(|line| line["cpu"]["percent"].as_f64()).collect();
+    assert!(percents[0].is_none() && percents[1..].iter().all(Option::is_some), "{percents:?}");
+    // A loop in one thread uses no more than a CPU; the clock ticks of an account may be late by some.
+    assert!(percents[1..].iter().flatten().all(|p| (0.0..150.0).contains(p)), "{percents:?}");
+    let primed = read(&["--prime", "100ms"]);
+    assert!(primed.len() == 1 && primed[0]["cpu"]["percent"].is_number(), "{primed:?}");
+    let lists = read(&["--list"]);
+    assert_eq!(lists[0][0]["path"], made.path);
+}
+
+fn interfaces_of_a_network_of_its_own() {
+    let (host, made) = (Host::new(), Made::new());
+    let doc = json!({"cgroup": {"path": made.path, "version": 1}});
+    let (own, shared) = (StandIn::new(&host, "own", &doc), StandIn::new(&host, "shared", &doc));
+    let line = "exec unshare -n bash -c 'ip link set lo up; echo some >/dev/udp/127.0.0.1/9; kill -STOP $$'";
+    let process = member(&host, &made, line);
+    let device = format!("/proc/{}/net/dev", process.pid());
+    let lo = || {
+        let text = fs::read_to_string(&device).unwrap_or_default();
+        let line = text.lines().find(|line| line.trim_start().starts_with("lo:")).unwrap_or_default().to_owned();
+        line.split_ascii_whitespace().skip(1).filter_map(|word| word.parse().ok()).collect::<Vec<u64>>()
+    };
+    until("it has sent something", || status(process.pid()) == "T" && lo().first().is_some_and(|bytes| *bytes > 0));
+    own.runs(process.pid(), None, &json!({}));
+    let found = stat(&host, &["own"]);
+    let numbers = lo();
+    let net = found["net"].as_array().unwrap();
+    assert_eq!(net.len(), 1, "{found}");
+    assert_eq!((&net[0]["interface"], &net[0]["rxBytes"]), (&json!("lo"), &json!(numbers[0])), "{found}");
+    assert_eq!((&net[0]["txBytes"], &net[0]["txPackets"]), (&json!(numbers[8]), &json!(numbers[9])), "{found}");
+    // In the network that we are in ourselves there is nothing of its own.
+    let process = member(&host, &made, "exec sleep 6501");
+    shared.runs(process.pid(), None, &json!({}));
+    assert!(stat(&host, &["shared"]).get("net").is_none());
+}
+
+fn containers_by_name_and_all_of_them() {
+    let (host, made) = (Host::new(), Made::new());
+    let doc = json!({"cgroup": {"path": made.path, "version": 1}});
+    let (web, db) = (StandIn::new(&host, "web", &doc), StandIn::new(&host, "db", &doc));
+    StandIn::new(&host, "old", &json!({})).ended(3);
+    let (first, second) = (member(&host, &made, "exec sleep 6511"), member(&host, &made, "exec sleep 6512"));
+    web.runs(first.pid(), None, &json!({}));
+    db.runs(second.pid(), None, &json!({"status": "paused"}));
+    let names = |args: &[&str]| {
+        let lines = host.tool("cg-stat", args).ok().jsons();
+        let word = |line: &Value| format!("{}:{}", line["name"].as_str().unwrap(), line["status"].as_str().unwrap());
+        lines.iter().map(word).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(names(&["web", "db"]), "web:running db:paused");
+    assert_eq!(names(&[&web.id[..5], &web.id]), "web:running", "once though it is named twice");
+    assert_eq!(names(&["--running"]), "db:paused web:running");
+    assert_eq!(names(&["--all"]), "db:paused old:exited web:running");
+    let all = host.tool("cg-stat", &["--all"]).ok().jsons();
+    let keys: Vec<_> = all[1].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys, ["time", "id", "name", "status"]);
+    assert_eq!((&all[2]["id"], &all[2]["pids"]["current"]), (&json!(web.id), &json!(2)));
+    host.tool("cg-stat", &["old"]).fails(1).stderr_is("cg-stat: container old is not running");
+    host.tool("cg-stat", &["nobody"]).fails(1).stderr_is("cg-stat: no container nobody");
+    host.tool("cg-stat", &["web", "nobody"]).fails(1).stdout_is("");
+    let waits = json!({"status": "restarting"});
+    web.runs(1, Some(second.pid()), &waits);
+    let mut note = waits;
+    note["supervisor"] = json!({"pid": second.pid(), "pidStart": crate::living::start(second.pid())});
+    web.state(&note);
+    host.tool("cg-stat", &["web"]).fails(1).stderr_has("container web is restarting");
+    assert_eq!(names(&["--running"]), "db:paused web:restarting");
+}
+
+fn a_document_names_the_group() {
+    let (host, made) = (Host::new(), Made::new());
+    let process = member(&host, &made, "exec sleep 6521");
+    for doc in [
+        json!({"ctr": 1, "cgroup": {"path": made.path, "version": 1}}),
+        json!({"ctr": 1, "name": "x", "spec": {"linux": {"cgroupsPath": &made.path[1..]}}}),
+    ] {
+        let found = host.pipe_to(&doc, "cg-stat", &[]).ok().json();
+        assert_eq!((&found["path"], &found["pids"]["current"]), (&json!(made.path), &json!(1)));
+        let file = host.dir().join("doc");
+        fs::write(&file, doc.to_string()).unwrap();
+        assert_eq!(stat(&host, &["-f", file.to_str().unwrap()])["path"], made.path);
+    }
+    let start = crate::living::start(process.pid());
+    let state = |start: u64| json!({"status": "running", "pid": process.pid(), "pidStart": start});
+    let mut doc = json!({"ctr": 1, "name": "x", "cgroup": {"path": made.path, "version": 1}, "state": state(start)});
+    host.pipe_to(&doc, "cg-stat", &[]).ok();
+    doc["state"] = state(start + 1);
+    host.pipe_to(&doc, "cg-stat", &[]).fails(1).stderr_is("cg-stat: container x is not running");
+    let gone = json!({"ctr": 1, "name": "x", "cgroup": {"path": "/ctr-tests-no-such", "version": 1}});
+    host.pipe_to(&gone, "cg-stat", &[])
+        .fails(1)
+        .stderr_is("cg-stat: container x has no control group /ctr-tests-no-such");
+    host.cmd("cg-stat", &["-f", "/no/such"]).run().fails(1).stderr_has("/no/such");
+    host.cmd("cg-stat", &[] as &[&str]).stdin("{").run().fails(1).stderr_has("not a document");
+    host.cmd("cg-stat", &[] as &[&str]).run().fails(1).stderr_has("stdin is empty");
+}
+
+fn a_document_with_an_error_is_passed_on() {
+    let host = Host::new();
+    let error = json!({"tool": "img-pull", "code": "network", "message": "m", "exit": 7});
+    let doc = json!({"ctr": 1, "error": error});
+    host.pipe_to(&doc, "cg-stat", &[]).exits(7).stdout_is(&format!("{doc}\n"));
+}
+
+fn a_container_without_a_group_has_no_figures() {
+    let host = Host::new();
+    let web = StandIn::new(&host, "web", &json!({}));
+    let process = host.cmd("sleep", &["6531"]).spawn();
+    web.runs(process.pid(), None, &json!({}));
+    host.tool("cg-stat", &["web"]).fails(1).stderr_has("container web has no control group of its own");
+    let doc = json!({"ctr": 1, "name": "x"});
+    host.pipe_to(&doc, "cg-stat", &[]).fails(1).stderr_has("container x has no control group of its own");
+    let found = stat(&host, &["--running"]);
+    assert_eq!(found["name"], "web");
+    assert!(found.get("cpu").is_none() && found.get("memory").is_none(), "{found}");
+}
+
+fn what_ends_is_followed_to_its_end() {
+    let (host, made) = (Host::new(), Made::new());
+    let web = StandIn::new(&host, "web", &json!({"cgroup": {"path": made.path, "version": 1}}));
+    let process = member(&host, &made, "exec sleep 6541");
+    web.runs(process.pid(), None, &json!({}));
+    // Long before the next reading is due.
+    let mut series = host.cmd("cg-stat", &["--interval", "10m", "web"]).spawn();
+    until("it waits", || status(series.pid()) == "S");
+    assert!(series.runs());
+    drop(process);
+    assert_eq!(series.wait().ok().jsons().len(), 1);
+    // A group alone is followed until it is gone.
+    let bare = Made::new();
+    let mut series = host.cmd("cg-stat", &["--interval", "20ms", "--path", &bare.path]).spawn();
+    until("it waits", || status(series.pid()) == "S");
+    assert!(series.runs());
+    drop(bare);
+    let lines = series.wait().ok().jsons();
+    assert!(lines.iter().all(|line| line["cpu"].is_object()), "{lines:?}");
+    host.tool("cg-stat", &["--path", "/ctr-tests-no-such"])
+        .fails(1)
+        .stderr_is("cg-stat: there is no control group /ctr-tests-no-such");
+}
+
+fn nobody_reads() {
+    let (host, made) = (Host::new(), Made::new());
+    // Nothing is written in the ten minutes, so only the wait can tell.
+    let line = format!("{{ cg-stat --interval 10m --path {}; echo $? >&2; }} | head -n1 >/dev/null", made.path);
+    host.sh(&line).succeeds().stderr_is("141");
+}
+
+fn bad_arguments() {
+    let host = Host::new();
+    for (args, text) in [
+        (&["--interval", "0", "--path", "/"][..], "less than 1ms"),
+        (&["--interval", "soon", "--path", "/"], "a duration is"),
+        (&["--interval", "-1s", "--path", "/"], "interval"),
+        (&["--count", "2", "--path", "/"], "--interval"),
+        (&["--interval", "1s", "--count", "0", "--path", "/"], "count"),
+        (&["--all", "web"], "--all"),
+        (&["--all", "--running"], "--running"),
+        (&["--running", "--path", "/"], "--path"),
+        (&["-f", "x", "web"], "--file"),
+    ] {
+        host.tool("cg-stat", args).fails(2).stderr_has(text);
+    }
+    host.tool("cg-stat", &["--path", "/a/../b"]).fails(1).stderr_has("has '..' in it");
+    host.tool("ctr", &["stats", "--all", "web"]).fails(2).stderr_has("not both");
+    host.tool("ctr", &["stats", "nobody"]).fails(1).stderr_is("cg-stat: no container nobody");
+}
+
+fn pressure_is_there_on_a_hybrid_host_too() {
+    let (host, made) = (Host::new(), Made::new());
+    let found = stat(&host, &["--path", &made.path]);
+    for (kind, file) in [("cpu", "cpu.pressure"), ("memory", "memory.pressure"), ("io", "io.pressure")] {
+        let Some(text) = made.file([file, file]) else {
+            assert!(found["pressure"].get(kind).is_none(), "{found}");
+            continue;
+        };
+        let some = text.lines().find(|line| line.starts_with("some ")).unwrap();
+        let total: u64 = some.rsplit_once("total=").unwrap().1.parse().unwrap();
+        assert_eq!(found["pressure"][kind]["some"]["totalUs"], total, "{found}");
+        assert_eq!(found["pressure"][kind]["some"]["avg10"], 0.0, "{found}");
+    }
+}
+
+/// A container of the pipe that ns-spawn puts into the group.
+fn detached(host: &Host, made: &Made, name: &str, command: &[&str]) {
+    let line = format!("img-pull --pull missing busybox | img-unpack | overlay-mount --name {name}");
+    let mut doc = host.sh(&line).ok().json();
+    doc["spec"]["linux"]["cgroupsPath"] = json!(made.path);
+    host.pipe_to(&doc, "ns-spawn", &[&["-d", "--"], command].concat()).ok();
+}
+
+fn stats_of_a_container() {
+    let (host, made) = (Host::new(), Made::new());
+    host.load("busybox");
+    made.write(["memory.limit_in_bytes", "memory.max"], "67108864");
+    detached(&host, &made, "web", &["sleep", "6551"]);
+    let found = host.tool("ctr", &["stats", "--no-stream", "--format", "json"]).ok().json();
+    assert_eq!((&found["Name"], &found["PIDs"]), (&json!("web"), &json!("1")), "{found}");
+    assert_eq!((&found["NetIO"], &found["CPUPerc"]), (&json!("0B / 0B"), &json!("0.00%")), "{found}");
+    assert!(found["MemUsage"].as_str().unwrap().ends_with(" / 64MiB"), "{found}");
+    assert!(found["MemPerc"].as_str().unwrap().ends_with('%'), "{found}");
+    assert_eq!(found["ID"].as_str().unwrap().len(), 12);
+    let table = host.tool("ctr", &["stats", "--no-stream", "web"]).ok().text();
+    let titles = table.lines().next().unwrap().split("  ").map(str::trim).filter(|title| !title.is_empty());
+    let expected =
+        ["CONTAINER ID", "NAME", "CPU %", "MEM USAGE / LIMIT", "MEM %", "NET I/O", "BLOCK I/O", "PIDS"].into_iter();
+    assert!(titles.eq(expected), "{table}");
+    let line = host.tool("ctr", &["stats", "--no-stream", "--no-trunc", "--format", "{{.ID}} {{.Name}}", "web"]).ok();
+    assert_eq!(line.text().len(), 64 + " web\n".len());
+    host.tool("ctr", &["stats", "--no-stream", "--format", "{{.Nope}}"]).fails(2).stderr_has(".Nope");
+    // Not on a terminal the tables follow one another, until the last container has ended.
+    let stream = host.cmd("ctr", &["stats", "--format", "{{.Name}}", "web"]).spawn();
+    until("it waits", || processes::of(&host.dir()).iter().any(|p| processes::command_line(*p).starts_with("cg-stat")));
+    host.tool("ctr-kill", &["web"]).ok();
+    let text = stream.wait().ok().text();
+    assert!(text.lines().all(|line| line == "web"), "{text}");
+    host.tool("ctr", &["stats", "web"]).fails(1).stderr_is("cg-stat: container web is not running");
+    let all = host.tool("ctr", &["stats", "--all", "--no-stream", "--format", "{{.Name}} {{.CPUPerc}} {{.PIDs}}"]).ok();
+    all.stdout_is("web -- --\n");
+    host.tool("ctr-rm", &["web"]).ok();
+}
+
+fn stats_on_a_terminal() {
+    let (host, made, other) = (Host::new(), Made::new(), Made::new());
+    host.load("busybox");
+    detached(&host, &made, "web", &["sleep", "6561"]);
+    let mut pty = host.pty("ctr stats; echo status $?");
+    // Another screen without a cursor.
+    pty.expect("\x1b[?1049h\x1b[?25l\x1b[HCONTAINER ID");
+    pty.expect("web");
+    // One that starts meanwhile appears, one that ends vanishes.
+    detached(&host, &other, "late", &["sleep", "6562"]);
+    pty.expect("late");
+    host.tool("ctr-kill", &["web"]).ok();
+    host.tool("ctr-rm", &["web"]).ok();
+    let alone = |text: &str| text.rsplit_once("\x1b[H").is_some_and(|(_, frame)| !frame.contains("web"));
+    until("it is gone", || alone(&pty.text()));
+    // The terminal grows: the bars have room.
+    pty.resize(40, 160);
+    pty.expect("CPU %              MEM USAGE");
+    pty.send("\x03");
+    pty.expect("\x1b[?25h\x1b[?1049l");
+    let last = pty.expect("status 130");
+    assert!(last.contains("late") && !last.contains("web"), "{last:?}");
+    pty.wait();
+    host.tool("ctr-kill", &["late"]).ok();
+    host.tool("ctr-rm", &["late"]).ok();
+}
