@@ -190,9 +190,9 @@ fn limits_are_shown() {
     made.write(["memory.limit_in_bytes", "memory.max"], "67108864");
     made.write(["pids.max", "pids.max"], "20");
     if made.is_version_2() {
-        made.write(["cpu.max", "cpu.max"], "50000 100000");
+        made.write(["cpu.max", "cpu.max"], "1000 100000");
     } else {
-        made.write(["cpu.cfs_quota_us", "cpu.cfs_quota_us"], "50000");
+        made.write(["cpu.cfs_quota_us", "cpu.cfs_quota_us"], "1000");
     }
     let _process = member(&host, &made, "while :; do :; done");
     let periods = |found: &Value| found["cpu"]["throttledPeriods"].as_u64().unwrap();
@@ -251,7 +251,8 @@ fn containers_by_name_and_all_of_them() {
     let (host, made) = (Host::new(), Made::new());
     let doc = json!({"cgroup": {"path": made.path, "version": 1}});
     let (web, db) = (StandIn::new(&host, "web", &doc), StandIn::new(&host, "db", &doc));
-    StandIn::new(&host, "old", &json!({})).ended(3);
+    let ended = json!({"status": "stopped", "exitCode": 3, "startedAt": "2026-11-25T10:00:00Z"});
+    StandIn::new(&host, "old", &json!({"cgroup": {"path": made.path, "version": 1}, "state": ended}));
     let (first, second) = (member(&host, &made, "exec sleep 6511"), member(&host, &made, "exec sleep 6512"));
     web.runs(first.pid(), None, &json!({}));
     db.runs(second.pid(), None, &json!({"status": "paused"}));
@@ -364,7 +365,7 @@ fn bad_arguments() {
     for (args, text) in [
         (&["--interval", "0", "--path", "/"][..], "less than 1ms"),
         (&["--interval", "soon", "--path", "/"], "a duration is"),
-        (&["--interval", "-1s", "--path", "/"], "interval"),
+        (&["--interval", "-1s", "--path", "/"], "'-1'"),
         (&["--count", "2", "--path", "/"], "--interval"),
         (&["--interval", "1s", "--count", "0", "--path", "/"], "count"),
         (&["--all", "web"], "--all"),
@@ -437,7 +438,7 @@ fn stats_on_a_terminal() {
     let (host, made, other) = (Host::new(), Made::new(), Made::new());
     host.load("busybox");
     detached(&host, &made, "web", &["sleep", "6561"]);
-    let mut pty = host.pty("ctr stats; echo status $?");
+    let mut pty = host.pty("exec ctr stats");
     // Another screen without a cursor.
     pty.expect("\x1b[?1049h\x1b[?25l\x1b[HCONTAINER ID");
     pty.expect("web");
@@ -453,9 +454,10 @@ fn stats_on_a_terminal() {
     pty.expect("CPU %              MEM USAGE");
     pty.send("\x03");
     pty.expect("\x1b[?25h\x1b[?1049l");
-    let last = pty.expect("status 130");
+    let (status, text) = pty.wait();
+    assert_eq!(status, 130);
+    let (_, last) = text.rsplit_once("\x1b[?1049l").unwrap();
     assert!(last.contains("late") && !last.contains("web"), "{last:?}");
-    pty.wait();
     host.tool("ctr-kill", &["late"]).ok();
     host.tool("ctr-rm", &["late"]).ok();
 }

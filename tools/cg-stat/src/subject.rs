@@ -113,10 +113,10 @@ impl Subject {
         })
     }
 
-    /// The same of one that does not run, with its state.
+    /// The same of one that does not run: with its state, and without its group, in which nobody is.
     pub fn stopped(id: &str) -> Result<Self> {
         let status = Status::of(&container::load(id)?)?.word;
-        Ok(Self { status: Some(status), ..Self::recorded(id)? })
+        Ok(Self { status: Some(status), group: None, ..Self::recorded(id)? })
     }
 
     /// It runs, or does so again, with the process of `state`.
