@@ -28,7 +28,9 @@ pub fn tests() -> Vec<Test> {
             pressure_is_there_on_a_hybrid_host_too;
         ["root", "overlay", "umoci", "busybox"]:
             stats_of_a_container,
-            stats_on_a_terminal
+            stats_on_a_terminal;
+        ["root", "podman", "runc", "umoci", "skopeo", "busybox"]:
+            agrees_with_podman
     )
 }
 
@@ -460,4 +462,59 @@ fn stats_on_a_terminal() {
     assert!(last.contains("late") && !last.contains("web"), "{last:?}");
     host.tool("ctr-kill", &["late"]).ok();
     host.tool("ctr-rm", &["late"]).ok();
+}
+
+fn agrees_with_podman() {
+    let (host, parent) = (Host::new(), Made::new());
+    let dir = host.dir();
+    let file = |name: &str, text: String| {
+        fs::write(dir.join(name), text).unwrap();
+        dir.join(name)
+    };
+    // Nothing outside of the test's directory.
+    let dir = dir.display();
+    let storage = format!("[storage]\ndriver=\"vfs\"\ngraphroot=\"{dir}/podman\"\nrunroot=\"{dir}/podman-run\"\n");
+    let engine = format!(
+        "[engine]\ncgroup_manager=\"cgroupfs\"\nevents_logger=\"none\"\nlock_type=\"file\"\nruntime=\"runc\"\n\
+         tmp_dir=\"{dir}/libpod\"\n"
+    );
+    let (storage, engine) = (file("storage.conf", storage), file("containers.conf", engine));
+    let podman = |args: &[&str]| {
+        let cmd = host.cmd("podman", args).env("CONTAINERS_STORAGE_CONF", &storage).env("CONTAINERS_CONF", &engine);
+        cmd.run().succeeds().text()
+    };
+    podman(&["load", "-q", "-i", images::docker_archive("busybox").to_str().unwrap()]);
+    let image = podman(&["images", "-q"]);
+    let load = "head -c 50000000 /dev/zero >/dev/shm/x; while :; do :; done";
+    let run = ["run", "-d", "--network", "none", "-m", "200m", "--cgroup-parent", &parent.path, "--name", "x"];
+    // Those that this process has: to raise them takes a capability.
+    let limits = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096"];
+    let id = podman(&[&run[..], &limits, &[image.trim(), "sh", "-c", load]].concat());
+    let path = format!("{}/libpod-{}", parent.path, id.trim());
+    let memory = |found: &Value| found["memory"]["usage"].as_f64().unwrap();
+    until("it has its memory", || memory(&stat(&host, &["--path", &path])) > 50e6);
+    let before = stat(&host, &["--path", &path]);
+    let theirs: Value = serde_json::from_str(&podman(&["stats", "--no-stream", "--format", "json", "x"])).unwrap();
+    let after = stat(&host, &["--path", &path]);
+    let text = |key: &str| theirs[0][key].as_str().unwrap().to_owned();
+    let near = |ours: f64, theirs: f64| assert!((ours / theirs - 1.0).abs() < 0.02, "{after} {}", text("mem_usage"));
+    let megabytes = |text: &str| text.trim().strip_suffix("MB").unwrap().parse::<f64>().unwrap() * 1e6;
+    let (usage, limit) = text("mem_usage").split_once('/').map(|(a, b)| (megabytes(a), megabytes(b))).unwrap();
+    near(memory(&after), usage);
+    near(after["memory"]["limit"].as_f64().unwrap(), limit);
+    near(after["memory"]["percent"].as_f64().unwrap(), text("mem_percent").trim_end_matches('%').parse().unwrap());
+    assert_eq!(after["pids"]["current"].to_string(), text("pids"));
+    // It was read between ours.
+    let seconds = |found: &Value| found["cpu"]["usageNs"].as_f64().unwrap() / 1e9;
+    let time = text("cpu_time");
+    let time = match time.strip_suffix("ms") {
+        Some(milliseconds) => milliseconds.parse::<f64>().unwrap() / 1e3,
+        None => time.rsplit('m').next().unwrap().trim_end_matches('s').parse().unwrap(),
+    };
+    assert!(seconds(&before) <= time && time <= seconds(&after), "{before} {time} {after}");
+    podman(&["rm", "-f", "-t", "0", "x"]);
+    // Podman puts it into every hierarchy there is.
+    for group in Layout::read().unwrap().groups(std::path::Path::new(&parent.path[1..])) {
+        group.remove().unwrap();
+    }
 }

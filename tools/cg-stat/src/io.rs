@@ -9,7 +9,8 @@ use std::path::Path;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Device {
     /// `MAJOR:MINOR`.
-    pub device: String,
+    #[serde(rename = "device")]
+    pub number: String,
     /// Its name below /dev, where the kernel tells it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -51,7 +52,7 @@ pub fn read(kernel: &mut Kernel, group: &Path) -> Result<Option<Vec<Device>>> {
         }
     }
     for device in &mut devices {
-        device.name = kernel.device(&device.device);
+        device.name = kernel.device(&device.number);
     }
     Ok(Some(devices))
 }
@@ -60,7 +61,7 @@ pub fn read(kernel: &mut Kernel, group: &Path) -> Result<Option<Vec<Device>>> {
 fn stat_2(text: &str, devices: &mut Vec<Device>) {
     for line in text.lines() {
         let mut words = line.split_ascii_whitespace();
-        let mut device = Device { device: words.next().unwrap_or_default().to_owned(), ..Device::default() };
+        let mut device = Device { number: words.next().unwrap_or_default().to_owned(), ..Device::default() };
         for (name, value) in words.filter_map(|word| word.split_once('=')) {
             match name {
                 "rbytes" => device.rbytes = value.parse().ok(),
@@ -85,8 +86,8 @@ fn counts_1(text: &str, devices: &mut Vec<Device>, counts: Counts) {
     for line in text.lines() {
         let mut words = line.split_ascii_whitespace();
         let (Some(number), Some(word), Some(count)) = (words.next(), words.next(), words.next()) else { continue };
-        let at = devices.iter().position(|device| device.device == number).unwrap_or_else(|| {
-            devices.push(Device { device: number.to_owned(), ..Device::default() });
+        let at = devices.iter().position(|device| device.number == number).unwrap_or_else(|| {
+            devices.push(Device { number: number.to_owned(), ..Device::default() });
             devices.len() - 1
         });
         let (reads, writes) = counts(&mut devices[at]);
@@ -104,7 +105,7 @@ mod tests {
 
     fn device(number: &str, counts: [u64; 4]) -> Device {
         let [rbytes, wbytes, rios, wios] = counts.map(Some);
-        Device { device: number.to_owned(), name: None, rbytes, wbytes, rios, wios }
+        Device { number: number.to_owned(), name: None, rbytes, wbytes, rios, wios }
     }
 
     #[test]

@@ -10,7 +10,8 @@ use std::fs;
 #[serde(rename_all = "camelCase")]
 pub struct Interface {
     /// Its name in the namespace.
-    pub interface: String,
+    #[serde(rename = "interface")]
+    pub name: String,
     /// Bytes received.
     pub rx_bytes: u64,
     /// Packets received.
@@ -55,18 +56,8 @@ fn interface(line: &str) -> Option<Interface> {
     else {
         return None;
     };
-    let interface = name.trim().to_owned();
-    Some(Interface {
-        interface,
-        rx_bytes,
-        rx_packets,
-        rx_errors,
-        rx_dropped,
-        tx_bytes,
-        tx_packets,
-        tx_errors,
-        tx_dropped,
-    })
+    let name = name.trim().to_owned();
+    Some(Interface { name, rx_bytes, rx_packets, rx_errors, rx_dropped, tx_bytes, tx_packets, tx_errors, tx_dropped })
 }
 
 #[cfg(test)]
@@ -81,9 +72,9 @@ mod tests {
             eth0: 9876543210 100   1    2    0     0          0         3   456789     200    4    5    0     0       0          0\n";
         let found = parse(text);
         assert_eq!(found.len(), 2);
-        assert_eq!((found[0].interface.as_str(), found[0].rx_bytes), ("lo", 0));
+        assert_eq!((found[0].name.as_str(), found[0].rx_bytes), ("lo", 0));
         let expected = Interface {
-            interface: "eth0".to_owned(),
+            name: "eth0".to_owned(),
             rx_bytes: 9_876_543_210,
             rx_packets: 100,
             rx_errors: 1,

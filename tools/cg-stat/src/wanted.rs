@@ -117,9 +117,10 @@ fn every(id: &str, stopped: bool, known: Option<Subject>) -> Result<Option<Subje
         Some(subject) => subject,
         None => Subject::recorded(id)?,
     };
-    match alive {
-        Some(state) => subject.runs(&state),
-        None => (subject.process, subject.status) = (None, Some("restarting")),
+    if let Some(state) = alive {
+        subject.runs(&state);
+    } else {
+        (subject.process, subject.status) = (None, Some("restarting"));
     }
     Ok(Some(subject))
 }

@@ -1,6 +1,6 @@
 //! Lists that replace one another on the terminal, each a line of the input.
 
-use crate::{Args, Format, input::Records, print};
+use crate::{Args, Format, input::Records, print, view::View};
 use ctr_core::{Cannot, Code, Error, Result, print_line};
 use nix::sys::{
     signal::{SigSet, SigmaskHow, Signal, raise, sigprocmask},
@@ -26,10 +26,7 @@ const SIGNALS: [Signal; 6] =
 /// On a terminal a list takes the place of the one before, and the last one stays. Elsewhere, and as JSON, they follow
 /// one another.
 pub fn run(args: &Args, format: &Format) -> Result<Option<u8>> {
-    let wide = args
-        .view
-        .and_then(|view| view.wide_format())
-        .filter(|_| matches!(args.format.as_deref(), None | Some("table")));
+    let wide = args.view.and_then(View::wide_format).filter(|_| matches!(args.format.as_deref(), None | Some("table")));
     let wide = wide.map(|wide| Format::parse(Some(wide), args.view)).transpose()?;
     let mut input = Input::default();
     if !io::stdout().is_terminal() || matches!(format, Format::Json) {
@@ -165,7 +162,9 @@ fn write(text: &str) -> Result<()> {
 /// Blocks the signals and opens a descriptor for them.
 fn signals() -> Result<SignalFd> {
     let mut set = SigSet::empty();
-    SIGNALS.iter().for_each(|signal| set.add(*signal));
+    for signal in SIGNALS {
+        set.add(signal);
+    }
     sigprocmask(SigmaskHow::SIG_BLOCK, Some(&set), None).cannot(|| "block signals")?;
     SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).cannot(|| "open a signal descriptor")
 }
@@ -185,7 +184,7 @@ impl Input {
 
     /// Reads more; gives how much, 0 at the end.
     fn read(&mut self) -> Result<usize> {
-        let mut piece = [0; 1 << 16];
+        let mut piece = vec![0; 1 << 16];
         loop {
             match rustix::io::read(io::stdin(), &mut piece) {
                 Err(Errno::INTR) => {}
