@@ -87,7 +87,7 @@ fn containers_are_inspected_and_removed() {
     host.sh("ctr inspect -f '{{json .Name}}' web absent").fails(1).stdout_is("\"/web\"\n").stderr_has("absent");
     host.sh("ctr inspect absent").fails(1).stdout_is("");
     host.sh("ctr rm web busybox absent").fails(1).stdout_is("web\nbusybox\n").stderr_has("absent");
-    host.sh("ctr rm -f absent").ok().stdout_is("");
+    host.sh("ctr rm -f absent").succeeds().stdout_is("").stderr_has("no container absent");
     host.assert_clean();
 }
 
@@ -281,7 +281,7 @@ fn flags_that_are_handed_on_are_taken() {
         ("container prune", ""),
     ] {
         for (flag, has_value) in flags(&host.sh(&format!("ctr {command} --help")).ok().text()) {
-            if ["--help", "--pull", "--network", "--wait"].contains(&flag.as_str())
+            if ["--help", "--pull", "--network", "--wait", "--rm"].contains(&flag.as_str())
                 || (command == "create" && flag == "--detach")
             {
                 continue;

@@ -122,7 +122,8 @@ fn user_environment_directory() {
     host.sh("ctr exec -u 1000 box grep CapEff /proc/self/status").ok().stdout_is("CapEff:\t0000000000000000\n");
     host.sh("printf 'B=file\\n' >env; ctr exec --env-file env box sh -c 'echo $B'").ok().stdout_is("file\n");
     host.sh("ctr exec -w relative box true").fails(125);
-    host.sh("ctr exec -w /nowhere-yet box pwd").ok().stdout_is("/nowhere-yet\n");
+    host.sh("ctr exec -w /nowhere-yet box pwd").fails(127).stderr_has("/nowhere-yet");
+    host.sh("ctr exec box ls -d /nowhere-yet").exits(1);
     end(&host);
 }
 

@@ -94,7 +94,7 @@ fn print(args: &Args, records: &mut Records<impl Read>) -> Result<()> {
             Some(view) if matches!(format, Format::Table(_) | Format::Lines(_)) => {
                 view.for_template(&record, args.no_trunc)
             }
-            Some(view) => view.of(&record, args.no_trunc),
+            Some(view) => view.json(&record, args.no_trunc),
             None => record,
         };
         match &format {

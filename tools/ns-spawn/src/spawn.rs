@@ -48,7 +48,7 @@ fn run(
     let exit = run::run(&spec, options, &mut |pid| {
         let running = state::running(doc, &begun.id, pid, None)?;
         status.running(&begun.id, &running);
-        events::emit("start", &begun.id, doc.str("name").unwrap_or_default(), &json!({}));
+        events::emit("start", doc, &json!({}));
         Ok(())
     })?;
     if let Some(group) = group(&spec) {
@@ -79,9 +79,9 @@ fn ended(begun: Begun, doc: &mut Document, exit: Exit, oom_killed: bool, status:
     }
     drop(begun.held);
     if oom_killed {
-        events::emit("oom", &id, doc.str("name").unwrap_or_default(), &json!({}));
+        events::emit("oom", doc, &json!({}));
     }
-    events::emit("die", &id, doc.str("name").unwrap_or_default(), &json!({"exitCode": exit.code}));
+    events::emit("die", doc, &json!({"exitCode": exit.code}));
     status.stopped(&id, &stopped, exit.signal);
     if rm {
         undo_all(doc);

@@ -162,13 +162,14 @@ pub fn begin(doc: &Document, _lock: &Lock) -> Result<()> {
     let mut partial = doc.clone();
     partial.set("partial", &true)?;
     record::write(&partial, false)?;
-    events::emit("create", id, doc.str("name").unwrap_or_default(), &image(doc));
+    events::emit("create", doc, &json!({}));
     Ok(())
 }
 
-/// What an event says of the image.
-fn image(doc: &Document) -> Value {
-    json!({"image": doc.get("image").and_then(|image| image.get("ref"))})
+/// The pipe that made the container is no longer its owner: from here on a partial record is of one that is being removed,
+/// and anybody's to take.
+pub fn disown(id: &str) -> Result<()> {
+    files::remove_file(&paths::run_dir(checked_id(id)?).join(OWNER))
 }
 
 /// Whether nobody works on the container any more: its process is gone, and the pipe that made it. After a reboot
