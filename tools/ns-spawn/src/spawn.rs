@@ -71,8 +71,13 @@ fn ended(begun: Begun, doc: &mut Document, exit: Exit, oom_killed: bool, status:
     }
     let id = begun.id;
     let stopped = state::stopped(doc, exit.code, oom_killed)?;
-    // Removed by another while it ran: there is no record to write any more.
-    let saved = if rm { Ok(()) } else { container::save(doc) };
+    // Removed by another while it ran: there is no record to write any more. Else it may have changed: ctr-update.
+    let record = || {
+        let mut record = container::recorded(&id)?;
+        record.set("state", &stopped)?;
+        container::save(&record)
+    };
+    let saved = if rm { Ok(()) } else { record() };
     if saved.is_ok() || container::dir(&id).exists() {
         container::forget_state(&id)?;
         saved?;
