@@ -2,12 +2,7 @@
 
 use crate::{Group, Groups, Layout, limits, plain};
 use ctr_core::{Cannot, Code, Error, Result, json, trace};
-use std::{
-    collections::BTreeSet,
-    fs,
-    io::ErrorKind,
-    path::Path,
-};
+use std::{collections::BTreeSet, fs, io::ErrorKind, path::Path};
 
 /// Controllers that are set to work in version 2 wherever they are: what a container uses is measured by them.
 const MEASURED: [&str; 5] = ["cpu", "cpuset", "io", "memory", "pids"];
@@ -111,7 +106,10 @@ impl Groups {
         let Some((group, pid)) = self.list.iter().find_map(|g| g.processes().first().map(|pid| (g, *pid))) else {
             return Ok(());
         };
-        Err(Error::new(Code::Busy, format!("control group {} has processes already, {pid} first", group.dir().display())))
+        Err(Error::new(
+            Code::Busy,
+            format!("control group {} has processes already, {pid} first", group.dir().display()),
+        ))
     }
 }
 
@@ -177,7 +175,9 @@ fn enable(group: &Group, also: &BTreeSet<&str>) -> Result<()> {
                     Code::Busy,
                     format!("control group {} has processes of its own: it cannot hand controllers on", path.display()),
                 )
-                .hint("in version 2 only groups without groups below them have processes; choose another --cgroup-parent"),
+                .hint(
+                    "in version 2 only groups without groups below them have processes; choose another --cgroup-parent",
+                ),
                 _ => e,
             })
         })?;

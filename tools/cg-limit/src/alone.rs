@@ -25,10 +25,14 @@ pub fn run(args: &CgLimit) -> Result<u8> {
     let mut command = Command::new(&args.command[0]);
     command.args(&args.command[1..]);
     let words: Vec<_> = args.command.iter().map(|word| word.to_string_lossy()).collect();
-    let status = trace::act("run", || json!({"command": words}), || {
-        let child = spawn_in(&mut command, groups.every_door()?).map_err(|e| refused(&words[0], &e))?;
-        wait(child, &signals).map(Some)
-    })?;
+    let status = trace::act(
+        "run",
+        || json!({"command": words}),
+        || {
+            let child = spawn_in(&mut command, groups.every_door()?).map_err(|e| refused(&words[0], &e))?;
+            wait(child, &signals).map(Some)
+        },
+    )?;
     rollback.disarm();
     if !trace::dry_run() {
         groups.end()?;

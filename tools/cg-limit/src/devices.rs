@@ -29,7 +29,12 @@ impl Devices {
     ///
     /// # Errors
     /// `not-found` for a device, `invalid` for what is none, `usage` for a rule that has not its form.
-    pub fn fill(&self, linux: &mut Map<String, Value>, resources: &mut Map<String, Value>, contained: bool) -> Result<()> {
+    pub fn fill(
+        &self,
+        linux: &mut Map<String, Value>,
+        resources: &mut Map<String, Value>,
+        contained: bool,
+    ) -> Result<()> {
         let mut rules = resources.get("devices").and_then(Value::as_array).cloned().unwrap_or_default();
         if rules.is_empty() && (contained || !self.devices.is_empty() || !self.rules.is_empty()) {
             rules = default_rules();

@@ -114,7 +114,8 @@ impl Limits {
         let (limit, swap, reservation) =
             (size(&self.memory)?, size(&self.memory_swap)?, size(&self.memory_reservation)?);
         let swappiness = self.memory_swappiness.filter(|n| *n != -1);
-        if limit.is_none() && swap.is_none() && reservation.is_none() && swappiness.is_none() && !self.oom_kill_disable {
+        if limit.is_none() && swap.is_none() && reservation.is_none() && swappiness.is_none() && !self.oom_kill_disable
+        {
             return Ok(false);
         }
         let memory = part(resources, "memory")?;
@@ -152,8 +153,11 @@ impl Limits {
             quota = Some(quota_of(cpus)?);
             period = Some(PERIOD as u64);
         }
-        let numbers = [("shares", self.cpu_shares.map(|n| json!(n))), ("quota", quota.map(|n| json!(n))),
-            ("period", period.map(|n| json!(n)))];
+        let numbers = [
+            ("shares", self.cpu_shares.map(|n| json!(n))),
+            ("quota", quota.map(|n| json!(n))),
+            ("period", period.map(|n| json!(n))),
+        ];
         let lists = [("cpus", &self.cpuset_cpus), ("mems", &self.cpuset_mems)];
         let given = numbers.into_iter().chain(lists.map(|(key, list)| (key, list.as_ref().map(|list| json!(list)))));
         for (key, value) in given {
@@ -216,7 +220,8 @@ mod tests {
     fn what_is_not_named_stays() {
         let limits = Limits { cpus: Some(0.5), pids_limit: Some(0), ..Limits::default() };
         let before = json!({"cpu": {"shares": 7, "quota": 1}, "x": {"y": 1}});
-        let after = json!({"cpu": {"shares": 7, "quota": 50000, "period": 100_000}, "x": {"y": 1}, "pids": {"limit": -1}});
+        let after =
+            json!({"cpu": {"shares": 7, "quota": 50000, "period": 100_000}, "x": {"y": 1}, "pids": {"limit": -1}});
         assert_eq!(filled(&limits, before).0, after);
         assert_eq!(filled(&Limits::default(), json!({})).0, json!({}));
     }

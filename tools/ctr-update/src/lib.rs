@@ -8,8 +8,8 @@ use ctr_cgroup::{
     section,
 };
 use ctr_core::{
-    Code, Document, Error, Lock, Map, Policy, Restart, Result, Supervise, Value, container, each, events, json,
-    paths, print_line,
+    Code, Document, Error, Lock, Map, Policy, Restart, Result, Supervise, Value, container, each, events, json, paths,
+    print_line,
 };
 
 /// The tool's name.

@@ -10,7 +10,9 @@ pub fn set(verdict: &Verdict, group: &Group) -> Result<()> {
     let what = || json!({"file": group.dir().join(all), "value": "a", "exceptions": lines(verdict)});
     trace::act("write", what, || {
         // Groups below it keep the kernel from this one, which begins anew.
-        group.write(all, "a").map_err(|e| if e.code == Code::Invalid { e.hint("it has groups below it") } else { e })?;
+        group
+            .write(all, "a")
+            .map_err(|e| if e.code == Code::Invalid { e.hint("it has groups below it") } else { e })?;
         lines(verdict).iter().try_for_each(|line| {
             let refused = |e: Error| if e.code == Code::Denied { e.hint("a group above may not either") } else { e };
             group.write(but, line).map_err(refused)
@@ -27,7 +29,8 @@ pub fn differ(verdict: &Verdict, group: &Group) -> Result<Option<Error>> {
     let text = group.read("devices.list").cannot(|| format!("read {}", group.dir().join("devices.list").display()))?;
     let has: BTreeSet<&str> = text.lines().collect();
     let wanted = lines(verdict);
-    let wanted: BTreeSet<&str> = if verdict.allow { BTreeSet::from(["a *:* rwm"]) } else { wanted.iter().map(String::as_str).collect() };
+    let wanted: BTreeSet<&str> =
+        if verdict.allow { BTreeSet::from(["a *:* rwm"]) } else { wanted.iter().map(String::as_str).collect() };
     let Some(line) = has.symmetric_difference(&wanted).next() else { return Ok(None) };
     let verb = if has.contains(line) { "allows" } else { "does not allow" };
     let message = format!("{} {verb} {line:?}", group.dir().join("devices.list").display());

@@ -84,8 +84,10 @@ fn one(exception: &Exception, allowed: bool) -> Vec<Instruction> {
 /// Puts the program to work in the group, and takes those away that were there before: as long as both are, both have
 /// to allow, so that nothing is open meanwhile.
 pub fn set(verdict: &Verdict, group: &Group) -> Result<()> {
-    let what = || json!({"program": "device", "cgroup": group.dir(), "allow": verdict.allow,
-        "exceptions": verdict.exceptions.iter().map(Exception::to_string).collect::<Vec<_>>()});
+    let what = || {
+        json!({"program": "device", "cgroup": group.dir(), "allow": verdict.allow,
+        "exceptions": verdict.exceptions.iter().map(Exception::to_string).collect::<Vec<_>>()})
+    };
     trace::act("bpf", what, || {
         let dir = open(group)?;
         let before = sys::attached(&dir).cannot(|| attaching(group))?;
@@ -112,7 +114,8 @@ pub fn differ(verdict: &Verdict, group: &Group) -> Result<Option<Error>> {
             return Ok(None);
         }
     }
-    let message = format!("control group {} does not have the program with the container's device rules", group.dir().display());
+    let message =
+        format!("control group {} does not have the program with the container's device rules", group.dir().display());
     Ok(Some(Error::new(Code::NotFound, message)))
 }
 

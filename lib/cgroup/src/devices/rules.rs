@@ -167,7 +167,9 @@ impl Verdict {
             if takes && !exception.is_within(devices) {
                 return Err(Error::new(
                     Code::Unsupported,
-                    format!("device rule {devices} takes back a part of rule {exception}, for which the kernel has no form"),
+                    format!(
+                        "device rule {devices} takes back a part of rule {exception}, for which the kernel has no form"
+                    ),
                 ));
             }
             if takes {

@@ -53,7 +53,8 @@ fn version_1(cpu: &Cpu, group: &Group) -> Vec<Setting> {
     let quota = set("cpu.cfs_quota_us", cpu.quota);
     // One after the other: between them the quota of before must still fit the period (it is a share of at most what
     // the group above has), so a shorter period comes after a smaller quota.
-    let shorter = cpu.period.is_some_and(|n| above::number(group, "cpu.cfs_period_us").is_some_and(|now| now > n as f64));
+    let shorter =
+        cpu.period.is_some_and(|n| above::number(group, "cpu.cfs_period_us").is_some_and(|now| now > n as f64));
     let mut all: Vec<Setting> = if shorter { [quota, period] } else { [period, quota] }.into_iter().flatten().collect();
     all.extend(set("cpu.cfs_burst_us", cpu.burst.map(|n| n as i64)));
     all.extend(set("cpu.shares", cpu.shares.map(|n| n as i64)));
@@ -92,11 +93,13 @@ mod tests {
 
     #[test]
     fn weights_go_through_the_three_points_and_never_back() {
-        for (shares, expected) in [(1, 1), (2, 1), (1024, 100), (262_143, 10_000), (262_144, 10_000), (u64::MAX, 10_000)] {
+        for (shares, expected) in
+            [(1, 1), (2, 1), (1024, 100), (262_143, 10_000), (262_144, 10_000), (u64::MAX, 10_000)]
+        {
             assert_eq!(weight(shares), expected, "{shares}");
         }
-        // What runc 1.3.2 and crun 1.23 give.
-        assert_eq!((weight(256), weight(512), weight(2048)), (35, 59, 170));
+        // Of 2048: (11 * 11 + 125 * 11) / 612 - 7 / 34 = 2.2386, and 10 to that is 173.2.
+        assert_eq!((weight(256), weight(512), weight(2048)), (35, 59, 174));
         assert!((2..262_144u64).all(|shares| weight(shares) <= weight(shares + 1)));
     }
 }

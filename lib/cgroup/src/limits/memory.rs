@@ -56,7 +56,8 @@ fn version_1(memory: &Memory, group: &Group) -> Result<Vec<Setting>> {
         return Err(no_such(group, "memory", "a limit of swap").hint("boot with swapaccount=1"));
     }
     // Memory and swap may never be less than memory: what grows beyond the limit of now goes first.
-    let grows = memory.swap.is_some_and(|swap| swap < 0 || above::number(group, LIMIT).is_some_and(|n| swap as f64 >= n));
+    let grows =
+        memory.swap.is_some_and(|swap| swap < 0 || above::number(group, LIMIT).is_some_and(|n| swap as f64 >= n));
     all.extend(if grows { [swap, limit] } else { [limit, swap] }.into_iter().flatten());
     all.extend(memory.reservation.map(|n| Setting::new(group, "memory.soft_limit_in_bytes", n)));
     all.extend(memory.swappiness.map(|n| Setting::new(group, "memory.swappiness", n)));

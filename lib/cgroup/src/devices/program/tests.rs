@@ -37,11 +37,8 @@ fn version_1(verdict: &Verdict, character: bool, access: u8, major: u32, minor: 
         e.character == character && e.major.is_none_or(|n| n == major) && e.minor.is_none_or(|n| n == minor)
     });
     let mut of_it = of_it;
-    let met = if verdict.allow {
-        of_it.any(|e| e.access.0 & access != 0)
-    } else {
-        of_it.any(|e| access & !e.access.0 == 0)
-    };
+    let met =
+        if verdict.allow { of_it.any(|e| e.access.0 & access != 0) } else { of_it.any(|e| access & !e.access.0 == 0) };
     met != verdict.allow
 }
 
