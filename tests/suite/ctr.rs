@@ -211,7 +211,9 @@ fn help_and_version() {
 
 fn what_is_not_there_is_refused() {
     let host = Host::new();
-    for flag in ["-p 80:80", "-v /a:/b", "-m 64m", "--mount x", "--cpus 1", "--network bridge", "-d -p 80:80"] {
+    for flag in
+        ["-p 80:80", "-v /a:/b", "--gpus all", "--mount x", "--cpu-rt-period 1", "--network bridge", "-d -p 80:80"]
+    {
         host.sh(&format!("ctr run {flag} busybox true")).fails(125).stderr_has("not there yet");
     }
     host.sh("ctr commit").fails(1).stderr_has("not there yet");

@@ -46,6 +46,15 @@ pub fn resources(doc: &Document) -> Option<&Value> {
     doc.get("spec")?.get("linux")?.get("resources")
 }
 
+/// Looks for what [`apply`] would refuse, as far as it can be told before the groups are there.
+///
+/// # Errors
+/// As [`apply`].
+pub fn foresee(resources: &Resources, groups: &Groups) -> Result<()> {
+    limits::settings(resources, groups)?;
+    devices::foresee(&resources.devices)
+}
+
 /// Sets all of `resources` to work in the groups, which are there; gives what was written.
 ///
 /// # Errors

@@ -143,7 +143,10 @@ impl CgLimit {
 /// Makes the groups and sets what `linux.resources` says.
 fn set(linux: &mut Map<String, Value>, swap_implied: bool, groups: &Groups, rollback: &mut Rollback) -> Result<Cgroup> {
     groups.check_empty()?;
-    make(&Resources::read(linux.get("resources"))?, groups, rollback)?;
+    let resources = Resources::read(linux.get("resources"))?;
+    // Most that can be wrong is found before anything is made.
+    section::foresee(&resources, groups)?;
+    make(&resources, groups, rollback)?;
     if swap_implied && !groups.of("memory").is_ok_and(|group| SWAP_FILES.iter().any(|file| group.offers(file))) {
         // docker's default, on a kernel that does not count swap.
         if let Some(memory) =

@@ -25,6 +25,14 @@ pub fn set(rules: &[Rule], groups: &Groups) -> Result<()> {
     }
 }
 
+/// Looks for rules that the kernel has no form for.
+///
+/// # Errors
+/// `unsupported`, naming the rule.
+pub fn foresee(rules: &[Rule]) -> Result<()> {
+    Verdict::of(rules).map(drop)
+}
+
 /// What is wrong where other rules are at work.
 ///
 /// # Errors

@@ -49,15 +49,16 @@ fn available(group: &Group, file: &str) -> (Option<BTreeSet<u32>>, Group) {
 pub fn inherit(group: &Group) -> Result<()> {
     let mut chain: Vec<Group> = std::iter::successors(Some(group.clone()), Group::above).collect();
     chain.reverse();
-    for pair in chain.windows(2) {
-        for file in FILES {
-            let path = pair[1].dir().join(file);
-            if pair[1].read(file).is_ok_and(|list| !list.trim().is_empty()) {
-                continue;
+    for file in FILES {
+        let mut list = String::new();
+        for group in &chain {
+            let own = group.read(file).unwrap_or_default().trim().to_owned();
+            if own.is_empty() {
+                let what = || json!({"file": group.dir().join(file), "value": list});
+                trace::act("write", what, || group.write(file, &list))?;
+            } else {
+                list = own;
             }
-            let list = pair[0].read(file).unwrap_or_default();
-            let what = || json!({"file": path, "value": list.trim()});
-            trace::act("write", what, || pair[1].write(file, list.trim()))?;
         }
     }
     Ok(())
