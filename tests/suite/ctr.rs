@@ -283,7 +283,7 @@ fn flags_that_are_handed_on_are_taken() {
         ("container prune", ""),
     ] {
         for (flag, has_value) in flags(&host.sh(&format!("ctr {command} --help")).ok().text()) {
-            if ["--help", "--pull", "--network", "--wait", "--rm"].contains(&flag.as_str())
+            if ["--help", "--pull", "--network", "--wait", "--rm", "--cgroups"].contains(&flag.as_str())
                 || (command == "create" && flag == "--detach")
             {
                 continue;

@@ -153,8 +153,8 @@ fn its_client_gone_it_hangs_up() {
     }
     drop(run);
     // Signals to the client are the command's.
-    let run = host.cmd("ns-enter", &["box", "sh", "-c", "trap 'exit 9' TERM; while :; do sleep 0.05; done"]).spawn();
-    host.process("sleep 0.05");
+    let run = host.cmd("ns-enter", &["box", "sh", "-c", "trap 'exit 9' TERM; while :; do sleep 0.51; done"]).spawn();
+    host.process("sleep 0.51");
     run.signal(Signal::SIGTERM);
     run.wait().exits(9);
     end(&host);
