@@ -2,7 +2,6 @@
 
 use crate::living::*;
 use ctr_tests::*;
-use nix::sys::signal::Signal;
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -9,9 +9,10 @@ cache=${CARGO_TARGET_DIR:-$here/../../target}/vm
 kernel=$("$here/kernel.sh" "$cache")
 cache=$(dirname "$kernel")
 work=$(mktemp -d)
-machine=
-trap 'rm -rf "$work"' EXIT
-trap '[ -z "$machine" ] || kill $machine; exit 130' HUP INT TERM
+running=
+# shellcheck disable=SC2086 # one word a process
+trap '[ -z "$running" ] || kill $running 2>/dev/null; rm -rf "$work"' EXIT
+trap 'exit 130' HUP INT TERM
 
 # once ACCELERATOR SECONDS COMMAND…: boots once. What the guest's kernel and init say is in $work/console.
 once() {
@@ -28,9 +29,9 @@ once() {
 	/sbin/mkfs.ext4 -q -F -E lazy_itable_init=1,lazy_journal_init=1,nodiscard "$work/disk"
 	daemon=/usr/libexec/virtiofsd
 	[ -x $daemon ] || daemon=/usr/lib/qemu/virtiofsd
-	# It ends with its only client.
 	$daemon --socket-path="$work/root" -o source=/,cache=always,xattr,sandbox=chroot --rlimit-nofile=0 -f \
 		>"$work/virtiofsd" 2>&1 &
+	server=$!
 	for _ in $(seq 100); do
 		[ ! -S "$work/root" ] || break
 		sleep 0.05
@@ -48,9 +49,12 @@ once() {
 		-device virtio-serial-pci -chardev file,id=out,path="$work/out" -device virtserialport,chardev=out,nr=1 \
 		-serial file:"$work/console" -kernel "$kernel/vmlinuz" -append "console=ttyS0 quiet panic=-1 mitigations=off \
 root=host rootfstype=virtiofs ro init=$here/init.sh $environment -- $kernel $*" </dev/null 2>"$work/qemu" &
-	machine=$!
-	wait $machine || status=$?
-	machine=
+	running="$! $server"
+	wait $! || status=$?
+	# It ends with its only client, unless that never came.
+	kill $server 2>/dev/null || :
+	wait $server || :
+	running=
 	exec 3>&-
 	wait $reader
 	[ $status != 124 ] || return 124
@@ -64,7 +68,7 @@ accelerator() {
 	known=$cache/accelerator.$(cat /proc/sys/kernel/random/boot_id)
 	if [ ! -e "$known" ]; then
 		rm -f "$cache"/accelerator.*
-		if once kvm 15 /bin/true; then echo kvm; else echo tcg; fi >"$known"
+		if once kvm 15 /bin/true 2>/dev/null; then echo kvm; else echo tcg; fi >"$known"
 	fi
 	cat "$known"
 }
@@ -83,4 +87,4 @@ case $status in
 124) echo "boot.sh: no end after 900 seconds" >&2 ;;
 125) cat "$work/virtiofsd" "$work/qemu" "$work/console" >&2 ;;
 esac
-exit $status
+exit "$status"

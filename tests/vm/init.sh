@@ -42,14 +42,13 @@ fi
 
 shift
 trap off EXIT
-for controller in $(cat /sys/fs/cgroup/cgroup.controllers); do
-	echo "+$controller" >/sys/fs/cgroup/cgroup.subtree_control
-done
+sed 's/[a-z]*/+&/g' /sys/fs/cgroup/cgroup.controllers >/sys/fs/cgroup/cgroup.subtree_control
 ip link set lo up
 hostname vm
 modprobe virtio_blk
 mkdir -p /disk
 mount -t ext4 /dev/vda /disk
+export CTR_TEST_DISK=/disk
 status=0
 # The only virtio port; its other end is boot.sh's standard output.
 out=/dev/$(ls /sys/class/virtio-ports)
