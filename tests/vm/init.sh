@@ -44,7 +44,7 @@ shift
 trap off EXIT
 sed 's/[a-z]*/+&/g' /sys/fs/cgroup/cgroup.controllers >/sys/fs/cgroup/cgroup.subtree_control
 # Both limits, which differ at first: what is written in Go (runc) raises the lower one, and hands that on.
-ulimit -n 65536
+prlimit --pid $$ --nofile=65536
 ip link set lo up
 hostname vm
 modprobe virtio_blk
