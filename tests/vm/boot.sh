@@ -20,7 +20,7 @@ once() {
 	shift 2
 	rm -f "$work"/*
 	case $accelerator in
-	# One thread for all CPUs: with one each, QEMU before 8.2 may run code that another has just patched. And none of
+	# One thread for all CPUs: with one each, under QEMU 7.2 a kernel panics at times where it has patched its code. None of
 	# what costs much to emulate and shows nowhere: five levels of page tables, checks of access from the kernel.
 	tcg) accelerator=tcg,thread=single cpu=max,la57=off,smap=off,smep=off,pku=off ;;
 	*) cpu=max ;;
