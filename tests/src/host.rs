@@ -37,11 +37,11 @@ impl Host {
         host
     }
 
-    /// The same with its root on the disk that holds the build directory, not on tmpfs.
+    /// The same with its root on a disk, not on tmpfs.
     pub fn on_disk() -> Self {
         let mut host = Self::new();
         let name = format!("test-root.{}.{}", std::process::id(), host.dir.file_name().unwrap().to_string_lossy());
-        host.root = images::target_dir().join(name);
+        host.root = suite::disk().join(name);
         host
     }
 

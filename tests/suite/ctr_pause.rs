@@ -2,7 +2,6 @@
 
 use crate::living::*;
 use ctr_tests::*;
-use nix::sys::signal::Signal;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -150,8 +149,9 @@ fn a_shared_pid_namespace_is_not_frozen() {
     frozen.sort_unstable();
     assert_eq!(frozen, ours);
     host.tool("ctr-stop", &["-s", "KILL", "web"]).ok();
-    kill(child, Signal::SIGKILL);
     run.wait().exits(137);
+    let gone = nix::sys::signal::kill(nix::unistd::Pid::from_raw(child), None);
+    assert_eq!(gone, Err(nix::errno::Errno::ESRCH), "what it started is ended with it");
     assert!(!group(&host).exists());
 }
 
