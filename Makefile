@@ -16,13 +16,13 @@ built = $(abspath $(or $(CARGO_TARGET_DIR),target))/$(host)/release
 tools := $(shell sed -n 's/^name = "\(.*\)"/\1/p' tools/*/Cargo.toml)
 scripts := tools/ctr/ctr .ci/run $(wildcard tests/*.sh tests/*/*.sh)
 
-.PHONY: help build demo test check bench fuzz install uninstall clean
+.PHONY: help build demo test test-vm check bench fuzz install uninstall clean
 .DEFAULT_GOAL := build
 
 help: ## List what make can do
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 12
 	@echo
-	@echo 'make test T=NAME runs the suite'\''s tests whose name contains NAME.'
+	@echo 'make test T=NAME, make test-vm T=NAME: those of the suite'\''s tests whose name contains NAME.'
 	@echo 'make install PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) CTR=$(CTR) puts the wrapper ctr there as $$(CTR).'
 
 build: ## Build every tool, optimized and static
@@ -38,6 +38,11 @@ test: ## Run every test on real kernels, registries, images (root)
 	@tests/deps.sh build test
 	$(CARGO) build --release --workspace --exclude ctr-tests
 	@CTR_TEST_BIN="$(built)" tests/run.sh $(T)
+
+test-vm: ## Run the tests about control groups in a virtual machine with cgroup v2 alone (root)
+	@tests/deps.sh build vm
+	$(CARGO) build --release --workspace --exclude ctr-tests
+	@CTR_TEST_BIN="$(built)" tests/vm/run.sh $(T)
 
 check: ## Format, lints, licenses, man pages, shell scripts
 	@tests/deps.sh build check

@@ -1,5 +1,5 @@
 #!/bin/sh
-# deps.sh PURPOSE…: makes sure that what each purpose (build, demo, test, check, bench) needs is there: installs it
+# deps.sh PURPOSE…: makes sure that what each purpose (build, demo, test, vm, check, bench) needs is there: installs it
 # on Debian as root, else says what is missing and how to get it.
 set -eu
 
@@ -15,6 +15,16 @@ packages() {
 			crun=crun runc=runc strace=strace python3=/usr/bin/python3 \
 			python3-jsonschema=/usr/lib/python3/dist-packages/jsonschema \
 			libseccomp-dev=/usr/include/seccomp.h ca-certificates=/etc/ssl/certs/ca-certificates.crt
+		;;
+	vm)
+		echo qemu-system-x86=qemu-system-x86_64 e2fsprogs=mkfs.ext4 kmod=modprobe iproute2=ip util-linux=pivot_root
+		# QEMU's package has it up to Debian 12.
+		if apt-cache show virtiofsd >/dev/null 2>&1; then
+			echo virtiofsd=/usr/libexec/virtiofsd
+		else
+			echo qemu-system-common=/usr/lib/qemu/virtiofsd
+		fi
+		packages test
 		;;
 	check) echo mandoc=mandoc shellcheck=shellcheck shfmt=shfmt ;;
 	bench)

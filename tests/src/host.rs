@@ -37,11 +37,11 @@ impl Host {
         host
     }
 
-    /// The same with its root on the disk that holds the build directory, not on tmpfs.
+    /// The same with its root on a disk, not on tmpfs.
     pub fn on_disk() -> Self {
         let mut host = Self::new();
         let name = format!("test-root.{}.{}", std::process::id(), host.dir.file_name().unwrap().to_string_lossy());
-        host.root = images::target_dir().join(name);
+        host.root = suite::disk().join(name);
         host
     }
 
@@ -179,6 +179,7 @@ impl Host {
             let entries = fs::read_dir(&dir).into_iter().flatten().flatten();
             found.extend(entries.map(|e| e.path().display().to_string()));
         }
+        found.extend(leftovers::groups(&self.instance()).iter().map(|dir| format!("cgroup {}", dir.display())));
         found
     }
 
@@ -201,6 +202,9 @@ impl Drop for Host {
         processes::end(&self.dir);
         for point in leftovers::mounts_beneath(&self.dir).iter().chain(&leftovers::mounts_beneath(&self.root)).rev() {
             let _ = umount2(point, MntFlags::MNT_DETACH);
+        }
+        for group in leftovers::groups(&self.instance()).iter().rev() {
+            let _ = fs::remove_dir(group);
         }
         let root = if self.root.exists() { fs::remove_dir_all(&self.root) } else { Ok(()) };
         let removed = root.and_then(|()| fs::remove_dir_all(&self.dir));

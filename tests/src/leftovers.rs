@@ -86,6 +86,13 @@ fn links() -> BTreeSet<String> {
     text.lines().filter_map(|line| line.split(": ").nth(1)).map(str::to_owned).collect()
 }
 
+/// The control groups at or beneath directories named `instance` ([`Host::instance`](crate::Host::instance)), from the top
+/// down.
+pub fn groups(instance: &str) -> Vec<PathBuf> {
+    let all = cgroups().into_iter().map(PathBuf::from);
+    all.filter(|dir| dir.components().any(|part| part.as_os_str() == instance)).collect()
+}
+
 fn cgroups() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut dirs = vec![PathBuf::from("/sys/fs/cgroup")];

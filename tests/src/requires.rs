@@ -1,11 +1,17 @@
 //! What a test needs of the machine, by words. An unmet one makes the test ignored, with the reason printed;
-//! with `CTR_TEST_REQUIRE=1` it makes it fail. An unknown word always fails.
+//! with `CTR_TEST_REQUIRE=1` it makes it fail, but for a layout of control groups: a machine has one, and the virtual
+//! machine of `make test-vm` runs what needs the other. An unknown word always fails.
 
 use std::{env, fs, path::Path, process::Command};
 
 /// Whether an unmet need is a failure (`CTR_TEST_REQUIRE=1`, as CI sets it).
 pub fn strict() -> bool {
     env::var_os("CTR_TEST_REQUIRE").is_some_and(|v| !v.is_empty() && v != "0")
+}
+
+/// Whether a need that is unmet here is met elsewhere: it is a layout of control groups that this machine has not.
+pub fn elsewhere(needs: &[&str]) -> bool {
+    needs.iter().any(|word| matches!(*word, "cgroup1" | "cgroup2") && lacks(word).is_some())
 }
 
 /// The reason why this machine does not meet `needs`; `None` where it does.
@@ -25,12 +31,14 @@ fn lacks(word: &str) -> Option<String> {
         "netns" => (!Path::new("/proc/self/ns/net").exists()).then(|| "needs network namespaces".to_owned()),
         "userns" => (!Path::new("/proc/self/ns/user").exists()).then(|| "needs user namespaces".to_owned()),
         "tmpfs" => kernel_file_system("tmpfs"),
-        // A cgroup2 tree with the controllers that limits need; the hybrid layout has it, empty.
+        // The one hierarchy with the controllers that limits need; the hybrid layout has one too, without them.
         "cgroup2" => {
-            let controllers = fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").unwrap_or_default();
-            (!controllers.contains("memory")).then(|| "needs cgroup v2 with controllers".to_owned())
+            let have = fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").unwrap_or_default();
+            let has = |name: &str| have.split_whitespace().any(|controller| controller == name);
+            let all = ["memory", "cpu", "pids", "io", "cpuset"].into_iter().all(has);
+            (!all).then(|| "needs cgroup v2 with its controllers: make test-vm".to_owned())
         }
-        // Such a tree, whatever is in it.
+        // A cgroup2 tree, whatever is in it.
         "cgroup2-tree" => {
             let mounted = fs::read_to_string("/proc/self/mounts").unwrap_or_default().contains(" cgroup2 ");
             (!mounted).then(|| "needs cgroup v2 mounted".to_owned())

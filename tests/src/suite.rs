@@ -124,6 +124,11 @@ fn binaries() -> PathBuf {
     }
 }
 
+/// A directory on a disk, in memory never: `CTR_TEST_DISK`, else the build directory.
+pub fn disk() -> PathBuf {
+    env::var_os("CTR_TEST_DISK").map_or_else(crate::images::target_dir, PathBuf::from)
+}
+
 /// The names of all compiled tools: the packages under `tools/`.
 pub fn tools() -> Vec<String> {
     let manifests = fs::read_dir(repository().join("tools")).unwrap().flatten().map(|e| e.path().join("Cargo.toml"));

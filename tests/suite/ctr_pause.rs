@@ -2,7 +2,6 @@
 
 use crate::living::*;
 use ctr_tests::*;
-use nix::sys::signal::Signal;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -52,6 +51,11 @@ fn tree() -> PathBuf {
     if hybrid.join("cgroup.procs").exists() { hybrid.to_owned() } else { PathBuf::from("/sys/fs/cgroup") }
 }
 
+/// A container without a group of its own.
+fn ungrouped(host: &Host, args: &[&str], script: &str) -> command::Running {
+    web(host, &[&["--cgroups", "disabled"], args].concat(), script)
+}
+
 fn group(host: &Host) -> PathBuf {
     tree().join(host.instance()).join(id(host, "web").unwrap())
 }
@@ -64,7 +68,7 @@ fn group_of(pid: i32) -> String {
 
 fn everything_stands_still_and_goes_on() {
     let host = busybox();
-    let run = web(&host, &[], COUNTS);
+    let run = ungrouped(&host, &[], COUNTS);
     let pid = pid(&host, "web");
     let home = group_of(pid);
     host.tool("ctr-pause", &["web"]).ok().stdout_is("web\n");
@@ -87,7 +91,7 @@ fn everything_stands_still_and_goes_on() {
 fn processes_that_fork_are_caught() {
     let host = busybox();
     let forks = "for i in 1 2 3 4; do (while :; do true & sh -c 'echo >/n; exit 0'; done) & done; touch /up; wait";
-    let run = web(&host, &[], forks);
+    let run = ungrouped(&host, &[], forks);
     let namespace = fs::read_link(format!("/proc/{}/ns/pid", pid(&host, "web"))).unwrap();
     for _ in 0..5 {
         host.tool("ctr-pause", &["web"]).ok();
@@ -104,7 +108,7 @@ fn processes_that_fork_are_caught() {
 
 fn who_came_from_outside_is_frozen_too() {
     let host = busybox();
-    let run = web(&host, &[], "sleep 6401 & sleep 6402 & touch /up; wait");
+    let run = ungrouped(&host, &[], "sleep 6401 & sleep 6402 & touch /up; wait");
     let pid = pid(&host, "web");
     let inside = host.cmd("nsenter", &["-t", &pid.to_string(), "-p", "-m", "sleep", "6403"]).spawn();
     let mut all = vec![pid, host.process("sleep 6401"), host.process("sleep 6402"), host.process("sleep 6403")];
@@ -123,7 +127,7 @@ fn who_came_from_outside_is_frozen_too() {
 fn nested_namespaces_are_frozen_too() {
     let host = busybox();
     let script = "unshare -p -f sh -c 'sleep 6404 & sleep 6405 & wait' & touch /up; wait";
-    let run = web(&host, &["--privileged"], script);
+    let run = ungrouped(&host, &["--privileged"], script);
     let all = [host.process("sleep 6404"), host.process("sleep 6405")];
     host.tool("ctr-pause", &["web"]).ok();
     let frozen = members(&group(&host));
@@ -136,7 +140,7 @@ fn nested_namespaces_are_frozen_too() {
 
 fn a_shared_pid_namespace_is_not_frozen() {
     let host = busybox();
-    let run = web(&host, &["--pid", "host"], "sleep 6406 & touch /up; wait");
+    let run = ungrouped(&host, &["--pid", "host"], "sleep 6406 & touch /up; wait");
     let child = host.process("sleep 6406");
     let mut ours = vec![pid(&host, "web"), child];
     host.tool("ctr-pause", &["web"]).ok();
@@ -145,14 +149,15 @@ fn a_shared_pid_namespace_is_not_frozen() {
     frozen.sort_unstable();
     assert_eq!(frozen, ours);
     host.tool("ctr-stop", &["-s", "KILL", "web"]).ok();
-    kill(child, Signal::SIGKILL);
     run.wait().exits(137);
+    let gone = nix::sys::signal::kill(nix::unistd::Pid::from_raw(child), None);
+    assert_eq!(gone, Err(nix::errno::Errno::ESRCH), "what it started is ended with it");
     assert!(!group(&host).exists());
 }
 
 fn a_pause_that_was_killed_can_be_undone_or_done() {
     let host = busybox();
-    let run = web(&host, &[], COUNTS);
+    let run = ungrouped(&host, &[], COUNTS);
     let note = host.run().join("containers").join(id(&host, "web").unwrap()).join("state.json");
     let running = fs::read_to_string(&note).unwrap();
     // Frozen, and not yet noted so.
@@ -172,7 +177,7 @@ fn a_pause_that_was_killed_can_be_undone_or_done() {
 
 fn the_freezer_of_version_1_will_do() {
     let host = busybox();
-    let run = web(&host, &[], COUNTS);
+    let run = ungrouped(&host, &[], COUNTS);
     let group = Path::new("/sys/fs/cgroup/freezer").join(host.instance()).join(id(&host, "web").unwrap());
     let old = |line: &str| host.sh(&format!("unshare -m sh -c 'umount /sys/fs/cgroup/unified && {line}'"));
     old("ctr-pause web").ok().stdout_is("web\n");

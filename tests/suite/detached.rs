@@ -32,6 +32,8 @@ pub fn tests() -> Vec<Test> {
             ten_thousand_lines_a_second,
             zombies_are_nobodys,
             orphans_among_the_hosts_processes_are_reaped,
+            who_is_left_in_another_pid_namespace_ends_too,
+            out_of_memory_is_recorded_and_told,
             one_name_for_twenty,
             a_hundred_at_once,
             a_supervisor_is_small_and_still,
@@ -244,7 +246,7 @@ fn a_stop_ends_restarts() {
     until("a wait", || state(&host, "loops")["status"] == "restarting");
     host.sh("ctr stop loops").succeeds();
     assert_eq!(until_stopped(&host, "loops")["exitCode"], 1);
-    host.sh("ctr start busy && ctr stop -t 20 busy").ok();
+    host.sh("ctr start busy && sleep 0.3 && ctr stop -t 3 busy").succeeds();
     host.sh("ctr rm busy loops").ok();
     host.assert_clean();
 }
@@ -460,6 +462,44 @@ fn orphans_among_the_hosts_processes_are_reaped() {
     host.assert_clean();
 }
 
+fn who_is_left_in_another_pid_namespace_ends_too() {
+    let host = busybox();
+    host.sh("ctr run -d --name first busybox sleep 5024").ok();
+    let command = "sleep 5025 & exec sleep 5026";
+    host.sh(&format!("ctr run -d --name second --pid container:first busybox sh -c '{command}'")).ok();
+    let left = host.process("sleep 5025");
+    kill(&json!(host.process("sleep 5026")), Signal::SIGKILL);
+    assert_eq!(until_stopped(&host, "second")["exitCode"], 137);
+    assert!(!processes::alive(left), "{left} goes on");
+    assert_eq!(state(&host, "first")["status"], "running");
+    // In front too.
+    host.sh("ctr run --rm --pid container:first busybox sh -c 'sleep 5027 & true'").ok();
+    host.sh("ctr exec first sh -c 'ps -o args | grep -c \"[s]leep 5027\"; true'").ok().stdout_is("0\n");
+    host.sh("ctr rm -f first second").ok();
+    host.assert_clean();
+}
+
+fn out_of_memory_is_recorded_and_told() {
+    let host = busybox();
+    let hungry = "tail /dev/zero";
+    host.sh(&format!("ctr run -d --name d -m 16m busybox {hungry}")).ok();
+    let end = until_stopped(&host, "d");
+    assert_eq!((&end["exitCode"], &end["oomKilled"]), (&json!(137), &json!(true)), "{end}");
+    host.sh(&format!("ctr run --name f -m 16m busybox {hungry}")).exits(137);
+    // A child is killed, and its parent says what it makes of that.
+    host.sh(&format!("ctr run --name c -m 16m busybox sh -c '{hungry}; exit 3'")).exits(3);
+    for (name, code) in [("d", 137), ("f", 137), ("c", 3)] {
+        let said = host.sh(&format!("ctr inspect -f '{{{{.State.OOMKilled}}}} {{{{.State.ExitCode}}}}' {name}")).ok();
+        said.stdout_is(&format!("true {code}\n"));
+        let events = format!("ctr events --since 5m --until 0s -f container={name} --format '{{{{.Action}}}}'");
+        host.sh(&events).ok().stdout_is("create\nstart\noom\ndie\n");
+    }
+    // Started again it is another run.
+    host.sh("ctr run --name n busybox true && ctr inspect -f '{{.State.OOMKilled}}' n").ok().stdout_is("false\n");
+    host.sh("ctr rm d f c n").ok();
+    host.assert_clean();
+}
+
 fn zombies_are_nobodys() {
     let host = busybox();
     let command = "i=0; while [ $i -lt 200 ]; do (sleep 0 & exec true); i=$((i+1)); done; echo over; exec sleep 5016";
@@ -517,9 +557,10 @@ fn a_supervisor_is_small_and_still() {
     let before = switches();
     thread::sleep(Duration::from_secs(2));
     assert_eq!(before, switches(), "it woke up");
-    // Three null devices, the process, its two streams, the socket, the lock, the log, signals: nothing of the caller's.
+    // Three null devices, the process, its two streams, the socket, the lock, the log, signals, two about memory:
+    // nothing of the caller's.
     let fds = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
-    assert!(fds <= 10, "{fds} descriptors");
+    assert!(fds <= 12, "{fds} descriptors");
     host.sh("ctr rm -f quiet").ok();
     host.assert_clean();
 }

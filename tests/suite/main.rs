@@ -87,6 +87,10 @@ fn all() -> Vec<Test> {
 }
 
 fn main() -> ExitCode {
+    if let Some(names) = std::env::var_os("CTR_TEST_MAKE_IMAGES") {
+        names.to_string_lossy().split_whitespace().for_each(|name| drop(ctr_tests::images::layout(name)));
+        return ExitCode::SUCCESS;
+    }
     let mut args = Arguments::from_args();
     // Most tests wait for processes: more threads than cores.
     args.test_threads = args.test_threads.or(Some(4));
@@ -112,6 +116,8 @@ fn main() -> ExitCode {
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// All tests; where the variable `CTR_TEST_LIST` names a file, those that it lists.
 fn trials() -> Vec<Trial> {
-    all().into_iter().map(Trial::from).collect()
+    let list = std::env::var_os("CTR_TEST_LIST").map(|file| std::fs::read_to_string(file).unwrap());
+    all().into_iter().filter(|test| list.as_ref().is_none_or(|list| test.is_in(list))).map(Trial::from).collect()
 }

@@ -122,7 +122,8 @@ fn user_environment_directory() {
     host.sh("ctr exec -u 1000 box grep CapEff /proc/self/status").ok().stdout_is("CapEff:\t0000000000000000\n");
     host.sh("printf 'B=file\\n' >env; ctr exec --env-file env box sh -c 'echo $B'").ok().stdout_is("file\n");
     host.sh("ctr exec -w relative box true").fails(125);
-    host.sh("ctr exec -w /nowhere-yet box pwd").ok().stdout_is("/nowhere-yet\n");
+    host.sh("ctr exec -w /nowhere-yet box pwd").fails(127).stderr_has("/nowhere-yet");
+    host.sh("ctr exec box ls -d /nowhere-yet").exits(1);
     end(&host);
 }
 
@@ -152,8 +153,8 @@ fn its_client_gone_it_hangs_up() {
     }
     drop(run);
     // Signals to the client are the command's.
-    let run = host.cmd("ns-enter", &["box", "sh", "-c", "trap 'exit 9' TERM; while :; do sleep 0.05; done"]).spawn();
-    host.process("sleep 0.05");
+    let run = host.cmd("ns-enter", &["box", "sh", "-c", "trap 'exit 9' TERM; while :; do sleep 0.51; done"]).spawn();
+    host.process("sleep 0.51");
     run.signal(Signal::SIGTERM);
     run.wait().exits(9);
     end(&host);

@@ -40,6 +40,17 @@ impl Group {
         self.dir().is_dir()
     }
 
+    /// The group above it; none above the root.
+    pub fn above(&self) -> Option<Self> {
+        let above = self.path.parent()?;
+        Some(Self::new(self.hierarchy.clone(), above.to_owned()))
+    }
+
+    /// Whether it has a file of that name. One that is not there yet (`--dry-run`) is taken to have it.
+    pub fn offers(&self, file: &str) -> bool {
+        self.dir().join(file).exists() || !self.exists()
+    }
+
     /// Makes it, and what is above it.
     ///
     /// # Errors
@@ -150,7 +161,7 @@ impl Group {
                 return Ok(());
             }
             for pid in left.iter().filter(|_| !at_once) {
-                self.end(*pid)?;
+                self.kill_one(*pid)?;
             }
             if start.elapsed() > PATIENCE {
                 let message = format!("process {:?} in control group {} does not die", left, self.path.display());
@@ -161,7 +172,7 @@ impl Group {
     }
 
     /// Kills one process if it is in the group still: its number may be another's by now, but not its descriptor.
-    fn end(&self, pid: i32) -> Result<()> {
+    fn kill_one(&self, pid: i32) -> Result<()> {
         let Some(start) = container::process_start(pid) else { return Ok(()) };
         let Some(handle) = container::Handle::of(ctr_core::Process { pid, pid_start: start })? else { return Ok(()) };
         if self.processes().contains(&pid) { handle.signal(9).map(drop) } else { Ok(()) }
@@ -178,10 +189,15 @@ impl Group {
         for dir in self.tree().iter().rev() {
             remove_dir(dir).cannot(|| format!("remove control group {}", dir.display()))?;
         }
+        self.remove_empty_above();
+        Ok(true)
+    }
+
+    /// Removes the directory above it, if nothing is in that any more.
+    pub(crate) fn remove_empty_above(&self) {
         if let Some(above) = self.dir().parent().filter(|dir| *dir != self.hierarchy.dir) {
             let _ = fs::remove_dir(above);
         }
-        Ok(true)
     }
 
     /// Its directory and all below it, from the top down. A container makes groups within its own where it may.

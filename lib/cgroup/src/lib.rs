@@ -4,15 +4,25 @@
 //! Version 2 is one hierarchy for all controllers, version 1 a hierarchy a controller, and hybrid hosts have both: a
 //! version 2 tree without controllers, that can still freeze and kill, beside those of version 1.
 
+pub mod devices;
+mod found;
 mod group;
 mod layout;
+pub mod limits;
+mod make;
 mod oom;
 mod place;
+pub mod resources;
+pub mod section;
+pub mod sys;
 
+pub use found::found;
 pub use group::Group;
 pub use layout::{Hierarchy, Layout};
 pub use oom::Oom;
 pub use place::{instance, instance_of, is_group_path, named, named_by, path_of, plain};
+pub use resources::Resources;
+pub use section::Cgroup;
 
 use ctr_core::{Cannot, Code, Error, Process, Result};
 use rustix::fs::{Mode, OFlags};

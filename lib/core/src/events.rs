@@ -1,7 +1,7 @@
 //! What happened to containers, as JSON lines that `ctr-events` reads: a file in the run directory, lost by a reboot.
 
-use crate::{Cannot, Lock, Result, files, paths};
-use serde_json::{Value, json};
+use crate::{Cannot, Document, Lock, Result, files, paths};
+use serde_json::{Map, Value, json};
 use std::{
     fs::{self, OpenOptions},
     io::Write,
@@ -17,13 +17,23 @@ pub fn files() -> [PathBuf; 2] {
     [paths::run().join("events.jsonl"), paths::run().join("events.1.jsonl")]
 }
 
-/// Notes that `action` (docker's word: `create`, `start`, `die`, …) happened to container `id`.
+/// Notes that `action` (docker's word: `create`, `start`, `die`, …) happened to the container of `doc`. Its attributes are
+/// `attributes`, the image, and the labels of both.
 ///
 /// Best effort: an event that cannot be written stops nothing.
-pub fn emit(action: &str, id: &str, name: &str, attributes: &Value) {
+pub fn emit(action: &str, doc: &Document, attributes: &Value) {
+    let image = doc.get("image");
+    let labels = [image.map(|image| &image["config"]["config"]["Labels"]), doc.get("labels")];
+    let mut all = Map::new();
+    for object in labels.into_iter().flatten().chain([attributes]).filter_map(Value::as_object) {
+        all.extend(object.clone());
+    }
+    if let Some(reference) = image.and_then(|image| image.get("ref")) {
+        all.insert("image".to_owned(), reference.clone());
+    }
     let line = json!({
         "time": jiff::Timestamp::now().to_string(), "type": "container", "action": action,
-        "id": id, "name": name, "attributes": attributes,
+        "id": doc.get("id"), "name": doc.get("name"), "attributes": all,
     });
     let _ = append(&format!("{line}\n"));
 }

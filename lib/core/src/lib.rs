@@ -16,6 +16,7 @@ pub mod paths;
 mod remove_tree;
 mod rollback;
 mod sections;
+mod size;
 pub mod steps;
 mod sys;
 pub mod trace;
@@ -27,6 +28,7 @@ pub use lock::Lock;
 pub use rollback::Rollback;
 pub use sections::{Health, HealthCheck, Image, Layer, LogLimits, Policy, Process, Restart, Rootfs, State, Supervise};
 pub use serde_json::{Map, Value, json};
+pub use size::parse_size;
 pub use sys::take_fd;
 
 /// The version of the document this library reads and writes (`ctr-document(5)`, VERSIONING).

@@ -1,5 +1,6 @@
 //! The sections of the document that tools of ours write, as types.
 
+use crate::{Code, Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -176,6 +177,33 @@ pub struct Restart {
     pub max: Option<u32>,
 }
 
+impl Restart {
+    /// `no`, `on-failure`, `on-failure:MAX`, `always`, `unless-stopped`.
+    ///
+    /// # Errors
+    /// `usage` for any other word.
+    pub fn parse(word: &str) -> Result<Self> {
+        let bad = || {
+            Error::new(Code::Usage, format!("invalid restart policy {word:?}"))
+                .hint("no, on-failure, on-failure:MAX, always, unless-stopped")
+        };
+        let (name, max) = match word.split_once(':') {
+            Some(("on-failure", max)) => ("on-failure", Some(max.parse().map_err(|_| bad())?)),
+            Some(_) => return Err(bad()),
+            None => (word, None),
+        };
+        let policy = match name {
+            "no" => Policy::No,
+            "on-failure" => Policy::OnFailure,
+            "always" => Policy::Always,
+            "unless-stopped" => Policy::UnlessStopped,
+            _ => return Err(bad()),
+        };
+        // docker: 0 is no bound.
+        Ok(Self { policy, max: max.filter(|n| *n > 0) })
+    }
+}
+
 /// Which ends are followed by a start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -223,4 +251,21 @@ pub struct HealthCheck {
     pub start_interval: u64,
     /// Failures in a row that make it unhealthy.
     pub retries: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn policies_are_dockers() {
+        let policy = Restart::parse;
+        assert_eq!(policy("on-failure:5").unwrap(), Restart { policy: Policy::OnFailure, max: Some(5) });
+        assert_eq!(policy("on-failure:0").unwrap().max, None);
+        assert_eq!(policy("unless-stopped").unwrap().policy, Policy::UnlessStopped);
+        for bad in ["", "maybe", "always:3", "on-failure:x", "on-failure:-1"] {
+            assert_eq!(policy(bad).unwrap_err().code, Code::Usage, "{bad}");
+        }
+    }
 }

@@ -14,11 +14,14 @@ use std::{
 /// Left out are steps that recorded nothing to take away, and those of the tool that calls: it undoes its own.
 /// Best effort: a step that fails does not stop the others. Gives every error.
 pub fn undo_all(doc: &Document) -> Vec<Error> {
-    undo_all_with(doc, "", |_, _| Ok(()))
+    undo_all_with(doc, &[])
 }
 
-/// The same, but for the steps of `tool`, which `undo` takes back here: the library half of that tool, a process less.
-pub fn undo_all_with(doc: &Document, tool: &str, undo: impl Fn(&mut Document, &Value) -> Result<()>) -> Vec<Error> {
+/// How a tool takes a step back.
+pub type Undo = fn(&mut Document, &Value) -> Result<()>;
+
+/// The same, but for the steps of `tools`, which are taken back here: by the library halves of those, a process less each.
+pub fn undo_all_with(doc: &Document, tools: &[(&str, Undo)]) -> Vec<Error> {
     let steps = match doc.steps() {
         Ok(steps) => steps,
         Err(e) => return vec![e],
@@ -36,7 +39,7 @@ pub fn undo_all_with(doc: &Document, tool: &str, undo: impl Fn(&mut Document, &V
         if nothing || step.tool == trace::tool() || done.contains(&&step.tool) {
             continue;
         }
-        if step.tool == tool {
+        if let Some((_, undo)) = tools.iter().find(|(tool, _)| step.tool == *tool) {
             errors.extend(undo(&mut plain, &step.undo).err());
             continue;
         }

@@ -118,12 +118,17 @@ fn a_failure_leaves_the_container_as_it_was() {
     for (command, status) in [("no-such-command", 127), ("/etc", 126)] {
         host.sh(&format!("ns-spawn -f doc -- {command}")).fails(status).stderr_has(command);
         let saved = record(&host, &doc);
-        assert_eq!((&saved["spec"], &saved["steps"]), (&doc["spec"], &doc["steps"]));
+        // It was whole, and only could not be started: it can be tried again.
+        assert_eq!(saved["spec"]["process"]["args"], json!([command]));
+        assert_eq!(saved["steps"].as_array().unwrap().last().unwrap()["tool"], "ns-spawn");
         let state = &saved["state"];
-        assert_eq!((&state["status"], &state["exitCode"]), (&json!("stopped"), &json!(status)));
+        assert_eq!((&state["status"], &state["exitCode"]), (&json!("created"), &json!(status)));
         assert!(state["error"].as_str().unwrap().contains(command), "{state}");
         assert!(!state_file(&host, &doc).exists());
     }
+    host.sh("ns-spawn -f doc -u nobody-at-all -- true").fails(125);
+    let saved = record(&host, &doc);
+    assert!((&saved["spec"], &saved["steps"]) == (&doc["spec"], &doc["steps"]), "it was never whole");
     host.sh("ns-spawn -f doc -- true").ok();
 }
 

@@ -57,7 +57,7 @@ pub fn run(args: CtrAttach) -> Result<()> {
     let terminal = doc.get("spec").and_then(|s| s.get("process")).and_then(|p| p.get("terminal")) == Some(&json!(true));
     let takes_input = doc.get("supervise").and_then(|s| s.get("stdin")) == Some(&json!(true));
     let input = !args.no_stdin && takes_input;
-    events::emit("attach", &id, doc.str("name").unwrap_or_default(), &json!({}));
+    events::emit("attach", &doc, &json!({}));
     let process = container::live_state(&id)?.map(|state| container::Handle::open(&state)).transpose()?.flatten();
     let raw = if terminal && input && isatty(io::stdin()) { Some(Raw::enter()?) } else { None };
     let relay = Relay {
@@ -73,7 +73,7 @@ pub fn run(args: CtrAttach) -> Result<()> {
     if let Some(status) = status {
         std::process::exit(status.into());
     }
-    events::emit("detach", &id, doc.str("name").unwrap_or_default(), &json!({}));
+    events::emit("detach", &doc, &json!({}));
     Ok(())
 }
 

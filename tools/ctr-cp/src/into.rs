@@ -38,6 +38,6 @@ pub fn copy(args: &CtrCp, from: &Word, to: &Inside) -> Result<()> {
         let tar = ctr_layer::open(io::stdin())?;
         ctr_layer::merge(tar, &place, Take::All).map_err(|e| Error { message: format!("{to}: {}", e.message), ..e })?;
     }
-    events::emit("extract-to-dir", &id, doc.str("name").unwrap_or_default(), &json!({"path": to.path.to_string()}));
+    events::emit("extract-to-dir", &doc, &json!({"path": to.path.to_string()}));
     Ok(())
 }

@@ -24,6 +24,6 @@ pub fn copy(args: &CtrCp, from: &Inside, to: &Word) -> Result<()> {
     } else {
         ctr_layer::pack_to_stdout(source.fd, name.unwrap_or_default())?;
     }
-    events::emit("archive-path", &id, doc.str("name").unwrap_or_default(), &json!({"path": from.path.to_string()}));
+    events::emit("archive-path", &doc, &json!({"path": from.path.to_string()}));
     Ok(())
 }

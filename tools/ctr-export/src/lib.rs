@@ -36,6 +36,6 @@ pub fn run(args: CtrExport) -> Result<()> {
         Some(path) => file::write(path, |out| ctr_layer::pack(tree, b"", out))?,
         None => ctr_layer::pack_to_stdout(tree, b"")?,
     }
-    events::emit("export", &id, doc.str("name").unwrap_or_default(), &json!({}));
+    events::emit("export", &doc, &json!({}));
     Ok(())
 }

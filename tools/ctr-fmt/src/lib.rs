@@ -108,7 +108,7 @@ fn print(
             Some(view) if matches!(format, Format::Table(_) | Format::Lines(_)) => {
                 view.for_template(&record, args.no_trunc)
             }
-            Some(view) => view.of(&record, args.no_trunc),
+            Some(view) => view.json(&record, args.no_trunc),
             None => record,
         };
         match format {

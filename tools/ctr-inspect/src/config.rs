@@ -24,6 +24,10 @@ pub fn config(doc: &Document, image: Option<&Image>) -> Result<Value> {
         "Hostname": spec("hostname").and_then(Value::as_str).unwrap_or_default(),
         "Domainname": spec("domainname").and_then(Value::as_str).unwrap_or_default(),
         "User": user(process),
+        "AttachStdin": supervise.stdin,
+        "AttachStdout": true,
+        "AttachStderr": true,
+        "StdinOnce": false,
         "Tty": process.and_then(|p| p.get("terminal")).and_then(Value::as_bool).unwrap_or_default(),
         "OpenStdin": supervise.stdin,
         "Env": strings(process, "env"),
@@ -40,7 +44,8 @@ pub fn config(doc: &Document, image: Option<&Image>) -> Result<Value> {
         }
     };
     put("ExposedPorts", keyed("ExposedPorts").cloned());
-    put("StopSignal", spec("annotations").and_then(|annotations| annotations.get(STOP_SIGNAL)).cloned());
+    let signal = spec("annotations").and_then(|annotations| annotations.get(STOP_SIGNAL)).cloned();
+    put("StopSignal", signal.or_else(|| Some(json!("SIGTERM"))));
     put("StopTimeout", supervise.stop_timeout.map(|seconds| json!(seconds)));
     put("Healthcheck", supervise.health.as_ref().map(healthcheck));
     Ok(config)

@@ -45,6 +45,7 @@ pub fn host_config(doc: &Document) -> Result<Value> {
         "UsernsMode": if namespace(doc, "user").as_deref() == Some("private") { "private" } else { "" },
         "OomScoreAdj": process.and_then(|p| p.get("oomScoreAdj")).unwrap_or(&json!(0)),
         "Init": doc.get("spec").and_then(|spec| spec.get("annotations")?.get("ctr.init")).is_some_and(|v| v == "true"),
+        "ShmSize": shm_size(doc),
         "SecurityOpt": security(process, linux, privileged),
         "MaskedPaths": strings(linux, "maskedPaths"),
         "ReadonlyPaths": strings(linux, "readonlyPaths"),
@@ -107,6 +108,15 @@ fn bindings(doc: &Document) -> Value {
     let mut bindings = network::published(doc);
     bindings.retain(|_, list| !list.is_null());
     Value::Object(bindings)
+}
+
+/// Bytes that /dev/shm may hold, docker's 64 MiB where it says nothing; 0 where it is not the container's own.
+fn shm_size(doc: &Document) -> u64 {
+    let mounts = doc.get("spec").and_then(|spec| spec.get("mounts")).and_then(Value::as_array);
+    let shm = mounts.into_iter().flatten().find(|m| m["destination"] == "/dev/shm" && m["type"] == "tmpfs");
+    let Some(shm) = shm else { return 0 };
+    let options = strings(Some(shm), "options");
+    options.iter().find_map(|option| option.strip_prefix("size=")?.parse().ok()).unwrap_or(64 << 20)
 }
 
 /// Every device, and no path of /proc and /sys hidden: nothing else gives both.

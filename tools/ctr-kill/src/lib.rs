@@ -44,14 +44,14 @@ fn kill(id: &str, doc: &Document, signal: i32) -> Result<()> {
     };
     let ends = [Signal::KILL.as_raw(), stop_signal(doc)].contains(&signal);
     if !ends {
-        return send(id, doc, &state, signal).map(drop);
+        return send(doc, &state, signal).map(drop);
     }
     // The user wants it stopped: no restart policy brings it back.
     container::halt(id)?;
     let Some(state) = give_up(id)? else { return Ok(()) };
     let keeper = keeper(id, &state)?;
     freezer::thaw(doc)?;
-    let process = send(id, doc, &state, signal)?;
+    let process = send(doc, &state, signal)?;
     if signal == Signal::KILL.as_raw()
         && let Some(process) = process
     {
@@ -61,11 +61,11 @@ fn kill(id: &str, doc: &Document, signal: i32) -> Result<()> {
 }
 
 /// Sends it, where there is a process to take it.
-fn send(id: &str, doc: &Document, state: &State, signal: i32) -> Result<Option<Handle>> {
+fn send(doc: &Document, state: &State, signal: i32) -> Result<Option<Handle>> {
     let process = Handle::open(state)?;
     if let Some(process) = &process {
         process.signal(signal)?;
-        events::emit("kill", id, doc.str("name").unwrap_or_default(), &json!({"signal": signal.to_string()}));
+        events::emit("kill", doc, &json!({"signal": signal.to_string()}));
     }
     Ok(process)
 }

@@ -31,7 +31,7 @@ pub fn run(args: CtrPause) -> Result<()> {
         let doc = container::load(&id)?;
         let done = if args.undo { thaw(&id, &doc) } else { freeze(&id, &doc) };
         done.map_err(|e| Error { message: format!("cannot {verb} container {word}: {}", e.message), ..e })?;
-        events::emit(event, &id, doc.str("name").unwrap_or_default(), &json!({}));
+        events::emit(event, &doc, &json!({}));
         print_line(&word)
     })
 }

@@ -29,7 +29,9 @@ pub fn run(args: CtrRename) -> Result<()> {
     let _held = hold_record(&id)?;
     let old = container::rename(&id, &args.name, &lock)?;
     drop(lock);
-    events::emit("rename", &id, &args.name, &json!({"oldName": old}));
+    if let Ok(doc) = container::recorded(&id) {
+        events::emit("rename", &doc, &json!({"oldName": old}));
+    }
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Removes containers: undoes the steps that each one's record names, last to first.
 
 use clap::Args;
-use ctr_core::{Code, Error, Result, container, each, json, print_line, steps};
+use ctr_core::{Code, Error, Result, container, each, json, print_line, steps, trace};
 
 /// The tool's name.
 pub const NAME: &str = "ctr-rm";
@@ -25,7 +25,11 @@ pub struct CtrRm {
 /// The last failure, once all were tried; the earlier ones are printed.
 pub fn run(args: CtrRm) -> Result<()> {
     each(&args.containers, |word| match remove(word, args.force) {
-        Err(e) if args.force && e.code == Code::NotFound => Ok(()),
+        // docker says so, and is content.
+        Err(e) if args.force && e.code == Code::NotFound => {
+            trace::warn(&e.message);
+            Ok(())
+        }
         removed => removed.and_then(|()| print_line(&word)),
     })
 }
@@ -45,6 +49,7 @@ fn remove(word: &str, force: bool) -> Result<()> {
         let _held = container::hold_ended(&id)?;
         let mut record = whole.clone();
         record.set("partial", &true)?;
+        container::disown(&id)?;
         container::save(&record)?;
     } else if doc.is_partial() {
         if !container::is_orphan(&id) {

@@ -87,7 +87,7 @@ impl<'a> Stopping<'a> {
         if !await_end(id, state, self.keeper.as_ref())? {
             trace::warn(&format!("container {} has ended, its supervisor has not", self.word));
         }
-        events::emit("stop", id, self.doc.str("name").unwrap_or_default(), &json!({}));
+        events::emit("stop", &self.doc, &json!({}));
         Ok(())
     }
 }

@@ -25,7 +25,6 @@ pub fn end(ended: Ended) -> Result<()> {
     let Ok(doc) = container::recorded(&id) else { return container::forget_state(&id) };
     let supervise: Supervise = doc.section("supervise")?.unwrap_or_default();
     let ran = container::last_state(&id)?.unwrap_or_default();
-    let name = doc.str("name").unwrap_or_default();
 
     let mut state = State {
         status: "stopped".to_owned(),
@@ -49,7 +48,7 @@ pub fn end(ended: Ended) -> Result<()> {
         }
     };
     noted.unwrap_or_else(|e| trace::warn(&e.to_string()));
-    events::emit("die", &id, name, &json!({"exitCode": code}));
+    events::emit("die", &doc, &json!({"exitCode": code}));
     // Who attached and hears of the end finds it recorded.
     clients.tell(&Packet::Ended(code));
     drop(clients);

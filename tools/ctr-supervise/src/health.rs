@@ -127,10 +127,10 @@ impl Health {
             }
         }
         self.save();
-        if self.found.status != before {
-            let name = container::recorded(&self.id).ok().and_then(|doc| doc.str("name").map(str::to_owned));
-            let action = format!("health_status: {}", self.found.status);
-            events::emit(&action, &self.id, &name.unwrap_or_default(), &json!({}));
+        if self.found.status != before
+            && let Ok(doc) = container::recorded(&self.id)
+        {
+            events::emit(&format!("health_status: {}", self.found.status), &doc, &json!({}));
         }
         self.next = now + self.interval(now);
     }

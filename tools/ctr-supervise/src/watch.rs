@@ -231,10 +231,10 @@ impl Watch {
 
     /// Says so where the kernel killed for want of memory.
     fn out_of_memory(&mut self) {
-        if self.oom.as_mut().is_some_and(|oom| oom.more() > 0) {
-            let doc = container::recorded(&self.charge.id).ok();
-            let name = doc.as_ref().and_then(|doc| doc.str("name")).unwrap_or_default();
-            events::emit("oom", &self.charge.id, name, &json!({}));
+        if self.oom.as_mut().is_some_and(|oom| oom.more() > 0)
+            && let Ok(doc) = container::recorded(&self.charge.id)
+        {
+            events::emit("oom", &doc, &json!({}));
         }
     }
 

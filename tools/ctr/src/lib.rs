@@ -14,6 +14,7 @@ mod quote;
 mod run;
 #[cfg(test)]
 mod tests;
+mod update;
 mod verbs;
 
 pub use help::{command, tool as tool_command};

@@ -272,12 +272,11 @@ pub fn rename(given: &Given) -> Result<Plan> {
 
 /// Prints what happens to containers.
 pub fn events(given: &Given) -> Result<Plan> {
-    const LINE: &str = "{{.time}} {{.type}} {{.action}} {{.id}} (name={{.name}}{{range $key, $value := .attributes}}, {{$key}}={{$value}}{{end}})";
     if let Some(word) = given.operands.first() {
         return Err(usage(format!("events takes no operand, not {word:?}")));
     }
     let read = Stage::new("ctr-events").words(given.for_tool("ctr-events"));
-    Ok(Plan::of(printed(&read, &Stage::new("ctr-fmt").operands([given.last("format").unwrap_or(LINE)]))))
+    Ok(Plan::of(printed(&read, &Stage::new("ctr-fmt").words(["--view", "event"]).operands(given.last("format")))))
 }
 
 /// Removes every container that does not run.

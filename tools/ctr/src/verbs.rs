@@ -3,7 +3,7 @@
 use crate::{
     Plan, container,
     flags::{Flag, Given},
-    image, life, machine, run,
+    image, life, machine, run, update,
 };
 use ctr_core::Result;
 
@@ -106,6 +106,7 @@ pub const VERBS: &[Verb] = &[
     verb(&["diff", "container diff"], "CONTAINER", "List what it changed of its image", life::NONE, life::diff),
     verb(&["export", "container export"], "CONTAINER", "Write its root as a tar", life::EXPORT, life::export),
     verb(&["rename", "container rename"], "CONTAINER NAME", "Give it another name", life::NONE, life::rename),
+    verb(&["update", "container update"], "CONTAINER…", "Change limits", update::UPDATE, update::update),
     verb(&["events", "system events"], "", "Print what happens to containers", life::EVENTS, life::events),
     verb(&["container prune"], "", "Remove every container that does not run", life::PRUNE, life::prune),
     verb(&["rm", "container rm", "container remove"], "CONTAINER…", "Remove containers", container::RM, container::rm),
@@ -140,7 +141,7 @@ pub const GROUPS: &[&str] = &["container", "image", "system"];
 /// Commands of docker that are not there yet.
 pub const LATER: &[&str] = &[
     "build", "builder", "buildx", "commit", "compose", "history", "login", "logout", "network", "port", "push", "save",
-    "search", "update", "volume",
+    "search", "volume",
 ];
 
 /// The command that the first words of `args` name, and how many words that is.

@@ -95,10 +95,9 @@ pub fn run(args: NsEnter) -> Result<()> {
         beside: Some(process),
         ..Options::new(&id, PathBuf::from("/"))
     };
-    let name = doc.str("name").unwrap_or_default();
     let token = ident::new_id();
     let mut list = |pid: i32| {
-        events::emit("exec_start", &id, name, &json!({"execID": token, "command": flags.command}));
+        events::emit("exec_start", &doc, &json!({"execID": token, "command": flags.command}));
         let entry = json!({
             "id": token, "pid": pid, "pidStart": container::process_start(pid), "args": flags.command,
             "tty": flags.tty, "user": user, "startedAt": Timestamp::now().to_string(),
@@ -118,7 +117,7 @@ pub fn run(args: NsEnter) -> Result<()> {
     let exit = run::run(&spec, options, &mut list);
     let _ = files::remove_file(&container::execs_dir(&id).join(format!("{token}.json")));
     let code = exit.as_ref().map_or_else(|e| e.exit, |exit| exit.code);
-    events::emit("exec_die", &id, name, &json!({"execID": token, "exitCode": code}));
+    events::emit("exec_die", &doc, &json!({"execID": token, "exitCode": code}));
     let exit = exit?;
     std::process::exit(exit.code.into())
 }

@@ -1,6 +1,6 @@
 //! A container that this call is about to start: claimed, held, its spec complete; or taken back.
 
-use crate::{NsSpawn, Rm, claim, state, supervise};
+use crate::{NsSpawn, Rm, state, supervise};
 use ctr_core::{Document, Error, Lock, Map, Result, Rootfs, Tool, Value, container, json, trace};
 use ctr_runtime::spec;
 use oci_spec::runtime::Spec;
@@ -24,7 +24,7 @@ impl Begun {
     /// # Errors
     /// `busy` while it runs: then nothing was changed, and nothing is this call's to clean up.
     pub fn new(args: &mut NsSpawn, doc: &mut Document) -> Result<Self> {
-        let claimed = claim::begin(doc, args.name.as_deref(), &args.labels)?;
+        let claimed = container::claim_unless_there(doc, args.name.as_deref(), &args.labels)?;
         let id = container::checked_id(doc.str("id").unwrap_or_default())?.to_owned();
         let held = container::hold(&id).inspect_err(|_| args.rm = None)?;
         Ok(Self { id, claimed, held, before: doc.object("spec")?.clone(), whole: false })

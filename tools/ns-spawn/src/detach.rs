@@ -151,7 +151,7 @@ fn become_supervisor(
     let supervisor = container::process_start(own).map(|pid_start| Process { pid: own, pid_start });
     let running = run::start(spec, options, &mut |pid| state::running(&mut doc, id, pid, supervisor).map(drop))?
         .ok_or_else(|| Error::new(Code::Internal, "nothing was started"))?;
-    events::emit("start", id, doc.str("name").unwrap_or_default(), &json!({}));
+    events::emit("start", &doc, &json!({}));
     let (pidfd, terminal) = running.release()?;
     handover.pass("process", pidfd);
     if let Some(terminal) = terminal {

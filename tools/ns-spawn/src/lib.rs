@@ -3,7 +3,6 @@
 mod begun;
 mod bundle;
 mod check;
-mod claim;
 mod detach;
 mod gc;
 mod spawn;
@@ -12,6 +11,7 @@ mod status;
 mod supervise;
 mod undo;
 
+use cg_limit::CgLimit;
 use clap::{Args, ValueEnum};
 use ctr_core::{Code, Common, Document, Done, Error, Result, Rootfs, Tool, Value, container, print_line, steps, trace};
 use ctr_runtime::{
@@ -169,10 +169,11 @@ fn options(spec: &Spec, id: &str) -> Options {
     Options { tty, init, net_up: new_network, ..Options::new(id, PathBuf::new()) }
 }
 
-/// Of the usual pipe only overlay-mount has left something: it is taken back here, by that tool's own code, for a
-/// process more at every end costs a tenth of `ctr run`.
+/// Of the usual pipe overlay-mount and cg-limit have left something: it is taken back here, by those tools' own code, for
+/// a process more at every end costs a tenth of `ctr run`.
 fn undo_all(doc: &Document) {
-    for error in steps::undo_all_with(doc, OverlayMount::NAME, OverlayMount::undo) {
+    let tools: [(&str, steps::Undo); 2] = [(OverlayMount::NAME, OverlayMount::undo), (CgLimit::NAME, CgLimit::undo)];
+    for error in steps::undo_all_with(doc, &tools) {
         trace::warn(&error.to_string());
     }
 }

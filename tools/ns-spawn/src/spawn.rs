@@ -48,7 +48,7 @@ fn run(
     let exit = run::run(&spec, options, &mut |pid| {
         let running = state::running(doc, &begun.id, pid, None)?;
         status.running(&begun.id, &running);
-        events::emit("start", &begun.id, doc.str("name").unwrap_or_default(), &json!({}));
+        events::emit("start", doc, &json!({}));
         Ok(())
     })?;
     if let Some(group) = group(&spec) {
@@ -71,17 +71,22 @@ fn ended(begun: Begun, doc: &mut Document, exit: Exit, oom_killed: bool, status:
     }
     let id = begun.id;
     let stopped = state::stopped(doc, exit.code, oom_killed)?;
-    // Removed by another while it ran: there is no record to write any more.
-    let saved = if rm { Ok(()) } else { container::save(doc) };
+    // Removed by another while it ran: there is no record to write any more. Else it may have changed: ctr-update.
+    let record = || {
+        let mut record = container::recorded(&id)?;
+        record.set("state", &stopped)?;
+        container::save(&record)
+    };
+    let saved = if rm { Ok(()) } else { record() };
     if saved.is_ok() || container::dir(&id).exists() {
         container::forget_state(&id)?;
         saved?;
     }
     drop(begun.held);
     if oom_killed {
-        events::emit("oom", &id, doc.str("name").unwrap_or_default(), &json!({}));
+        events::emit("oom", doc, &json!({}));
     }
-    events::emit("die", &id, doc.str("name").unwrap_or_default(), &json!({"exitCode": exit.code}));
+    events::emit("die", doc, &json!({"exitCode": exit.code}));
     status.stopped(&id, &stopped, exit.signal);
     if rm {
         undo_all(doc);

@@ -2,8 +2,7 @@
 
 use crate::{NsSpawn, Rm};
 use clap::Args;
-use ctr_core::{Code, Document, Error, HealthCheck, LogLimits, Policy, Restart, Result, Supervise, Value};
-use ctr_runtime::spec::parse_size;
+use ctr_core::{Code, Document, Error, HealthCheck, LogLimits, Policy, Restart, Result, Supervise, Value, parse_size};
 use jiff::SignedDuration;
 
 const SECOND: u64 = 1_000_000_000;
@@ -70,7 +69,7 @@ fn complete_with(doc: &mut Document, flags: &SuperviseFlags, stays: bool, rm: bo
     let fresh = before.is_none();
     let mut section = before.unwrap_or_default();
     if let Some(word) = &flags.restart {
-        section.restart = policy(word)?;
+        section.restart = Restart::parse(word)?;
     }
     if rm && section.restart.policy != Policy::No {
         return Err(Error::new(Code::Usage, "a container that is to be removed cannot be started again")
@@ -93,27 +92,6 @@ fn complete_with(doc: &mut Document, flags: &SuperviseFlags, stays: bool, rm: bo
     }
     section.remove |= rm;
     doc.set("supervise", &section)
-}
-
-fn policy(word: &str) -> Result<Restart> {
-    let bad = || {
-        Error::new(Code::Usage, format!("invalid restart policy {word:?}"))
-            .hint("no, on-failure, on-failure:MAX, always, unless-stopped")
-    };
-    let (name, max) = match word.split_once(':') {
-        Some(("on-failure", max)) => ("on-failure", Some(max.parse().map_err(|_| bad())?)),
-        Some(_) => return Err(bad()),
-        None => (word, None),
-    };
-    let policy = match name {
-        "no" => Policy::No,
-        "on-failure" => Policy::OnFailure,
-        "always" => Policy::Always,
-        "unless-stopped" => Policy::UnlessStopped,
-        _ => return Err(bad()),
-    };
-    // docker: 0 is no bound.
-    Ok(Restart { policy, max: max.filter(|n| *n > 0) })
 }
 
 fn log(limits: &mut LogLimits, flags: &SuperviseFlags) -> Result<()> {
@@ -201,16 +179,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use ctr_core::json;
-
-    #[test]
-    fn policies_are_dockers() {
-        assert_eq!(policy("on-failure:5").unwrap(), Restart { policy: Policy::OnFailure, max: Some(5) });
-        assert_eq!(policy("on-failure:0").unwrap().max, None);
-        assert_eq!(policy("unless-stopped").unwrap().policy, Policy::UnlessStopped);
-        for bad in ["", "maybe", "always:3", "on-failure:x", "on-failure:-1"] {
-            assert_eq!(policy(bad).unwrap_err().code, Code::Usage, "{bad}");
-        }
-    }
 
     #[test]
     fn flags_then_image_then_defaults() {

@@ -1,6 +1,6 @@
 //! Ends the container's process and forgets it.
 
-use ctr_core::{Document, Result, Value, container, ident, json, trace};
+use ctr_core::{Document, Result, Value, container, events, ident, json, trace};
 use ctr_lifecycle::freezer;
 
 use std::time::Duration;
@@ -13,7 +13,10 @@ pub fn undo(doc: &mut Document, undo: &Value) -> Result<()> {
         // In version 1 of cgroups a frozen process does not die.
         freezer::thaw(doc)?;
     }
-    end(id)?;
+    if end(id)? && doc.str("id") == Some(id) {
+        events::emit("kill", doc, &json!({"signal": "9"}));
+        events::emit("die", doc, &json!({"exitCode": 137}));
+    }
     doc.remove("state");
     match undo.get("spec").and_then(Value::as_object) {
         Some(before) if !before.is_empty() => before.clone_into(doc.object("spec")?),
@@ -33,9 +36,10 @@ pub fn undo(doc: &mut Document, undo: &Value) -> Result<()> {
 /// Longest wait for a killed supervisor.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Ends the supervisor first, so that it starts nothing again and undoes nothing meanwhile; the process dies with it.
-fn end(id: &str) -> Result<()> {
-    if let Some(state) = container::live_state(id)? {
+/// Gives whether it ran. Ends the supervisor first, so that it starts nothing again and undoes nothing meanwhile; the process dies with it.
+fn end(id: &str) -> Result<bool> {
+    let live = container::live_state(id)?;
+    if let Some(state) = &live {
         let what = || json!({"container": id, "pid": state.pid, "supervisor": state.supervisor});
         trace::act("kill", what, || {
             if let Some(supervisor) = state.supervisor.and_then(|process| container::Handle::of(process).transpose()) {
@@ -44,10 +48,14 @@ fn end(id: &str) -> Result<()> {
                 // With it goes the lock that nobody else can hold meanwhile.
                 supervisor.wait(Some(PATIENCE))?;
             }
-            container::kill(&state)
+            container::kill(state)
         })?;
     }
-    if trace::dry_run() { Ok(()) } else { container::forget_state(id) }
+    if trace::dry_run() {
+        return Ok(false);
+    }
+    container::forget_state(id)?;
+    Ok(live.is_some())
 }
 
 /// How messages call a container.

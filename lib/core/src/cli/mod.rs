@@ -63,6 +63,11 @@ pub trait Tool: Args + Sized {
     /// The exit status where the tool itself fails: 1, or 125 for tools that run a command.
     const FAILED: u8 = 1;
 
+    /// The same for this call: a tool may run a command in one of its forms.
+    fn failed() -> u8 {
+        Self::FAILED
+    }
+
     /// Whether the tool begins a pipe: then stdin is not its own to read unless a document is asked for.
     const BEGINS: bool = false;
 
@@ -146,7 +151,7 @@ fn end_with_wrapper() {
 
 /// The `main` of a tool of the pipe.
 pub fn pipe<T: Tool>() -> ExitCode {
-    if T::FAILED != 1 {
+    if T::failed() != 1 {
         end_with_wrapper();
     }
     let parsed = command::<T>().try_get_matches().and_then(|m| Cli::<T>::from_arg_matches(&m));
@@ -160,7 +165,7 @@ pub fn pipe<T: Tool>() -> ExitCode {
     trace::init(T::NAME, cli.common.trace, cli.common.dry_run);
     if cli.common.gc {
         let removed = T::gc().map(|removed| if trace::dry_run() { Vec::new() } else { removed });
-        return finish(removed.and_then(|removed| print_lines(&removed)), T::FAILED);
+        return finish(removed.and_then(|removed| print_lines(&removed)), T::failed());
     }
     let reads = cli.tool.reads_document()
         || cli.common.file.is_some()
@@ -182,7 +187,7 @@ pub fn pipe<T: Tool>() -> ExitCode {
     }
     if let Some(exit) = doc.error_exit() {
         let cleaned = cli.tool.inherited(&doc);
-        let exit = if T::FAILED == 1 { exit } else { T::FAILED };
+        let exit = if T::failed() == 1 { exit } else { T::failed() };
         if cli.tool.prints() {
             // A stage behind ends with that status too.
             doc.set_error_exit(exit);
@@ -205,8 +210,8 @@ fn usage<T: Tool>(e: &clap::Error) -> ExitCode {
         let _ = e.print();
         return ExitCode::SUCCESS;
     }
-    let runs_a_command = T::FAILED != 1;
-    let error = usage_error(e, T::NAME).exit(if runs_a_command { T::FAILED } else { 2 });
+    let runs_a_command = T::failed() != 1;
+    let error = usage_error(e, T::NAME).exit(if runs_a_command { T::failed() } else { 2 });
     trace::warn(&error.to_string());
     if runs_a_command || io::stdout().is_terminal() {
         // Stdout is a command's or a person's.

@@ -51,7 +51,7 @@ fn take_back<T: Tool>(input: &Document, doc: &mut Document) {
 pub(super) fn undo<T: Tool>(mut doc: Document) -> ExitCode {
     let steps = match doc.steps() {
         Ok(steps) => steps,
-        Err(e) => return finish(Err(e), T::FAILED),
+        Err(e) => return finish(Err(e), T::failed()),
     };
     let input = doc.clone();
     let (mut kept, mut undone, mut errors) = (Vec::new(), Vec::new(), Vec::new());
@@ -121,8 +121,8 @@ fn report<T: Tool>(mut doc: Document, errors: &[Error]) -> ExitCode {
 pub(super) fn fail<T: Tool>(tool: &T, mut input: Document, error: Error) -> ExitCode {
     let mut error = error;
     // Of a tool that runs a command a low number is the command's (`ctr-document(5)`, EXIT STATUS).
-    if error.exit == 1 || (error.exit == 2 && T::FAILED != 1) {
-        error.exit = T::FAILED;
+    if error.exit == 1 || (error.exit == 2 && T::failed() != 1) {
+        error.exit = T::failed();
     }
     trace::warn(&error.to_string());
     input.set_error(T::NAME, &error);

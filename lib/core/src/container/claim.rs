@@ -52,6 +52,34 @@ pub fn claim(doc: &mut Document, name: Option<&str>, _lock: Option<&Lock>) -> Re
     Ok(id)
 }
 
+/// The same for a tool that takes a document with a container or without one: claims id, name and labels and writes the
+/// first record, unless the document has an id. Gives whether it did.
+///
+/// # Errors
+/// `exists` if the name is taken, or the container has another; `not-found` for a container that was removed: its name may be
+/// another's by now.
+pub fn claim_unless_there(doc: &mut Document, name: Option<&str>, labels: &[String]) -> Result<bool> {
+    if let Some(id) = doc.str("id") {
+        record::recorded(checked_id(id)?)?;
+        return match name {
+            Some(name) if doc.str("name") != Some(name) => Err(Error::new(
+                Code::Exists,
+                format!("the container has a name already, {}", doc.str("name").unwrap_or("its id")),
+            )
+            .hint("give --name to the tool that begins the container")),
+            _ => Ok(false),
+        };
+    }
+    let labels = self::labels(doc, labels)?;
+    let lock = if trace::dry_run() { None } else { Some(Lock::store()?) };
+    let id = claim(doc, name, lock.as_ref())?;
+    doc.set("labels", &labels)?;
+    if let Some(lock) = &lock {
+        begin(doc, lock).inspect_err(|_| drop(super::remove_locked(&id, lock)))?;
+    }
+    Ok(true)
+}
+
 /// Gives container `id` the name `name`; gives the one that it had.
 ///
 /// The new link is made first, then the record is replaced: at that instant the name changes, for a link counts only
@@ -162,13 +190,14 @@ pub fn begin(doc: &Document, _lock: &Lock) -> Result<()> {
     let mut partial = doc.clone();
     partial.set("partial", &true)?;
     record::write(&partial, false)?;
-    events::emit("create", id, doc.str("name").unwrap_or_default(), &image(doc));
+    events::emit("create", doc, &json!({}));
     Ok(())
 }
 
-/// What an event says of the image.
-fn image(doc: &Document) -> Value {
-    json!({"image": doc.get("image").and_then(|image| image.get("ref"))})
+/// The pipe that made the container is no longer its owner: from here on a partial record is of one that is being removed,
+/// and anybody's to take.
+pub fn disown(id: &str) -> Result<()> {
+    files::remove_file(&paths::run_dir(checked_id(id)?).join(OWNER))
 }
 
 /// Whether nobody works on the container any more: its process is gone, and the pipe that made it. After a reboot

@@ -1,7 +1,7 @@
 //! The processes that a container leaves where it has no PID namespace of its own, which would take them along.
 
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
 use std::{fs, os::fd::BorrowedFd};
 
 /// Makes the orphans among this process's descendants its children (prctl(2), `PR_SET_CHILD_SUBREAPER`).
@@ -38,8 +38,8 @@ pub fn end_descendants() {
         for pid in pids {
             let _ = kill_process(pid, Signal::KILL);
         }
-        // Each death may bring grandchildren.
-        if waitpid(None, WaitOptions::empty()).is_err() {
+        // Each death may bring grandchildren. They are of any process group (wait4(2): -1, not 0).
+        if wait(WaitOptions::empty()).is_err() {
             return;
         }
     }

@@ -14,7 +14,7 @@ mod signal;
 mod state;
 
 pub use crate::sys::pidfd_signal;
-pub use claim::{begin, checked_id, claim, holder, is_orphan, labels, rename};
+pub use claim::{begin, checked_id, claim, claim_unless_there, disown, holder, is_orphan, labels, rename};
 pub use descendants::{adopt_orphans, end_descendants, reap_orphans};
 pub use find::{directories, find, ids};
 pub use hold::{hold, hold_ended};

@@ -30,15 +30,16 @@ fn remove_with(id: &str, lock: impl FnOnce() -> Result<Option<Lock>>) -> Result<
         || json!({"container": id}),
         || {
             let lock = lock()?;
+            let doc = super::recorded(id);
             let aside = aside(id);
             match fs::rename(&dir, &aside) {
                 Err(e) if e.kind() == ErrorKind::NotFound => {}
                 other => other.cannot(|| format!("remove {}", dir.display()))?,
             }
-            let names = free_names_of(id)?;
+            free_names_of(id)?;
             drop(lock);
-            if let Some(name) = names.first() {
-                events::emit("destroy", id, name, &json!({}));
+            if let Ok(doc) = doc {
+                events::emit("destroy", &doc, &json!({}));
             }
             files::remove_tree(&paths::run_dir(id))?;
             files::remove_tree(&aside)

@@ -15,7 +15,10 @@ use crate::sys;
 use ctr_core::{Cannot, Code, Error, Result, json, trace};
 use oci_spec::runtime::LinuxNamespaceType as Type;
 use rustix::fs::{Mode, OFlags};
-use std::os::fd::{AsFd, OwnedFd};
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    path::Path,
+};
 
 /// What the steps inside the root leave for the last ones.
 #[derive(Default)]
@@ -201,8 +204,19 @@ fn make(plan: &Plan<'_>, root: &Root) -> Result<Made> {
         made.null = Some(plan.proc.reopen(&null, OFlags::RDWR).cannot(|| "open /dev/null of the container")?);
     }
     let cwd = plan.process.cwd();
-    made.cwd = trace::act("cwd", || json!({"path": cwd}), || root.make(cwd, Kind::Directory).map(Some))?;
+    made.cwd = trace::act("cwd", || json!({"path": cwd}), || working_directory(plan, root, cwd).map(Some))?;
     Ok(made)
+}
+
+/// Made where it is not there, as docker does for a new container; a command that is run beside others makes nothing.
+fn working_directory(plan: &Plan<'_>, root: &Root, path: &Path) -> Result<OwnedFd> {
+    if plan.options.beside.is_none() {
+        return root.make(path, Kind::Directory);
+    }
+    root.open(path, OFlags::PATH | OFlags::DIRECTORY).map_err(|e| {
+        let what = format!("enter the working directory {}", path.display());
+        Error::io(what, &e.into()).exit(127)
+    })
 }
 
 /// Enters the working directory by the descriptor found inside the root; `/proc/self/fd/N` is none there.

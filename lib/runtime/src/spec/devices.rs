@@ -1,25 +1,13 @@
 //! Devices: which a container may open, and the host's for a privileged one.
 
 use super::{Flags, part};
-use ctr_core::{Cannot, Map, Result, Value, json};
+use ctr_cgroup::devices::default_rules;
+use ctr_core::{Cannot, Code, Error, Map, Result, Value, json};
 use std::{
     fs,
     os::unix::fs::{FileTypeExt, MetadataExt},
     path::Path,
 };
-
-/// Character devices that every container has: null, zero, full, random, urandom, tty, console, ptmx, the pts.
-const CHARACTER: [(u32, Option<u32>); 9] = [
-    (1, Some(3)),
-    (1, Some(5)),
-    (1, Some(7)),
-    (1, Some(8)),
-    (1, Some(9)),
-    (5, Some(0)),
-    (5, Some(1)),
-    (5, Some(2)),
-    (136, None),
-];
 
 /// Names in /dev that a container has of its own.
 const OWN: [&str; 14] = [
@@ -31,23 +19,21 @@ const OWN: [&str; 14] = [
 ///
 /// The rules are docker's: nothing but the standard devices may be opened, though any node may be made.
 pub fn complete(linux: &mut Map<String, Value>, flags: &Flags) -> Result<()> {
+    let every = json!([{"allow": true, "access": "rwm"}]);
+    let in_group = linux.get("cgroupsPath").and_then(Value::as_str).is_some_and(|path| !path.is_empty());
     let resources = part::object(linux, "resources")?;
     if flags.privileged {
-        resources.insert("devices".to_owned(), json!([{"allow": true, "access": "rwm"}]));
+        // Who made the group has set the rules of before to work in it.
+        if in_group && resources.get("devices").is_some_and(|rules| *rules != every) {
+            return Err(Error::new(Code::Invalid, "the container's control group does not allow every device")
+                .hint("give --privileged to cg-limit too"));
+        }
+        resources.insert("devices".to_owned(), every);
         let mut found = Vec::new();
         walk(Path::new("/dev"), &mut found)?;
         linux.insert("devices".to_owned(), Value::Array(found));
     } else if !resources.contains_key("devices") {
-        let mut rules = vec![
-            json!({"allow": false, "access": "rwm"}),
-            json!({"allow": true, "type": "c", "access": "m"}),
-            json!({"allow": true, "type": "b", "access": "m"}),
-        ];
-        rules.extend(CHARACTER.iter().map(|(major, minor)| match minor {
-            Some(minor) => json!({"allow": true, "type": "c", "major": major, "minor": minor, "access": "rwm"}),
-            None => json!({"allow": true, "type": "c", "major": major, "access": "rwm"}),
-        }));
-        resources.insert("devices".to_owned(), Value::Array(rules));
+        resources.insert("devices".to_owned(), Value::Array(default_rules()));
     }
     Ok(())
 }

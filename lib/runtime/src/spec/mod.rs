@@ -23,7 +23,6 @@ mod version;
 
 pub use beside::beside;
 pub use flags::Flags;
-pub use mounts::parse_size;
 pub use user::{Accounts, User};
 
 use capabilities::Set;

@@ -5,7 +5,7 @@ use super::{
     namespaces::{Mode, Namespaces},
     part,
 };
-use ctr_core::{Code, Error, Map, Result, Value, json};
+use ctr_core::{Map, Result, Value, json, parse_size};
 use std::path::Path;
 
 /// Docker's size of /dev/shm.
@@ -127,24 +127,6 @@ fn shm(size: u64) -> Value {
     mount("/dev/shm", "tmpfs", "shm", &["nosuid", "noexec", "nodev", "mode=1777", &size])
 }
 
-/// Bytes, or with docker's suffix of powers of 1024: `64m`, `1g`, `512kb`, `2GiB`.
-/// The bytes that a word as `64m` means.
-pub fn parse_size(word: &str) -> Result<u64> {
-    let bad = || Error::new(Code::Invalid, format!("invalid size {word:?}")).hint("a number with b, k, m or g");
-    let end = word.find(|c: char| !c.is_ascii_digit()).unwrap_or(word.len());
-    let (digits, suffix) = word.split_at(end);
-    let shift = match suffix.to_ascii_lowercase().as_str() {
-        "" | "b" => 0,
-        "k" | "kb" | "kib" => 10,
-        "m" | "mb" | "mib" => 20,
-        "g" | "gb" | "gib" => 30,
-        "t" | "tb" | "tib" => 40,
-        _ => return Err(bad()),
-    };
-    let number: u64 = digits.parse().map_err(|_| bad())?;
-    number.checked_mul(1 << shift).filter(|n| *n > 0).ok_or_else(bad)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -196,15 +178,5 @@ mod tests {
         assert_eq!((mounts[0]["type"].as_str(), mounts[3]["type"].as_str()), (Some("bind"), Some("bind")));
         let privileged = completed(json!({}), &Flags { privileged: true, ..Flags::default() });
         assert_eq!(privileged[3]["options"], json!(["nosuid", "noexec", "nodev"]));
-    }
-
-    #[test]
-    fn sizes() {
-        for (word, bytes) in [("1", 1), ("64m", 64 << 20), ("2GiB", 2 << 30), ("512KB", 512 << 10), ("7b", 7)] {
-            assert_eq!(parse_size(word).unwrap(), bytes);
-        }
-        for bad in ["", "0", "m", "-1", "1x", "99999999999999999999", "99999999999999t", "1.5"] {
-            assert!(parse_size(bad).is_err(), "{bad}");
-        }
     }
 }

@@ -199,9 +199,9 @@ impl<'a> Eval<'a> {
     }
 
     fn fields(&self, from: Val, names: &[String]) -> Result<Val> {
-        let Some(last) = names.last() else { return Ok(from) };
+        let Some(first) = names.first() else { return Ok(from) };
         if let Some(titles) = self.titles {
-            return titles.of(last).map(|title| Val::Is(json!(title)));
+            return titles.of(first, &names[1..]).map(|title| Val::Is(json!(title)));
         }
         let mut value = match from {
             Val::Is(value) => value,

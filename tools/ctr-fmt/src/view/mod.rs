@@ -1,6 +1,7 @@
 //! What docker calls the columns, and the records of our tools in the fields of docker's formats.
 
 mod container;
+mod event;
 mod image;
 mod ports;
 mod stats;
@@ -17,6 +18,8 @@ pub enum View {
     Container,
     /// What containers use, as cg-stat prints it
     Stats,
+    /// Events, as ctr-events prints them
+    Event,
 }
 
 impl View {
@@ -26,6 +29,7 @@ impl View {
             Self::Image => image::TABLE,
             Self::Container => container::TABLE,
             Self::Stats => stats::TABLE,
+            Self::Event => event::LINE,
         }
     }
 
@@ -40,6 +44,7 @@ impl View {
             Self::Image => image::FIELDS,
             Self::Container => container::FIELDS,
             Self::Stats => stats::FIELDS,
+            Self::Event => event::FIELDS,
         }
     }
 
@@ -49,11 +54,17 @@ impl View {
             Self::Image => image::field(record, field, full),
             Self::Container => container::field(record, field, full),
             Self::Stats => stats::field(record, field, full),
+            Self::Event => event::field(record, field),
         };
         Value::Object(self.fields().iter().map(|(field, _)| ((*field).to_owned(), value(field))).collect::<Map<_, _>>())
     }
 
-    /// The same for a template, which may ask for one label: `{{.Label "tier"}}`.
+    /// The record as docker's JSON has it.
+    pub fn json(self, record: &Value, full: bool) -> Value {
+        if self == Self::Event { event::message(record) } else { self.of(record, full) }
+    }
+
+    /// The same as [`of`](Self::of) for a template, which may ask for one label: `{{.Label "tier"}}`.
     pub fn for_template(self, record: &Value, full: bool) -> Value {
         let mut fields = self.of(record, full);
         if let Some(labels) = record.get("Labels").filter(|_| self == Self::Container) {
@@ -71,15 +82,16 @@ pub const LABEL: &str = "Label";
 pub struct Headers(pub Option<View>);
 
 impl Headers {
-    /// The title of a field: docker's, or without a view the field's words in upper case.
+    /// The title of a field: docker's, or without a view the field's words in upper case; of one `within` it, its own words.
     ///
     /// # Errors
     /// `usage` for a field that the view does not have.
-    pub fn of(&self, field: &str) -> Result<String> {
-        let Some(view) = self.0 else { return Ok(words(field)) };
+    pub fn of(&self, field: &str, within: &[String]) -> Result<String> {
+        let inner = within.last().map(|last| words(last));
+        let Some(view) = self.0 else { return Ok(inner.unwrap_or_else(|| words(field))) };
         let fields = view.fields();
         if let Some((_, title)) = fields.iter().find(|(name, _)| *name == field) {
-            return Ok((*title).to_owned());
+            return Ok(inner.unwrap_or_else(|| (*title).to_owned()));
         }
         let names: Vec<_> = fields.iter().map(|(name, _)| format!(".{name}")).collect();
         Err(Error::new(Code::Usage, format!("template: there is no field .{field}"))
@@ -128,6 +140,6 @@ mod tests {
         assert_eq!(view["Size"], "4.26MB");
         assert_eq!(view["Containers"], "N/A");
         assert_eq!(View::Image.of(&record, true)["ID"], record["ID"]);
-        assert!(Headers(Some(View::Image)).of("Nothing").is_err());
+        assert!(Headers(Some(View::Image)).of("Nothing", &[]).is_err());
     }
 }

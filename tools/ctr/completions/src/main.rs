@@ -47,6 +47,7 @@ fn commands() -> Vec<Command> {
     vec![
         ctr_plan::command(),
         ctr_plan::tool_command(),
+        command::<cg_limit::CgLimit>(),
         command::<img_import::ImgImport>(),
         command::<img_load::ImgLoad>(),
         command::<img_pull::Args>(),
@@ -73,6 +74,7 @@ fn commands() -> Vec<Command> {
         plain_command::<ctr_stop::CtrStop>(ctr_stop::NAME, ctr_stop::ABOUT),
         plain_command::<ctr_supervise::CtrSupervise>(ctr_supervise::NAME, ctr_supervise::ABOUT),
         plain_command::<ctr_top::CtrTop>(ctr_top::NAME, ctr_top::ABOUT),
+        plain_command::<ctr_update::CtrUpdate>(ctr_update::NAME, ctr_update::ABOUT),
         plain_command::<ctr_wait::CtrWait>(ctr_wait::NAME, ctr_wait::ABOUT),
         plain_command::<img_inspect::ImgInspect>(img_inspect::NAME, img_inspect::ABOUT),
         plain_command::<img_ls::ImgLs>(img_ls::NAME, img_ls::ABOUT),

@@ -4,6 +4,7 @@ use crate::flags::{Flag, list, switch, value};
 
 const PULL: &str = "img-pull";
 const MOUNT: &str = "overlay-mount";
+const LIMIT: &str = "cg-limit";
 const SPAWN: &str = "ns-spawn";
 
 /// What is there.
@@ -59,6 +60,30 @@ pub const FLAGS: &[Flag] = &[
     value("cgroupns", "host|private", "Whose control groups it sees").to(SPAWN),
     value("shm-size", "SIZE", "Size of /dev/shm").to(SPAWN),
     list("sysctl", "KEY=VALUE", "Set a kernel parameter of the container").to(SPAWN),
+    // What it may use.
+    value("memory", "SIZE", "Most memory").short('m').to(LIMIT),
+    value("memory-reservation", "SIZE", "Memory that is left to it when memory becomes scarce").to(LIMIT),
+    value("memory-swap", "SIZE", "Most memory and swap together, -1 for no limit").to(LIMIT),
+    value("memory-swappiness", "N", "How readily its memory is swapped, 0 to 100").to(LIMIT),
+    value("kernel-memory", "SIZE", "Refused: no kernel of today limits it").to(LIMIT),
+    switch("oom-kill-disable", "Its processes wait for memory and are not killed").to(LIMIT),
+    value("cpus", "N", "How many processors' time it has at most, as 1.5").to(LIMIT),
+    value("cpu-shares", "N", "Its share where processors are scarce, against 1024 of others").short('c').to(LIMIT),
+    value("cpu-quota", "TIME", "Microseconds of processor time in each period").to(LIMIT),
+    value("cpu-period", "TIME", "Microseconds of a period").to(LIMIT),
+    value("cpuset-cpus", "LIST", "Processors that it runs on, as 0-3,7").to(LIMIT),
+    value("cpuset-mems", "LIST", "Memory nodes that it has memory from").to(LIMIT),
+    value("pids-limit", "N", "Most processes and threads").to(LIMIT),
+    value("blkio-weight", "N", "Its share where a block device is busy, 10 to 1000").to(LIMIT),
+    list("device-read-bps", "DEVICE:SIZE", "Most bytes a second that it reads from a device").to(LIMIT),
+    list("device-write-bps", "DEVICE:SIZE", "Most bytes a second that it writes to a device").to(LIMIT),
+    list("device-read-iops", "DEVICE:N", "Most reads a second from a device").to(LIMIT),
+    list("device-write-iops", "DEVICE:N", "Most writes a second to a device").to(LIMIT),
+    list("device", "HOST[:CONTAINER][:rwm]", "Give it a device of the host, or all in a directory").to(LIMIT),
+    list("device-cgroup-rule", "RULE", "Let it open more devices, as 'c 42:* rwm'").to(LIMIT),
+    list("cgroup-conf", "KEY=VALUE", "Write a file of control groups version 2, as memory.high=64m").to(LIMIT),
+    value("cgroup-parent", "GROUP", "Make its control groups below this one").to(LIMIT),
+    value("cgroups", "enabled|disabled", "Whether it has control groups of its own [default: enabled]"),
     // What it may do.
     list("cap-add", "CAPABILITY", "Add a capability, or ALL").to(SPAWN),
     list("cap-drop", "CAPABILITY", "Drop a capability, or ALL").to(SPAWN),
@@ -69,8 +94,7 @@ pub const FLAGS: &[Flag] = &[
 const ATTACHED: &str = "a choice of streams";
 pub const NETWORKS: &str = "networks other than none and host";
 const VOLUMES: &str = "volumes and mounts";
-const LIMITS: &str = "limits by control groups";
-const DEVICES: &str = "devices of the host";
+const LIMITS: &str = "limits for real-time processes and by device";
 
 /// What docker has and this has not yet: each is refused by name, none is passed over.
 pub const LATER: &[Flag] = &[
@@ -98,30 +122,9 @@ pub const LATER: &[Flag] = &[
     value("volume-driver", "", "").not_yet(VOLUMES),
     list("volumes-from", "", "").not_yet(VOLUMES),
     list("storage-opt", "", "").not_yet("limits of the writable layer"),
-    value("blkio-weight", "", "").not_yet(LIMITS),
     list("blkio-weight-device", "", "").not_yet(LIMITS),
-    value("cgroup-parent", "", "").not_yet(LIMITS),
-    value("cpu-period", "", "").not_yet(LIMITS),
-    value("cpu-quota", "", "").not_yet(LIMITS),
     value("cpu-rt-period", "", "").not_yet(LIMITS),
     value("cpu-rt-runtime", "", "").not_yet(LIMITS),
-    value("cpu-shares", "", "").short('c').not_yet(LIMITS),
-    value("cpus", "", "").not_yet(LIMITS),
-    value("cpuset-cpus", "", "").not_yet(LIMITS),
-    value("cpuset-mems", "", "").not_yet(LIMITS),
-    list("device-read-bps", "", "").not_yet(LIMITS),
-    list("device-read-iops", "", "").not_yet(LIMITS),
-    list("device-write-bps", "", "").not_yet(LIMITS),
-    list("device-write-iops", "", "").not_yet(LIMITS),
-    value("kernel-memory", "", "").not_yet(LIMITS),
-    value("memory", "", "").short('m').not_yet(LIMITS),
-    value("memory-reservation", "", "").not_yet(LIMITS),
-    value("memory-swap", "", "").not_yet(LIMITS),
-    value("memory-swappiness", "", "").not_yet(LIMITS),
-    switch("oom-kill-disable", "").not_yet(LIMITS),
-    value("pids-limit", "", "").not_yet(LIMITS),
-    list("device", "", "").not_yet(DEVICES),
-    list("device-cgroup-rule", "", "").not_yet(DEVICES),
-    value("gpus", "", "").not_yet(DEVICES),
+    value("gpus", "", "").not_yet("devices of other makers"),
     value("runtime", "", "").not_yet("other runtimes: ns-spawn --print-spec writes what they take"),
 ];

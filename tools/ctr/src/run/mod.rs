@@ -38,13 +38,13 @@ pub fn create(given: &Given) -> Result<Plan> {
     if given.on("detach") || given.last("wait").is_some() {
         return Err(usage("create starts nothing: -d and --wait are for run"));
     }
-    let mut stages = stages(given, Stage::new("ns-spawn").words(["--create"]))?.to_vec();
+    let mut stages = stages(given, Stage::new("ns-spawn").words(["--create"]))?;
     stages.push(id());
     Ok(Plan::of(pipe(&stages)))
 }
 
 fn detached(given: &Given) -> Result<Plan> {
-    let mut stages = stages(given, Stage::new("ns-spawn").words(["-d"]))?.to_vec();
+    let mut stages = stages(given, Stage::new("ns-spawn").words(["-d"]))?;
     stages.push(id());
     let line = pipe(&stages);
     let Some(wait) = given.last("wait") else { return Ok(Plan::of(line)) };
@@ -63,7 +63,7 @@ fn id() -> Stage {
 }
 
 /// The stages up to `spawn`, which is completed here.
-fn stages(given: &Given, spawn: Stage) -> Result<[Stage; 4]> {
+fn stages(given: &Given, spawn: Stage) -> Result<Vec<Stage>> {
     let [image, command @ ..] = given.operands.as_slice() else {
         return Err(usage("an image is missing").hint("ctr run [OPTIONS] IMAGE [COMMAND] [ARG…]"));
     };
@@ -93,7 +93,22 @@ fn stages(given: &Given, spawn: Stage) -> Result<[Stage; 4]> {
         .words(given.for_tool("ns-spawn"))
         .words_if(!command.is_empty(), ["--"])
         .words(command);
-    Ok([fetch, Stage::new("img-unpack"), mount, spawn])
+    let mut stages = vec![fetch, Stage::new("img-unpack"), mount];
+    stages.extend(limit(given)?);
+    stages.push(spawn);
+    Ok(stages)
+}
+
+/// The stage that makes the container's control groups.
+fn limit(given: &Given) -> Result<Option<Stage>> {
+    let words = given.for_tool("cg-limit");
+    match given.last("cgroups").unwrap_or("enabled") {
+        // What it may open is set there, what else it may do by ns-spawn.
+        "enabled" => Ok(Some(Stage::new("cg-limit").words_if(given.on("privileged"), ["--privileged"]).words(words))),
+        "disabled" if words.is_empty() => Ok(None),
+        "disabled" => Err(usage("limits and devices are set by control groups: give them or --cgroups disabled")),
+        other => Err(usage(format!("--cgroups is enabled or disabled, not {other:?}"))),
+    }
 }
 
 /// Whether a network is one that ns-spawn makes or joins.

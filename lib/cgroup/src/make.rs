@@ -1,0 +1,186 @@
+//! A container's groups from their making to their end: one in each hierarchy, ready to take limits and processes.
+
+use crate::{Group, Groups, Layout, limits, plain};
+use ctr_core::{Cannot, Code, Error, Result, json, trace};
+use std::{collections::BTreeSet, fs, io::ErrorKind, path::Path};
+
+/// Controllers that are set to work in version 2 wherever they are: what a container uses is measured by them.
+const MEASURED: [&str; 5] = ["cpu", "cpuset", "io", "memory", "pids"];
+
+impl Groups {
+    /// Those at `path` in every hierarchy but those that have a name instead of controllers; there or not.
+    ///
+    /// # Errors
+    /// `invalid` if the path has `..` in it; `unsupported` where no hierarchy is mounted.
+    pub fn at(path: &Path) -> Result<Self> {
+        let layout = Layout::read()?;
+        let path = plain(path).ok_or_else(|| Error::new(Code::Invalid, "a control group's path has '..' in it"))?;
+        let list: Vec<Group> = layout.groups(&path).filter(|group| !group.hierarchy.is_named).collect();
+        if list.is_empty() {
+            return Err(Error::new(Code::Unsupported, "no control groups are mounted below /sys/fs/cgroup"));
+        }
+        Ok(Self { unified: layout.is_unified(), list, named: true })
+    }
+
+    /// The group that `controller` acts on.
+    ///
+    /// # Errors
+    /// `unsupported`, naming the controller and where it was looked for.
+    pub fn of(&self, controller: &str) -> Result<&Group> {
+        self.of_either([controller])
+    }
+
+    /// The same for a controller that version 2 calls otherwise.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub fn of_either<const N: usize>(&self, names: [&str; N]) -> Result<&Group> {
+        let has = |group: &&Group| names.iter().any(|name| group.hierarchy.has(name));
+        self.list.iter().find(has).ok_or_else(|| {
+            let message = format!("controller {} is not mounted below /sys/fs/cgroup", names.join(" or "));
+            let held = self.unified.then_some("neither is it among those of /sys/fs/cgroup/cgroup.controllers");
+            let error = Error::new(Code::Unsupported, message);
+            held.into_iter().fold(error, Error::hint)
+        })
+    }
+
+    /// Makes those that are not there, and readies all of them to take limits and processes; gives what it made, also
+    /// where it failed. Controllers that are not measured by are set to work in version 2 if they are among `also`.
+    pub fn make(&self, also: &BTreeSet<&str>) -> (Vec<Group>, Result<()>) {
+        let mut made = Vec::new();
+        let result = self.list.iter().try_for_each(|group| {
+            if !group.exists() {
+                trace::act("mkdir", || json!({"cgroup": group.dir()}), || group.make())?;
+                made.push(group.clone());
+            }
+            ready(group, also)
+        });
+        (made, result)
+    }
+
+    /// Whether each of them is there.
+    pub fn exist(&self) -> bool {
+        self.list.iter().all(Group::exists)
+    }
+
+    /// Kills every process in them and removes them; those that are gone are no failure. Gives whether one was there.
+    ///
+    /// # Errors
+    /// The first failure, once all were tried; the others are printed.
+    pub fn end(&self) -> Result<bool> {
+        let mut there = false;
+        let mut failed: Option<Error> = None;
+        // Version 2, the last, kills all at once.
+        for group in self.list.iter().rev() {
+            match group.end() {
+                Ok(was) => there |= was,
+                Err(e) => {
+                    if let Some(earlier) = failed.replace(e) {
+                        trace::warn(&earlier.to_string());
+                    }
+                }
+            }
+        }
+        failed.map_or(Ok(there), Err)
+    }
+
+    /// Each of them as the open file by which a process of one thread joins it: it writes "0".
+    ///
+    /// # Errors
+    /// `not-found` for a group that is gone, `denied`.
+    pub fn every_door(&self) -> Result<Vec<fs::File>> {
+        let mut doors = self.doors()?;
+        for group in self.list.iter().filter(|group| group.hierarchy.version == 2) {
+            let procs = group.dir().join("cgroup.procs");
+            let opened = fs::File::options().write(true).open(&procs);
+            doors.push(opened.cannot(|| format!("open {}", procs.display()))?);
+        }
+        Ok(doors)
+    }
+
+    /// Checks that no process is in them.
+    ///
+    /// # Errors
+    /// `busy`, naming the group and a process.
+    pub fn check_empty(&self) -> Result<()> {
+        let Some((group, pid)) = self.list.iter().find_map(|g| g.processes().first().map(|pid| (g, *pid))) else {
+            return Ok(());
+        };
+        Err(Error::new(
+            Code::Busy,
+            format!("control group {} has processes already, {pid} first", group.dir().display()),
+        ))
+    }
+}
+
+impl Group {
+    /// Kills every process in it and removes it; gives whether it was there.
+    ///
+    /// # Errors
+    /// `busy` where a process does not die; `denied`.
+    pub fn end(&self) -> Result<bool> {
+        let dir = self.dir();
+        if trace::dry_run() && !self.exists() {
+            return Ok(false);
+        }
+        let what = || json!({"cgroup": dir});
+        // Most often there is nobody in it, and to find that out costs more than to remove it.
+        trace::act("rmdir", what, || match fs::remove_dir(&dir) {
+            Ok(()) => {
+                self.remove_empty_above();
+                Ok(true)
+            }
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
+            Err(_) => {
+                // A frozen process of version 1 does not die.
+                if self.is_freezing() {
+                    self.set_frozen(false)?;
+                }
+                self.kill()?;
+                self.remove()
+            }
+        })
+    }
+}
+
+fn ready(group: &Group, also: &BTreeSet<&str>) -> Result<()> {
+    match group.hierarchy.version {
+        1 if group.hierarchy.has("cpuset") => limits::inherit(group),
+        1 => Ok(()),
+        _ => enable(group, also),
+    }
+}
+
+/// Sets the controllers of version 2 to work in `group`: from the root down each group above it hands them on
+/// (kernel, cgroup-v2.rst, Controlling Controllers).
+fn enable(group: &Group, also: &BTreeSet<&str>) -> Result<()> {
+    let mut chain: Vec<Group> = std::iter::successors(group.above(), Group::above).collect();
+    chain.reverse();
+    for group in chain {
+        const FILE: &str = "cgroup.subtree_control";
+        let words = |file| group.read(file).unwrap_or_default();
+        let (there, on) = (words("cgroup.controllers"), words(FILE));
+        let is_in = |list: &str, word: &str| list.split_ascii_whitespace().any(|other| other == word);
+        let wanted = MEASURED.iter().chain(also.iter().filter(|word| !MEASURED.contains(word)));
+        let off: Vec<_> = wanted.filter(|word| is_in(&there, word) && !is_in(&on, word)).collect();
+        if off.is_empty() {
+            continue;
+        }
+        let words: Vec<_> = off.iter().map(|word| format!("+{word}")).collect();
+        let (path, value) = (group.dir().join(FILE), words.join(" "));
+        let what = || json!({"file": path, "value": value});
+        trace::act("write", what, || {
+            group.write(FILE, &value).map_err(|e| match e.code {
+                Code::Busy => Error::new(
+                    Code::Busy,
+                    format!("control group {} has processes of its own: it cannot hand controllers on", path.display()),
+                )
+                .hint(
+                    "in version 2 only groups without groups below them have processes; choose another --cgroup-parent",
+                ),
+                _ => e,
+            })
+        })?;
+    }
+    Ok(())
+}
