@@ -179,6 +179,7 @@ impl Host {
             let entries = fs::read_dir(&dir).into_iter().flatten().flatten();
             found.extend(entries.map(|e| e.path().display().to_string()));
         }
+        found.extend(leftovers::groups_of(&self.instance()).iter().map(|path| path.display().to_string()));
         found
     }
 
@@ -199,6 +200,7 @@ impl Default for Host {
 impl Drop for Host {
     fn drop(&mut self) {
         processes::end(&self.dir);
+        leftovers::remove_groups_of(&self.instance());
         for point in leftovers::mounts_beneath(&self.dir).iter().chain(&leftovers::mounts_beneath(&self.root)).rev() {
             let _ = umount2(point, MntFlags::MNT_DETACH);
         }

@@ -68,6 +68,7 @@ fn program_of(word: &str) -> Option<(&'static str, &'static str)> {
         ("ip", "ip", "iproute2"),
         ("jq", "jq", "jq"),
         ("libcap", "setcap", "libcap2-bin"),
+        ("losetup", "losetup", "mount"),
         ("lsns", "lsns", "util-linux"),
         ("make", "make", "make"),
         ("mandoc", "mandoc", "mandoc"),

@@ -4,6 +4,7 @@
 // Text is built by format! where a test reads better so.
 #![allow(clippy::format_collect, clippy::format_push_string)]
 
+mod cg_limit;
 mod ctr;
 mod ctr_attach;
 mod ctr_cp;
@@ -19,6 +20,7 @@ mod ctr_prune;
 mod ctr_rename;
 mod ctr_stop;
 mod ctr_top;
+mod ctr_update;
 mod ctr_wait;
 mod detached;
 mod harness;
@@ -47,6 +49,7 @@ use std::process::ExitCode;
 /// Every module of tests, one line each.
 fn all() -> Vec<Test> {
     let modules: &[fn() -> Vec<Test>] = &[
+        cg_limit::tests,
         ctr::tests,
         ctr_attach::tests,
         ctr_cp::tests,
@@ -62,6 +65,7 @@ fn all() -> Vec<Test> {
         ctr_rename::tests,
         ctr_stop::tests,
         ctr_top::tests,
+        ctr_update::tests,
         ctr_wait::tests,
         detached::tests,
         harness::tests,
