@@ -89,7 +89,8 @@ fn links() -> BTreeSet<String> {
 /// The control groups in directories whose name begins with `instance`, in every hierarchy, with those directories; the
 /// deepest last.
 pub fn groups_of(instance: &str) -> Vec<PathBuf> {
-    let is_in = |path: &str| Path::new(path).components().any(|part| part.as_os_str().to_string_lossy().starts_with(instance));
+    let is_in =
+        |path: &str| Path::new(path).components().any(|part| part.as_os_str().to_string_lossy().starts_with(instance));
     cgroups().into_iter().filter(|path| is_in(path)).map(PathBuf::from).collect()
 }
 
