@@ -179,7 +179,7 @@ impl Host {
             let entries = fs::read_dir(&dir).into_iter().flatten().flatten();
             found.extend(entries.map(|e| e.path().display().to_string()));
         }
-        found.extend(leftovers::groups(&self.instance()).iter().map(|dir| format!("cgroup {}", dir.display())));
+        found.extend(leftovers::groups_of(&self.instance()).iter().map(|path| path.display().to_string()));
         found
     }
 
@@ -200,11 +200,9 @@ impl Default for Host {
 impl Drop for Host {
     fn drop(&mut self) {
         processes::end(&self.dir);
+        leftovers::remove_groups_of(&self.instance());
         for point in leftovers::mounts_beneath(&self.dir).iter().chain(&leftovers::mounts_beneath(&self.root)).rev() {
             let _ = umount2(point, MntFlags::MNT_DETACH);
-        }
-        for group in leftovers::groups(&self.instance()).iter().rev() {
-            let _ = fs::remove_dir(group);
         }
         let root = if self.root.exists() { fs::remove_dir_all(&self.root) } else { Ok(()) };
         let removed = root.and_then(|()| fs::remove_dir_all(&self.dir));

@@ -86,11 +86,25 @@ fn links() -> BTreeSet<String> {
     text.lines().filter_map(|line| line.split(": ").nth(1)).map(str::to_owned).collect()
 }
 
-/// The control groups at or beneath directories named `instance` ([`Host::instance`](crate::Host::instance)), from the top
-/// down.
-pub fn groups(instance: &str) -> Vec<PathBuf> {
-    let all = cgroups().into_iter().map(PathBuf::from);
-    all.filter(|dir| dir.components().any(|part| part.as_os_str() == instance)).collect()
+/// The control groups in directories whose name begins with `instance`, in every hierarchy, with those directories; the
+/// deepest last.
+pub fn groups_of(instance: &str) -> Vec<PathBuf> {
+    let is_in =
+        |path: &str| Path::new(path).components().any(|part| part.as_os_str().to_string_lossy().starts_with(instance));
+    cgroups().into_iter().filter(|path| is_in(path)).map(PathBuf::from).collect()
+}
+
+/// Removes them; a process that just died may be in the way for a moment.
+pub fn remove_groups_of(instance: &str) {
+    let start = Instant::now();
+    loop {
+        let found = groups_of(instance);
+        if found.is_empty() || start.elapsed() > Duration::from_secs(3) {
+            return;
+        }
+        found.iter().rev().for_each(|group| drop(fs::remove_dir(group)));
+        thread::sleep(Duration::from_millis(5));
+    }
 }
 
 fn cgroups() -> BTreeSet<String> {

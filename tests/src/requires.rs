@@ -44,6 +44,12 @@ fn lacks(word: &str) -> Option<String> {
             (!mounted).then(|| "needs cgroup v2 mounted".to_owned())
         }
         "cgroup1" => (!Path::new("/sys/fs/cgroup/memory").is_dir()).then(|| "needs cgroup v1 hierarchies".to_owned()),
+        "loop" => {
+            let free = || Command::new("losetup").arg("-f").output().is_ok_and(|out| out.status.success());
+            let loads = || Command::new("modprobe").arg("loop").output().is_ok_and(|out| out.status.success());
+            let has = free() || (loads() && free());
+            (!has).then(|| "needs loop devices (apt-get install mount)".to_owned())
+        }
         "cargo" => (env::var_os("CARGO").is_none() && !in_path("cargo")).then(|| "needs cargo".to_owned()),
         "python3-jsonschema" => python_module("jsonschema"),
         "libseccomp" => (!Path::new("/usr/include/seccomp.h").exists())

@@ -281,6 +281,7 @@ fn flags_that_are_handed_on_are_taken() {
         ("export", "x"),
         ("events", ""),
         ("container prune", ""),
+        ("update", "x"),
     ] {
         for (flag, has_value) in flags(&host.sh(&format!("ctr {command} --help")).ok().text()) {
             if ["--help", "--pull", "--network", "--wait", "--rm", "--cgroups"].contains(&flag.as_str())

@@ -13,6 +13,7 @@ pub fn tests() -> Vec<Test> {
     tests!("ctr-pause",
         ["root", "overlay", "umoci", "busybox"]:
             everything_stands_still_and_goes_on,
+            with_groups_of_its_own_too,
             processes_that_fork_are_caught,
             who_came_from_outside_is_frozen_too,
             nested_namespaces_are_frozen_too,
@@ -26,6 +27,9 @@ pub fn tests() -> Vec<Test> {
             only_what_runs_is_paused
     )
 }
+
+/// Without groups of its own: one is made for the pause, and goes after it.
+const ALONE: [&str; 2] = ["--cgroups", "disabled"];
 
 /// A script that counts in the file /n.
 const COUNTS: &str = "i=0; while :; do i=$((i+1)); echo $i >/n; [ $i != 20 ] || touch /up; done";
@@ -51,11 +55,6 @@ fn tree() -> PathBuf {
     if hybrid.join("cgroup.procs").exists() { hybrid.to_owned() } else { PathBuf::from("/sys/fs/cgroup") }
 }
 
-/// A container without a group of its own.
-fn ungrouped(host: &Host, args: &[&str], script: &str) -> command::Running {
-    web(host, &[&["--cgroups", "disabled"], args].concat(), script)
-}
-
 fn group(host: &Host) -> PathBuf {
     tree().join(host.instance()).join(id(host, "web").unwrap())
 }
@@ -68,7 +67,7 @@ fn group_of(pid: i32) -> String {
 
 fn everything_stands_still_and_goes_on() {
     let host = busybox();
-    let run = ungrouped(&host, &[], COUNTS);
+    let run = web(&host, &ALONE, COUNTS);
     let pid = pid(&host, "web");
     let home = group_of(pid);
     host.tool("ctr-pause", &["web"]).ok().stdout_is("web\n");
@@ -88,10 +87,26 @@ fn everything_stands_still_and_goes_on() {
     host.assert_clean();
 }
 
+fn with_groups_of_its_own_too() {
+    let host = busybox();
+    let run = web(&host, &[], COUNTS);
+    host.tool("ctr-pause", &["web"]).ok();
+    stands_still(&host);
+    assert!(fs::read_to_string(group(&host).join("cgroup.events")).unwrap().contains("frozen 1"));
+    host.tool("ctr-pause", &["--undo", "web"]).ok();
+    goes_on(&host);
+    assert_eq!(members(&group(&host)), [pid(&host, "web")], "it stays where it was");
+    // A paused one is killed and removed.
+    host.tool("ctr-pause", &["web"]).ok();
+    host.sh("ctr rm -f web").ok();
+    run.wait().exits(137);
+    host.assert_clean();
+}
+
 fn processes_that_fork_are_caught() {
     let host = busybox();
     let forks = "for i in 1 2 3 4; do (while :; do true & sh -c 'echo >/n; exit 0'; done) & done; touch /up; wait";
-    let run = ungrouped(&host, &[], forks);
+    let run = web(&host, &ALONE, forks);
     let namespace = fs::read_link(format!("/proc/{}/ns/pid", pid(&host, "web"))).unwrap();
     for _ in 0..5 {
         host.tool("ctr-pause", &["web"]).ok();
@@ -108,7 +123,7 @@ fn processes_that_fork_are_caught() {
 
 fn who_came_from_outside_is_frozen_too() {
     let host = busybox();
-    let run = ungrouped(&host, &[], "sleep 6401 & sleep 6402 & touch /up; wait");
+    let run = web(&host, &ALONE, "sleep 6401 & sleep 6402 & touch /up; wait");
     let pid = pid(&host, "web");
     let inside = host.cmd("nsenter", &["-t", &pid.to_string(), "-p", "-m", "sleep", "6403"]).spawn();
     let mut all = vec![pid, host.process("sleep 6401"), host.process("sleep 6402"), host.process("sleep 6403")];
@@ -127,7 +142,7 @@ fn who_came_from_outside_is_frozen_too() {
 fn nested_namespaces_are_frozen_too() {
     let host = busybox();
     let script = "unshare -p -f sh -c 'sleep 6404 & sleep 6405 & wait' & touch /up; wait";
-    let run = ungrouped(&host, &["--privileged"], script);
+    let run = web(&host, &["--cgroups", "disabled", "--privileged"], script);
     let all = [host.process("sleep 6404"), host.process("sleep 6405")];
     host.tool("ctr-pause", &["web"]).ok();
     let frozen = members(&group(&host));
@@ -140,7 +155,7 @@ fn nested_namespaces_are_frozen_too() {
 
 fn a_shared_pid_namespace_is_not_frozen() {
     let host = busybox();
-    let run = ungrouped(&host, &["--pid", "host"], "sleep 6406 & touch /up; wait");
+    let run = web(&host, &["--pid", "host", "--cgroups", "disabled"], "sleep 6406 & touch /up; wait");
     let child = host.process("sleep 6406");
     let mut ours = vec![pid(&host, "web"), child];
     host.tool("ctr-pause", &["web"]).ok();
@@ -157,7 +172,7 @@ fn a_shared_pid_namespace_is_not_frozen() {
 
 fn a_pause_that_was_killed_can_be_undone_or_done() {
     let host = busybox();
-    let run = ungrouped(&host, &[], COUNTS);
+    let run = web(&host, &ALONE, COUNTS);
     let note = host.run().join("containers").join(id(&host, "web").unwrap()).join("state.json");
     let running = fs::read_to_string(&note).unwrap();
     // Frozen, and not yet noted so.
@@ -177,7 +192,7 @@ fn a_pause_that_was_killed_can_be_undone_or_done() {
 
 fn the_freezer_of_version_1_will_do() {
     let host = busybox();
-    let run = ungrouped(&host, &[], COUNTS);
+    let run = web(&host, &ALONE, COUNTS);
     let group = Path::new("/sys/fs/cgroup/freezer").join(host.instance()).join(id(&host, "web").unwrap());
     let old = |line: &str| host.sh(&format!("unshare -m sh -c 'umount /sys/fs/cgroup/unified && {line}'"));
     old("ctr-pause web").ok().stdout_is("web\n");

@@ -4,6 +4,7 @@
 // Text is built by format! where a test reads better so.
 #![allow(clippy::format_collect, clippy::format_push_string)]
 
+mod cg_limit;
 mod cg_stat;
 mod ctr;
 mod ctr_attach;
@@ -20,6 +21,7 @@ mod ctr_prune;
 mod ctr_rename;
 mod ctr_stop;
 mod ctr_top;
+mod ctr_update;
 mod ctr_wait;
 mod detached;
 mod harness;
@@ -49,6 +51,7 @@ use std::process::ExitCode;
 fn all() -> Vec<Test> {
     let modules: &[fn() -> Vec<Test>] = &[
         cg_stat::tests,
+        cg_limit::tests,
         ctr::tests,
         ctr_attach::tests,
         ctr_cp::tests,
@@ -64,6 +67,7 @@ fn all() -> Vec<Test> {
         ctr_rename::tests,
         ctr_stop::tests,
         ctr_top::tests,
+        ctr_update::tests,
         ctr_wait::tests,
         detached::tests,
         harness::tests,

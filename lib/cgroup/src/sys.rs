@@ -195,12 +195,21 @@ pub fn tag(program: impl AsFd) -> io::Result<[u8; 8]> {
     Ok(information.tag)
 }
 
-/// Starts a command whose process joins groups by their doors ([`crate::Groups::every_door`]) before it is the command.
+/// Starts a command whose process joins groups by their doors ([`crate::Groups::every_door`]) before it is the command, and
+/// has none of the signals blocked that this one has.
 ///
 /// # Errors
 /// Those of fork(2), of write(2) to a door, of execve(2).
 pub fn spawn_in(command: &mut Command, doors: Vec<File>) -> io::Result<Child> {
-    let join = move || doors.iter().try_for_each(|mut door| door.write_all(b"0"));
-    // SAFETY: between fork and exec it only calls write(2).
-    unsafe { command.pre_exec(join) }.spawn()
+    let begin = move || {
+        // SAFETY: an empty set is written before it is read.
+        unsafe {
+            let mut none = std::mem::zeroed();
+            libc::sigemptyset(&raw mut none);
+            libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+        }
+        doors.iter().try_for_each(|mut door| door.write_all(b"0"))
+    };
+    // SAFETY: between fork and exec it only calls sigprocmask(2) and write(2).
+    unsafe { command.pre_exec(begin) }.spawn()
 }

@@ -14,7 +14,7 @@ use std::{
 pub struct Devices {
     /// Give it a device of the host, or all in a directory
     #[arg(long = "device", value_name = "HOST[:CONTAINER][:rwm]")]
-    devices: Vec<String>,
+    given: Vec<String>,
     /// Let it open more devices, as 'c 42:* rwm'
     #[arg(long = "device-cgroup-rule", value_name = "RULE")]
     rules: Vec<String>,
@@ -36,11 +36,11 @@ impl Devices {
         contained: bool,
     ) -> Result<()> {
         let mut rules = resources.get("devices").and_then(Value::as_array).cloned().unwrap_or_default();
-        if rules.is_empty() && (contained || !self.devices.is_empty() || !self.rules.is_empty()) {
+        if rules.is_empty() && (contained || !self.given.is_empty() || !self.rules.is_empty()) {
             rules = default_rules();
         }
         let mut nodes = linux.get("devices").and_then(Value::as_array).cloned().unwrap_or_default();
-        for word in &self.devices {
+        for word in &self.given {
             let Given { host, container, access } = Given::parse(word)?;
             for node in found(&host, &container)? {
                 rules.push(json!({"allow": true, "type": node["type"], "major": node["major"], "minor": node["minor"],

@@ -31,7 +31,7 @@ pub struct CgLimit {
     #[arg(short = 'l', long = "label", value_name = "KEY=VALUE")]
     labels: Vec<String>,
     /// Run this command in groups of its own; no document is read
-    #[arg(last = true, value_name = "COMMAND")]
+    #[arg(last = true, value_name = "COMMAND", conflicts_with = "file")]
     command: Vec<OsString>,
 }
 
@@ -52,11 +52,8 @@ impl Tool for CgLimit {
         self.command.is_empty()
     }
 
-    fn add(&mut self, doc: &mut Document, common: &Common) -> Result<Done> {
+    fn add(&mut self, doc: &mut Document, _: &Common) -> Result<Done> {
         if !self.command.is_empty() {
-            if common.file.is_some() {
-                return Err(Error::new(Code::Invalid, "a command needs no document: give -f or a command, not both"));
-            }
             return alone::run(self).map(Done::Exit);
         }
         let parent = self.parent()?;

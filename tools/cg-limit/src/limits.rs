@@ -29,7 +29,7 @@ pub struct Limits {
     #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
     kernel_memory: Option<String>,
     /// How many processors' time it has at most, as 1.5
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     cpus: Option<f64>,
     /// Its share where processors are scarce, against 1024 of others
     #[arg(short = 'c', long, value_name = "N")]

@@ -3,6 +3,7 @@
 use crate::{config::strings, docker::process, network};
 use ctr_core::{Document, LogLimits, Result, Supervise, Value, json};
 use ctr_docker::{attachments, mounts, namespace};
+use std::{fs, path::Path};
 
 /// The capabilities that docker gives: `CapAdd` and `CapDrop` are what differs from them.
 const CAPABILITIES: [&str; 14] = [
@@ -37,6 +38,8 @@ pub fn host_config(doc: &Document) -> Result<Value> {
         "AutoRemove": supervise.as_ref().is_some_and(|s| s.remove),
         "Privileged": privileged,
         "ReadonlyRootfs": doc.get("spec").and_then(|spec| spec.get("root")?.get("readonly")).unwrap_or(&json!(false)),
+        "CgroupParent": cgroup_parent(doc),
+        "Devices": devices(linux, privileged),
         "CgroupnsMode": namespace(doc, "cgroup").unwrap_or_default(),
         "IpcMode": namespace(doc, "ipc").unwrap_or_default(),
         // docker leaves these empty where the container has its own.
@@ -149,6 +152,43 @@ fn ulimits(process: Option<&Value>) -> Vec<Value> {
     .collect()
 }
 
+/// A device by the name that it has here now; the record has its numbers.
+fn rates(resources: Option<&Value>, key: &str) -> Value {
+    let list = resources.and_then(|r| r.get("blockIO")?.get(key)).and_then(Value::as_array).into_iter().flatten();
+    let list: Vec<Value> = list.map(|rate| json!({"Path": node("block", rate), "Rate": rate["rate"]})).collect();
+    if list.is_empty() { Value::Null } else { json!(list) }
+}
+
+/// The path of a device by its `major` and `minor`; the numbers where it is gone (sysfs(5), `/sys/dev`).
+fn node(kind: &str, device: &Value) -> String {
+    let numbers = format!("{}:{}", device["major"], device["minor"]);
+    let link = fs::read_link(format!("/sys/dev/{kind}/{numbers}")).unwrap_or_default();
+    let name = link.file_name().map(|name| Path::new("/dev").join(name)).filter(|path| path.exists());
+    name.map_or(numbers, |path| path.display().to_string())
+}
+
+/// The devices of the host that it was given; a privileged one has all, and docker lists none.
+fn devices(linux: Option<&Value>, privileged: bool) -> Value {
+    let list = linux.and_then(|l| l.get("devices")).and_then(Value::as_array).into_iter().flatten();
+    let rules = linux.and_then(|l| l.get("resources")?.get("devices")).and_then(Value::as_array);
+    let access = |device: &Value| {
+        let is_its = |rule: &&Value| ["type", "major", "minor"].iter().all(|key| rule[key] == device[key]);
+        rules.and_then(|rules| rules.iter().rev().find(is_its)).map_or(json!("rwm"), |rule| rule["access"].clone())
+    };
+    let list = list.filter(|_| !privileged).map(|device| {
+        let kind = if device["type"] == "b" { "block" } else { "char" };
+        json!({"PathOnHost": node(kind, device), "PathInContainer": device["path"], "CgroupPermissions": access(device)})
+    });
+    Value::Array(list.collect())
+}
+
+/// What `--cgroup-parent` said: the path without what the container's id is made of.
+fn cgroup_parent(doc: &Document) -> String {
+    let path = doc.get("cgroup").and_then(|c| c.get("path")).and_then(Value::as_str).unwrap_or_default();
+    let above = Path::new(path).ancestors().nth(2).unwrap_or(Path::new(""));
+    if above == Path::new("/") { String::new() } else { above.display().to_string() }
+}
+
 /// Docker's limits from those of the runtime-spec (config-linux.md, Control groups); 0 where there is none.
 fn resources(resources: Option<&Value>) -> Value {
     let get = |group: &str, key: &str| resources.and_then(|r| r.get(group)?.get(key)).cloned();
@@ -170,7 +210,13 @@ fn resources(resources: Option<&Value>) -> Value {
         "CpuQuota": number("cpu", "quota"),
         "CpusetCpus": text("cpu", "cpus"),
         "CpusetMems": text("cpu", "mems"),
+        "MemorySwappiness": get("memory", "swappiness"),
+        "OomKillDisable": get("memory", "disableOOMKiller").unwrap_or_else(|| json!(false)),
         "PidsLimit": get("pids", "limit"),
         "BlkioWeight": number("blockIO", "weight"),
+        "BlkioDeviceReadBps": rates(resources, "throttleReadBpsDevice"),
+        "BlkioDeviceWriteBps": rates(resources, "throttleWriteBpsDevice"),
+        "BlkioDeviceReadIOps": rates(resources, "throttleReadIOPSDevice"),
+        "BlkioDeviceWriteIOps": rates(resources, "throttleWriteIOPSDevice"),
     })
 }

@@ -29,9 +29,9 @@ pub fn as_written(file: &str, written: &str, shown: &str) -> String {
     let of_device = |line: &str| {
         let (device, keys) = line.split_once(' ')?;
         let is_its = |shown: &&str| shown.strip_prefix(device).is_some_and(|rest| rest.starts_with(' '));
-        let none = || match keys.contains('=') {
-            true => format!("{device} rbps=max wbps=max riops=max wiops=max"),
-            false => format!("{device} 0"),
+        let none = || {
+            let every = if keys.contains('=') { "rbps=max wbps=max riops=max wiops=max" } else { "0" };
+            format!("{device} {every}")
         };
         device.contains(':').then(|| shown.lines().find(is_its).map_or_else(none, str::to_owned))
     };
@@ -67,19 +67,17 @@ fn value(written: &str, shown: &str, rounding: u64) -> bool {
 }
 
 fn number(written: &str, shown: &str, rounding: u64) -> bool {
+    let unlimited = |word| matches!(word, "max" | "-1");
     match (size(written), size(shown)) {
         // The largest number of pages is version 1's word for no limit.
-        (Some(None), Some(Some(n))) => n > i64::MAX as u64 - PAGE,
-        (Some(Some(written)), Some(Some(shown))) => shown <= written && written - shown < rounding,
-        _ => written == shown,
+        (None, Some(shown)) if unlimited(written) => shown > i64::MAX as u64 - PAGE,
+        (Some(written), Some(shown)) => shown <= written && written - shown < rounding,
+        _ => written == shown || (unlimited(written) && unlimited(shown)),
     }
 }
 
-/// Bytes, `None` for no limit; nothing for what is no number. The kernel takes k, m and g (lib/cmdline.c, `memparse`).
-fn size(word: &str) -> Option<Option<u64>> {
-    if matches!(word, "max" | "-1") {
-        return Some(None);
-    }
+/// A number; the kernel takes k, m and g behind it (lib/cmdline.c, `memparse`).
+fn size(word: &str) -> Option<u64> {
     let shift = match word.as_bytes().last()?.to_ascii_lowercase() {
         b'k' => 10,
         b'm' => 20,
@@ -88,7 +86,7 @@ fn size(word: &str) -> Option<Option<u64>> {
         _ => 0,
     };
     let digits = if shift == 0 { word } else { &word[..word.len() - 1] };
-    digits.parse::<u64>().ok()?.checked_mul(1 << shift).map(Some)
+    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
 #[cfg(test)]
