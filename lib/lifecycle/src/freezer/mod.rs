@@ -125,12 +125,15 @@ fn release(group: &Group, ours: bool, state: &State) {
     let keeper = state.supervisor.map(|s| s.pid).or_else(ancestor);
     for _ in 0..PASSES {
         let inside = group.processes();
-        let Some(home) = keeper.filter(|_| !inside.is_empty()).and_then(|pid| group.of(pid)) else { break };
+        // One that was just being forked may be there after all.
+        if inside.is_empty() && group.remove().is_ok() {
+            return;
+        }
+        let Some(home) = keeper.and_then(|pid| group.of(pid)) else { return };
         if inside.into_iter().any(|pid| home.take(pid).is_err()) {
             return;
         }
     }
-    let _ = group.remove();
 }
 
 fn gone() -> Error {
