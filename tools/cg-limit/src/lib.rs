@@ -78,8 +78,7 @@ impl Tool for CgLimit {
         let groups = Groups::at(&path)?;
         let section = set(&mut linux, swap_implied, &groups, &mut rollback)?;
 
-        let (path, section) = (section.path.clone(), section);
-        linux.insert("cgroupsPath".to_owned(), json!(path));
+        linux.insert("cgroupsPath".to_owned(), json!(section.path));
         doc.object("spec")?.insert("linux".to_owned(), Value::Object(linux));
         doc.set("cgroup", &section)?;
         doc.push_step(Self::NAME, json!({"id": id, "parent": parent, "claimed": claimed, "before": before}));
