@@ -171,6 +171,14 @@ impl Group {
         }
     }
 
+    /// Kills every process in it, and does not wait for what becomes of that.
+    ///
+    /// # Errors
+    /// `denied`.
+    pub(crate) fn signal_all(&self) -> Result<()> {
+        self.processes().into_iter().try_for_each(|pid| self.kill_one(pid))
+    }
+
     /// Kills one process if it is in the group still: its number may be another's by now, but not its descriptor.
     fn kill_one(&self, pid: i32) -> Result<()> {
         let Some(start) = container::process_start(pid) else { return Ok(()) };

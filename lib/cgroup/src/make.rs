@@ -70,6 +70,13 @@ impl Groups {
     pub fn end(&self) -> Result<bool> {
         let mut there = false;
         let mut failed: Option<Error> = None;
+        // Frozen by version 1 no process dies, whoever kills it; that of version 2 does.
+        for group in self.list.iter().filter(|group| group.hierarchy.version == 1 && group.hierarchy.has("freezer")) {
+            if group.is_freezing() {
+                let what = || json!({"cgroup": group.dir()});
+                trace::act("thaw", what, || group.signal_all().and_then(|()| group.set_frozen(false)))?;
+            }
+        }
         // Version 2, the last, kills all at once.
         for group in self.list.iter().rev() {
             match group.end() {
@@ -114,11 +121,11 @@ impl Groups {
 }
 
 impl Group {
-    /// Kills every process in it and removes it; gives whether it was there.
+    /// Kills every process in it and removes it; gives whether it was there. Thaw it first ([`Groups::end`]).
     ///
     /// # Errors
     /// `busy` where a process does not die; `denied`.
-    pub fn end(&self) -> Result<bool> {
+    fn end(&self) -> Result<bool> {
         let dir = self.dir();
         if trace::dry_run() && !self.exists() {
             return Ok(false);
@@ -132,10 +139,6 @@ impl Group {
             }
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
             Err(_) => {
-                // A frozen process of version 1 does not die.
-                if self.is_freezing() {
-                    self.set_frozen(false)?;
-                }
                 self.kill()?;
                 self.remove()
             }

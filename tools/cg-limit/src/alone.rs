@@ -3,11 +3,13 @@
 use crate::{CgLimit, set};
 use ctr_cgroup::{Groups, path_of, sys::spawn_in};
 use ctr_core::{Cannot, Error, Map, Result, Rollback, container, json, trace};
-use nix::sys::{
-    signal::{SigSet, SigmaskHow, Signal, sigprocmask},
-    signalfd::{SfdFlags, SignalFd},
+use nix::{
+    sys::{
+        signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask},
+        signalfd::{SfdFlags, SignalFd},
+    },
+    unistd::Pid,
 };
-use rustix::process::{Pid, getpid};
 use std::{
     io::{self, ErrorKind},
     os::unix::process::ExitStatusExt,
@@ -43,7 +45,7 @@ pub fn run(args: &CgLimit) -> Result<u8> {
 
 /// Made of this process, so that gc can tell whether anybody waits for the command.
 fn name() -> String {
-    let own = getpid().as_raw_nonzero().get();
+    let own = Pid::this().as_raw();
     format!("run-{own}-{}", container::process_start(own).unwrap_or_default())
 }
 
@@ -80,11 +82,13 @@ fn wait(mut child: Child, signals: &SignalFd) -> Result<ExitStatus> {
             return Ok(status);
         }
         let Some(info) = signals.read_signal().cannot(|| "read a signal")? else { continue };
+        // sigaction(2): what the kernel sends has a code above 0.
         let by_a_process = info.ssi_code <= 0;
-        let signal = Signal::try_from(info.ssi_signo as i32).ok().filter(|s| *s != Signal::SIGCHLD && by_a_process);
-        if let (Some(signal), Some(_)) = (signal, Pid::from_raw(child.id() as i32)) {
+        if let Ok(signal) = Signal::try_from(info.ssi_signo as i32)
+            && by_a_process
+        {
             // Not reaped yet: the number is no other's.
-            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id() as i32), signal);
+            let _ = kill(Pid::from_raw(child.id() as i32), signal);
         }
     }
 }

@@ -10,7 +10,7 @@ mod undo;
 pub use limits::Limits;
 
 use clap::Args;
-use ctr_cgroup::{Cgroup, Groups, Resources, limits::SWAP_FILES, path_of, plain, section};
+use ctr_cgroup::{Cgroup, Group, Groups, Resources, limits::SWAP_FILES, path_of, plain, section};
 use ctr_core::{Code, Common, Document, Done, Error, Map, Result, Rollback, Tool, Value, container, json, trace};
 use std::{ffi::OsString, path::PathBuf};
 
@@ -78,8 +78,7 @@ impl Tool for CgLimit {
         let groups = Groups::at(&path)?;
         let section = set(&mut linux, swap_implied, &groups, &mut rollback)?;
 
-        let (path, section) = (section.path.clone(), section);
-        linux.insert("cgroupsPath".to_owned(), json!(path));
+        linux.insert("cgroupsPath".to_owned(), json!(section.path));
         doc.object("spec")?.insert("linux".to_owned(), Value::Object(linux));
         doc.set("cgroup", &section)?;
         doc.push_step(Self::NAME, json!({"id": id, "parent": parent, "claimed": claimed, "before": before}));
@@ -143,6 +142,10 @@ fn set(linux: &mut Map<String, Value>, swap_implied: bool, groups: &Groups, roll
     let resources = Resources::read(linux.get("resources"))?;
     // Most that can be wrong is found before anything is made.
     section::foresee(&resources, groups)?;
+    if groups.list.iter().any(Group::exists) {
+        // Left by one that was killed half-way, with limits that nobody knows.
+        groups.end()?;
+    }
     make(&resources, groups, rollback)?;
     if swap_implied && !groups.of("memory").is_ok_and(|group| SWAP_FILES.iter().any(|file| group.offers(file))) {
         // docker's default, on a kernel that does not count swap.
