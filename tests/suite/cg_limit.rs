@@ -46,7 +46,11 @@ pub fn tests() -> Vec<Test> {
             what_version_2_has_not_is_refused,
             groups_hand_controllers_on;
         ["root", "cgroup1"]:
-            what_version_1_has_not_is_refused
+            what_version_1_has_not_is_refused,
+            a_controller_that_is_not_mounted_is_named,
+            a_hierarchy_that_is_read_only_leaves_nothing;
+        ["root", "cgroup1", "cgroup2-tree"]:
+            without_the_controller_a_program_keeps_devices
     )
 }
 
@@ -721,5 +725,50 @@ fn what_version_1_has_not_is_refused() {
     let host = Host::new();
     let ran = host.cmd("cg-limit", &["--cgroup-conf", "memory.high=64m"]).stdin(r#"{"ctr":1}"#).run();
     ran.fails(1).code("unsupported").stderr_has("controller memory is version 1 here, at /sys/fs/cgroup/memory");
+    host.assert_clean();
+}
+
+/// In a mount namespace where `change` was done.
+fn elsewhere(host: &Host, change: &str, line: &str) -> Ran {
+    host.cmd("unshare", &["-m", "--propagation", "private", "sh", "-c", &format!("{change} && {line}")]).run()
+}
+
+fn a_controller_that_is_not_mounted_is_named() {
+    let host = Host::new();
+    let gone = "umount /sys/fs/cgroup/pids";
+    let ran = elsewhere(&host, gone, "echo '{\"ctr\":1}' | cg-limit --pids-limit 5");
+    ran.fails(1).code("unsupported").stderr_has("controller pids is not mounted below /sys/fs/cgroup");
+    elsewhere(&host, gone, "cg-limit -m 64m -- true").ok();
+    host.assert_clean();
+}
+
+fn a_hierarchy_that_is_read_only_leaves_nothing() {
+    let host = Host::new();
+    let read_only = "mount --bind /sys/fs/cgroup/cpu /sys/fs/cgroup/cpu && mount -o remount,bind,ro /sys/fs/cgroup/cpu";
+    let ran = elsewhere(&host, read_only, "echo '{\"ctr\":1}' | cg-limit -m 64m");
+    ran.fails(1).code("denied").stderr_has("Read-only file system");
+    host.assert_clean();
+}
+
+fn without_the_controller_a_program_keeps_devices() {
+    let host = Host::new();
+    let (disk, numbers) = disk();
+    let gone = "umount /sys/fs/cgroup/devices";
+    let run =
+        |rule: &str| elsewhere(&host, gone, &format!("cg-limit --device-cgroup-rule '{rule}' -- head -c1 {disk}"));
+    run("c 42:* rwm").exits(1).stderr_has("Operation not permitted");
+    run(&format!("b {numbers} w")).exits(1).stderr_has("Operation not permitted");
+    run(&format!("b {numbers} r")).succeeds();
+    // Compared by what the program does, and taken away with the group.
+    let doc = elsewhere(&host, gone, "echo '{\"ctr\":1}' | cg-limit").ok().json();
+    let check = |doc: &Value| {
+        fs::write(host.dir().join("doc"), doc.to_string()).unwrap();
+        elsewhere(&host, gone, "cg-limit --check <doc >/dev/null")
+    };
+    check(&doc).ok();
+    let mut other = doc.clone();
+    other["spec"]["linux"]["resources"]["devices"][0]["allow"] = json!(true);
+    check(&other).fails(1).stderr_has("does not have the program");
+    elsewhere(&host, gone, "cg-limit --undo <doc >/dev/null").ok();
     host.assert_clean();
 }

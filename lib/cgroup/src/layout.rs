@@ -10,7 +10,8 @@ use std::{
 
 /// Where every distribution mounts them.
 const MOUNT: &str = "/sys/fs/cgroup";
-/// linux/magic.h.
+// linux/magic.h.
+const CGROUP1: i64 = 0x0027_e0eb;
 const CGROUP2: i64 = 0x6367_7270;
 
 /// One hierarchy.
@@ -64,7 +65,7 @@ impl Layout {
 
     fn parse(file: &str) -> Result<Self> {
         let text = fs::read_to_string(file).cannot(|| format!("read {file}"))?;
-        let unified = is_version_2(Path::new(MOUNT));
+        let unified = is(Path::new(MOUNT), CGROUP2);
         let list = text.lines().filter_map(|line| hierarchy(line, unified)).collect();
         Ok(Self { list, unified })
     }
@@ -100,8 +101,9 @@ impl Layout {
     }
 }
 
-fn is_version_2(dir: &Path) -> bool {
-    rustix::fs::statfs(dir).is_ok_and(|fs| fs.f_type == CGROUP2)
+/// Whether a file system of that kind is there; an empty directory may be all that is left of one.
+fn is(dir: &Path, kind: i64) -> bool {
+    rustix::fs::statfs(dir).is_ok_and(|fs| fs.f_type == kind)
 }
 
 /// A line of `/proc/PID/cgroup`, `4:cpu,cpuacct:/path`, if what it names is mounted.
@@ -113,9 +115,9 @@ fn hierarchy(line: &str, unified: bool) -> Option<(Arc<Hierarchy>, Option<PathBu
     let name = bare.unwrap_or(controllers);
     let dir = match (version, unified) {
         (2, true) => PathBuf::from(MOUNT),
-        (2, false) => Some(Path::new(MOUNT).join("unified")).filter(|dir| is_version_2(dir))?,
+        (2, false) => Some(Path::new(MOUNT).join("unified")).filter(|dir| is(dir, CGROUP2))?,
         (_, true) => return None,
-        (_, false) => Some(Path::new(MOUNT).join(name)).filter(|dir| dir.is_dir())?,
+        (_, false) => Some(Path::new(MOUNT).join(name)).filter(|dir| is(dir, CGROUP1))?,
     };
     let hierarchy = Hierarchy { version, name: name.to_owned(), dir, is_named: bare.is_some() };
     Some((Arc::new(hierarchy), plain(Path::new(path))))
