@@ -35,6 +35,7 @@ pub fn tests() -> Vec<Test> {
             writing_is_as_slow_as_was_said;
         ["root", "overlay", "umoci", "busybox"]:
             a_container_is_in_its_groups_from_the_first,
+            a_group_that_limits_nothing_is_not_believed,
             what_it_may_open_is_what_was_said,
             a_device_of_the_host_is_there,
             inspect_shows_them_as_docker_does,
@@ -577,6 +578,27 @@ fn writing_is_as_slow_as_was_said() {
 }
 
 /// Its own process and what that starts, seen from the host.
+fn a_group_that_limits_nothing_is_not_believed() {
+    let host = busybox();
+    let pipe =
+        "img-pull --pull missing busybox | img-unpack | overlay-mount --volatile | cg-limit --pids-limit 40 -m 20m";
+    let doc = host.sh(pipe).ok().json();
+    fs::write(host.dir().join("doc"), doc.to_string()).unwrap();
+    let group = doc["cgroup"]["path"].as_str().unwrap();
+    // Another took a limit away.
+    fs::write(file(group, "pids.max"), "max").unwrap();
+    host.sh("ns-spawn -f doc -- true").fails(125).stderr_has("pids.max");
+    fs::write(file(group, "pids.max"), "40").unwrap();
+    // And the rules about devices: then mounts keep it from them.
+    let devices = Path::new("/sys/fs/cgroup/devices").join(group.trim_start_matches('/'));
+    if devices.exists() {
+        fs::write(devices.join("devices.allow"), "a").unwrap();
+    }
+    let opens = "mknod /d b 7 0 && head -c 1 /d";
+    host.sh(&format!("ns-spawn --rm -f doc -- sh -c '{opens}'")).exits(1).stdout_is("");
+    host.assert_clean();
+}
+
 fn a_container_is_in_its_groups_from_the_first() {
     let host = busybox();
     let run = web(&host, &[], "sleep 1001 & touch /up; wait");
