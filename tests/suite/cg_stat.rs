@@ -30,7 +30,7 @@ pub fn tests() -> Vec<Test> {
         ["root", "overlay", "umoci", "busybox"]:
             stats_of_a_container,
             stats_on_a_terminal;
-        ["root", "podman", "runc", "umoci", "skopeo", "busybox"]:
+        ["root", "cgroup1", "podman", "runc", "umoci", "skopeo", "busybox"]:
             agrees_with_podman
     )
 }

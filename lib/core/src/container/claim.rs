@@ -151,6 +151,12 @@ fn check_free(name: &str) -> Result<()> {
         .hint("remove or rename that container, or choose another name"))
 }
 
+/// Of a record the name alone.
+#[derive(serde::Deserialize)]
+struct Named {
+    name: Option<String>,
+}
+
 /// The id of the container that holds `name`; `None` where it is free, and where the link is what a rename that was
 /// killed left: the record has another name. A record that does not read gives its name to nobody.
 pub fn holder(name: &str) -> Result<Option<String>> {
@@ -158,7 +164,8 @@ pub fn holder(name: &str) -> Result<Option<String>> {
     match fs::read_link(&link) {
         Ok(target) => {
             let id = target.to_string_lossy().into_owned();
-            let has_other = |id: &str| record::recorded(id).is_ok_and(|doc| doc.str("name").is_some_and(|n| n != name));
+            let has_other =
+                |id: &str| record::recorded_as::<Named>(id).is_ok_and(|doc| doc.name.is_some_and(|n| n != name));
             Ok(Some(id).filter(|id| ident::is_id(id) && dir(id).exists() && !has_other(id)))
         }
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),

@@ -172,17 +172,20 @@ fn clone(plan: &Plan<'_>, (channel, theirs): (Channel, Channel)) -> Result<(Runn
 }
 
 /// By a process between, which joins and then clones: the new process is its sibling (`CLONE_PARENT`), our child.
+///
+/// The one between is in the group from the first, and what it clones is where it is. From a cgroup namespace that it has
+/// joined nothing from outside of that can be moved in (kernel, cgroup-v2.rst, `nsdelegate`).
 fn clone_between(
     plan: &Plan<'_>,
     channel: Channel,
     theirs: Channel,
     group: Option<BorrowedFd<'_>>,
 ) -> Result<(Running, Channel)> {
-    let between = match sys::clone(0, None).cannot(|| "start a process")? {
+    let between = match sys::clone(0, group).cannot(|| "start a process")? {
         Cloned::Parent { pid, .. } => pid,
         Cloned::Child => {
             drop(channel);
-            between(plan, &theirs, group)
+            between(plan, &theirs)
         }
     };
     drop(theirs);
@@ -202,9 +205,9 @@ fn clone_between(
     }
 }
 
-fn between(plan: &Plan<'_>, theirs: &Channel, group: Option<BorrowedFd<'_>>) -> ! {
+fn between(plan: &Plan<'_>, theirs: &Channel) -> ! {
     let cloned = plan.namespaces.join().and_then(|()| {
-        sys::clone(plan.namespaces.new | libc::CLONE_PARENT as u64, group).cannot(|| "start the new process")
+        sys::clone(plan.namespaces.new | libc::CLONE_PARENT as u64, None).cannot(|| "start the new process")
     });
     match cloned {
         Ok(Cloned::Child) => child::start(plan, theirs),
