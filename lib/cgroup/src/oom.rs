@@ -25,6 +25,8 @@ pub struct Oom {
     all: u64,
     /// When to look again, and how often that was done.
     again: Option<(Instant, usize)>,
+    /// The group was removed.
+    gone: bool,
 }
 
 /// Version 1 rings before it kills and counts: who looks at once may be too early.
@@ -55,16 +57,17 @@ impl Oom {
         let file = if group.hierarchy.version == 1 { "memory.oom_control" } else { "memory.events" };
         let path = group.dir().join(file);
         let count = File::open(&path).cannot(|| format!("open {}", path.display()))?;
-        let mut oom = Self { count, bell: None, seen: 0, all: 0, again: None };
-        oom.seen = oom.now();
+        let mut oom = Self { count, bell: None, seen: 0, all: 0, again: None, gone: false };
+        oom.seen = oom.now().unwrap_or_default();
         Ok(oom)
     }
 
-    /// What to wait for.
-    pub fn bell(&self) -> (BorrowedFd<'_>, PollFlags) {
+    /// What to wait for, while the group is there.
+    pub fn bell(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
         match &self.bell {
-            Some(bell) => (bell.as_fd(), PollFlags::IN),
-            None => (self.count.as_fd(), PollFlags::PRI),
+            _ if self.gone => None,
+            Some(bell) => Some((bell.as_fd(), PollFlags::IN)),
+            None => Some((self.count.as_fd(), PollFlags::PRI)),
         }
     }
 
@@ -76,7 +79,9 @@ impl Oom {
     /// How many were killed since the last call.
     pub fn more(&mut self) -> u64 {
         let rang = self.bell.as_ref().is_some_and(|bell| rustix::io::read(bell, &mut [0; 8]).is_ok());
-        let now = self.now();
+        // A file of a group that was removed rings without end.
+        self.gone = self.now().is_none();
+        let now = self.now().unwrap_or(self.seen);
         let more = now.saturating_sub(self.seen);
         let tries = if rang { 0 } else { self.again.map_or(AGAIN.len(), |(_, tries)| tries + 1) };
         self.again = AGAIN.get(tries).filter(|_| more == 0).map(|wait| (Instant::now() + *wait, tries));
@@ -91,10 +96,10 @@ impl Oom {
     }
 
     /// Read anew at its beginning, which is also what makes version 2 tell again.
-    fn now(&self) -> u64 {
+    fn now(&self) -> Option<u64> {
         let mut text = [0; 1024];
-        let n = self.count.read_at(&mut text, 0).unwrap_or(0);
-        kills(&String::from_utf8_lossy(&text[..n]))
+        let n = self.count.read_at(&mut text, 0).ok()?;
+        Some(kills(&String::from_utf8_lossy(&text[..n])))
     }
 }
 

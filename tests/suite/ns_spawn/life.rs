@@ -15,6 +15,7 @@ pub fn tests() -> Vec<Test> {
             it_starts_again_from_its_record,
             a_failure_leaves_the_container_as_it_was,
             rm_leaves_nothing,
+            rm_takes_nothing_that_was_there_before,
             undo_kills_and_gives_back,
             check_tells_what_differs,
             gc_forgets_the_dead,
@@ -115,6 +116,9 @@ fn it_starts_again_from_its_record() {
 fn a_failure_leaves_the_container_as_it_was() {
     let host = Host::new();
     let doc = container(&host, "busybox");
+    host.sh("ns-spawn -f doc -u nobody-at-all -- true").fails(125);
+    let saved = record(&host, &doc);
+    assert!((&saved["spec"], &saved["steps"]) == (&doc["spec"], &doc["steps"]), "it was never whole");
     for (command, status) in [("no-such-command", 127), ("/etc", 126)] {
         host.sh(&format!("ns-spawn -f doc -- {command}")).fails(status).stderr_has(command);
         let saved = record(&host, &doc);
@@ -126,10 +130,22 @@ fn a_failure_leaves_the_container_as_it_was() {
         assert!(state["error"].as_str().unwrap().contains(command), "{state}");
         assert!(!state_file(&host, &doc).exists());
     }
-    host.sh("ns-spawn -f doc -u nobody-at-all -- true").fails(125);
-    let saved = record(&host, &doc);
-    assert!((&saved["spec"], &saved["steps"]) == (&doc["spec"], &doc["steps"]), "it was never whole");
     host.sh("ns-spawn -f doc -- true").ok();
+}
+
+fn rm_takes_nothing_that_was_there_before() {
+    let host = Host::new();
+    let doc = container(&host, "busybox");
+    host.sh("ns-spawn -f doc -- sh -c 'echo kept >/data'").ok();
+    let bad = ["--name other", "--restart always", "--status-fd 99"];
+    for (rm, flags) in bad.iter().flat_map(|flags| [("--rm", flags), ("--rm=failed", flags)]) {
+        host.sh(&format!("ns-spawn -f doc {rm} {flags} -- true")).fails(125);
+        assert!(record(&host, &doc)["state"].is_object(), "{rm} {flags} took it");
+    }
+    let mut failed = doc.clone();
+    failed["error"] = json!({"tool": "cg-limit", "code": "exists", "message": "no", "exit": 1});
+    host.pipe_to(&failed, "ns-spawn", &["--rm=failed", "--", "true"]).exits(125);
+    host.sh("ns-spawn -f doc -- cat /data").ok().stdout_is("kept\n");
 }
 
 fn rm_leaves_nothing() {

@@ -13,11 +13,14 @@ use nix::sys::{
 use rustix::{
     event::{PollFd, PollFlags, poll},
     io::Errno,
+    process::{Pid, getppid},
     termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr},
 };
 use std::{
     io,
     os::fd::{AsFd, OwnedFd},
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
 /// The tool's name.
@@ -61,6 +64,8 @@ pub fn run(args: CtrAttach) -> Result<()> {
     let process = container::live_state(&id)?.map(|state| container::Handle::open(&state)).transpose()?.flatten();
     let raw = if terminal && input && isatty(io::stdin()) { Some(Raw::enter()?) } else { None };
     let relay = Relay {
+        id,
+        parent: getppid(),
         socket,
         signals: signals(&args)?,
         process: process.filter(|_| args.sig_proxy && raw.is_none()),
@@ -77,7 +82,13 @@ pub fn run(args: CtrAttach) -> Result<()> {
     Ok(())
 }
 
+/// How long a removal may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 struct Relay {
+    id: String,
+    /// Who waits for this tool.
+    parent: Option<Pid>,
     socket: OwnedFd,
     signals: SignalFd,
     process: Option<container::Handle>,
@@ -100,8 +111,8 @@ impl Relay {
                 other => other.map(drop).cannot(|| "poll")?,
             }
             let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
-            if ready[1] {
-                self.signal()?;
+            if ready[1] && self.signal()? {
+                return Ok(Some(128 + libc::SIGTERM as u8));
             }
             if ready[0] {
                 let length = receive(&self.socket, &mut buffer).cannot(|| "listen to the supervisor")?;
@@ -109,10 +120,7 @@ impl Relay {
                     Some(Packet::Output(bytes)) => write(io::stdout().as_fd(), bytes)?,
                     Some(Packet::Errors(bytes)) => write(io::stderr().as_fd(), bytes)?,
                     Some(Packet::Ended(status)) => return Ok(Some(status)),
-                    _ if length == 0 => {
-                        return Err(Error::new(Code::Io, "the supervisor is gone")
-                            .hint("it was killed, or this end read too slowly"));
-                    }
+                    _ if length == 0 => return self.unsaid().map(Some),
                     _ => {}
                 }
             }
@@ -143,7 +151,20 @@ impl Relay {
         Ok(detach)
     }
 
-    fn signal(&mut self) -> Result<()> {
+    /// The supervisor is gone and has not said how the container ended: a removal by force kills both.
+    fn unsaid(&self) -> Result<u8> {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            if !container::dir(&self.id).exists() {
+                return Ok(128 + libc::SIGKILL as u8);
+            }
+            sleep(Duration::from_millis(5));
+        }
+        Err(Error::new(Code::Io, "the supervisor is gone").hint("it was killed, or this end read too slowly"))
+    }
+
+    /// Passes signals on; gives whether one says that nobody waits for this tool any more: the wrapper was killed.
+    fn signal(&mut self) -> Result<bool> {
         while let Some(info) = self.signals.read_signal().cannot(|| "read a signal")? {
             let number = info.ssi_signo as i32;
             if number == libc::SIGWINCH {
@@ -151,8 +172,11 @@ impl Relay {
             } else if let Some(process) = &self.process {
                 process.signal(number)?;
             }
+            if number == libc::SIGTERM && getppid() != self.parent {
+                return Ok(true);
+            }
         }
-        Ok(())
+        Ok(false)
     }
 
     fn resize(&self) {

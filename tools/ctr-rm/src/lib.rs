@@ -42,16 +42,18 @@ fn remove(word: &str, force: bool) -> Result<()> {
         return Err(Error::new(Code::Busy, format!("cannot remove container {word}: it runs as process {pid}"))
             .hint("stop it first, or force"));
     }
-    let whole = container::recorded(&id)?;
-    let marked = !force && !whole.is_partial();
-    if marked {
+    let mut whole = container::recorded(&id)?;
+    let partial = whole.is_partial();
+    if !force && !partial {
         // Nobody starts it from here on: a partial record is refused. Killed now, what is left is gc's, or the next rm's.
         let _held = container::hold_ended(&id)?;
+        // As it is now that its end is recorded.
+        whole = container::recorded(&id)?;
         let mut record = whole.clone();
         record.set("partial", &true)?;
         container::disown(&id)?;
         container::save(&record)?;
-    } else if doc.is_partial() {
+    } else if partial {
         if !container::is_orphan(&id) {
             return Err(Error::new(Code::Busy, format!("cannot remove container {word}: it is being made")));
         }
@@ -60,7 +62,7 @@ fn remove(word: &str, force: bool) -> Result<()> {
     }
     let failed = steps::undo_all(&doc).pop();
     let stays = container::ids()?.contains(&id);
-    if stays && marked {
+    if stays && !partial {
         container::save(&whole)?;
     }
     match failed {

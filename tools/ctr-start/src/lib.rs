@@ -53,7 +53,7 @@ pub fn run(args: CtrStart) -> Result<()> {
 }
 
 fn start(word: &str, id: &str, again: bool, hold: bool) -> Result<()> {
-    if let Some(state) = live(id)? {
+    if let Some(state) = live(word, id)? {
         return match state.status.as_str() {
             "paused" => {
                 Err(Error::new(Code::Invalid, format!("cannot start container {word}: it is paused"))
@@ -95,11 +95,15 @@ fn start(word: &str, id: &str, again: bool, hold: bool) -> Result<()> {
 }
 
 /// The state of a container that runs; of one whose end is just being recorded there is none, once it is.
-fn live(id: &str) -> Result<Option<State>> {
+fn live(word: &str, id: &str) -> Result<Option<State>> {
     loop {
         match container::live_state(id)? {
             Some(state) if state.pid.is_some() && !container::is_alive(&state) => {
-                ctr_lifecycle::await_end(id, &state, ctr_lifecycle::keeper(id, &state)?.as_ref())?;
+                if !ctr_lifecycle::await_end(id, &state, ctr_lifecycle::keeper(id, &state)?.as_ref())? {
+                    let message =
+                        format!("cannot start container {word}: its process has ended, its supervisor has not");
+                    return Err(Error::new(Code::Busy, message));
+                }
             }
             other => return Ok(other),
         }

@@ -53,6 +53,7 @@ impl<'a> Stopping<'a> {
             stopping.keeper = keeper(&id, state)?;
             freezer::thaw(&stopping.doc)?;
             handle.signal(signal)?;
+            events::emit("kill", &stopping.doc, &json!({"signal": signal.to_string()}));
             let wait = u64::try_from(seconds).ok().map(Duration::from_secs);
             stopping.next = wait.and_then(|wait| Instant::now().checked_add(wait));
         }

@@ -188,7 +188,7 @@ impl Watch {
         for fd in self.health.iter().flat_map(Health::waits_for) {
             add(fd, PollFlags::IN, What::Probe);
         }
-        if let Some((fd, flags)) = self.oom.as_ref().map(Oom::bell) {
+        if let Some((fd, flags)) = self.oom.as_ref().and_then(Oom::bell) {
             add(fd, flags, What::Oom);
         }
         for (place, (fd, late)) in self.clients.sockets().enumerate() {

@@ -45,7 +45,12 @@ pub const NONE: &[Flag] = &[];
 
 /// `ctr wait`
 pub const WAIT: &[Flag] = &[
-    value("condition", "WHAT", "exited, running, healthy, removed, port:N, log:RE [default: exited]").to("ctr-wait"),
+    value(
+        "condition",
+        "WHAT",
+        "not-running, next-exit, exited, running, healthy, unhealthy, removed, port:N, log:RE [default: not-running]",
+    )
+    .to("ctr-wait"),
     value("timeout", "TIME", "Give up after this time").to("ctr-wait"),
 ];
 

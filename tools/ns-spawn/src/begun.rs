@@ -26,7 +26,12 @@ impl Begun {
     pub fn new(args: &mut NsSpawn, doc: &mut Document) -> Result<Self> {
         let claimed = container::claim_unless_there(doc, args.name.as_deref(), &args.labels)?;
         let id = container::checked_id(doc.str("id").unwrap_or_default())?.to_owned();
-        let held = container::hold(&id).inspect_err(|_| args.rm = None)?;
+        let held = container::hold(&id)?;
+        args.held = true;
+        // The document may be older than a change of the name.
+        if let Some(name) = container::recorded(&id).ok().and_then(|record| record.get("name").cloned()) {
+            doc.set("name", &name)?;
+        }
         Ok(Self { id, claimed, held, before: doc.object("spec")?.clone(), whole: false })
     }
 
@@ -45,10 +50,6 @@ impl Begun {
         Ok(spec)
     }
 
-    fn before_unless_whole(&self) -> Option<&Map<String, Value>> {
-        (!self.whole).then_some(&self.before)
-    }
-
     /// Our own half of a failed add goes; the container that others began stays, and its record says why nothing runs.
     /// One that was whole, and only could not be started, keeps what it is to run, as docker's do.
     pub fn take_back(self, doc: &mut Document, error: &Error) {
@@ -58,7 +59,7 @@ impl Begun {
         let undone = if self.claimed {
             container::remove(&self.id)
         } else {
-            let failed = state::failed(doc, self.before_unless_whole(), error.exit, &error.message);
+            let failed = state::failed(doc, self.whole, error.exit, &error.message);
             failed.and_then(|()| container::forget_state(&self.id))
         };
         if let Err(e) = undone {

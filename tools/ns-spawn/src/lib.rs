@@ -58,6 +58,9 @@ pub struct NsSpawn {
     supervise: supervise::SuperviseFlags,
     #[command(flatten)]
     flags: Flags,
+    /// This call is the one that starts the container.
+    #[arg(skip)]
+    held: bool,
 }
 
 /// When every step of the document is undone.
@@ -73,6 +76,7 @@ impl Tool for NsSpawn {
     const NAME: &'static str = "ns-spawn";
     const ABOUT: &'static str = "Complete the OCI runtime-spec of a container and run it";
     const FAILED: u8 = 125;
+    const PATIENT: bool = true;
 
     fn reads_document(&self) -> bool {
         self.bundle.is_none()
@@ -116,12 +120,13 @@ impl Tool for NsSpawn {
         gc::gc()
     }
 
-    /// This tool or one before failed: with `--rm` nothing may stay.
+    /// This tool or one before failed: with `--rm` nothing may stay of what this pipe has begun. A container that was there
+    /// before goes only where its start was this call's to try.
     fn inherited(&self, doc: &Document) -> Result<()> {
         if let Ok(mut status) = Status::open(self.status_fd) {
             status.line(&doc.as_value());
         }
-        if self.rm.is_some() {
+        if self.rm.is_some_and(|rm| is_new(doc) || (rm == Rm::Ended && self.held)) {
             undo_all(doc);
         }
         Ok(())
@@ -158,6 +163,15 @@ impl NsSpawn {
         *doc.object("spec")? = spec;
         Ok(())
     }
+}
+
+/// Whether the container was never whole: no call of this tool has completed it. One that was may run, or hold what it
+/// wrote.
+fn is_new(doc: &Document) -> bool {
+    let Some(id) = doc.str("id") else { return true };
+    let is_complete =
+        |record: Document| record.steps().is_ok_and(|steps| steps.iter().any(|s| s.tool == NsSpawn::NAME));
+    container::recorded(id).is_ok_and(|record| !is_complete(record))
 }
 
 /// What both a document's container and a bundle give to the engine.

@@ -1,6 +1,6 @@
 //! The state of the process: in the run directory while it runs, in the record once it ended.
 
-use ctr_core::{Document, Map, Process, Result, State, Value, container, files, trace};
+use ctr_core::{Document, Lock, Process, Result, State, container, files};
 use jiff::Timestamp;
 
 /// The process is there: the record with the finished spec, the state in the run directory.
@@ -39,20 +39,31 @@ pub fn stopped(doc: &mut Document, code: u8, oom_killed: bool) -> Result<State> 
     Ok(state)
 }
 
-/// No process ran: the record has the exit status that the caller saw, and without `before`, the spec it had then, keeps
-/// what it is to run.
-pub fn failed(doc: &mut Document, before: Option<&Map<String, Value>>, code: u8, error: &str) -> Result<()> {
-    if !container::dir(container::checked_id(doc.str("id").unwrap_or_default())?).exists() {
+/// No process ran: the record gets the exit status that the caller saw, and if the document was `whole`, what it is to run.
+/// Limits and name stay as the record has them, for they may have been changed since the document was made.
+pub fn failed(doc: &Document, whole: bool, code: u8, error: &str) -> Result<()> {
+    let id = container::checked_id(doc.str("id").unwrap_or_default())?;
+    if !container::dir(id).exists() {
         return Ok(());
     }
-    if let Some(before) = before {
-        before.clone_into(doc.object("spec")?);
-        let mut steps = doc.steps()?;
-        steps.retain(|step| step.tool != trace::tool());
-        doc.set_steps(&steps)?;
+    let _lock = Lock::store()?;
+    let mut record = container::recorded(id)?;
+    if whole {
+        let mut spec = doc.get("spec").cloned().unwrap_or_default();
+        let linux = record.get("spec").and_then(|spec| spec.get("linux"));
+        for key in ["resources", "cgroupsPath"] {
+            if let Some(value) = linux.and_then(|linux| linux.get(key)) {
+                spec["linux"][key] = value.clone();
+            }
+        }
+        record.set("spec", &spec)?;
+        record.set_steps(&doc.steps()?)?;
+        if let Some(supervise) = doc.get("supervise") {
+            record.set("supervise", supervise)?;
+        }
     }
     let exit_code = Some(if code == 1 { 125 } else { code });
     let error = Some(error.to_owned());
-    doc.set("state", &State { status: "created".to_owned(), exit_code, error, ..State::default() })?;
-    container::save(doc)
+    record.set("state", &State { status: "created".to_owned(), exit_code, error, ..State::default() })?;
+    container::save(&record)
 }

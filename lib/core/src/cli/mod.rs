@@ -7,6 +7,7 @@ pub use input::read_document;
 
 use crate::{Cannot, Code, Document, Error, Result, trace};
 use clap::{Args, Command, CommandFactory, FromArgMatches, Parser};
+use nix::sys::signal::SigSet;
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 use serde_json::{Value, json};
 use std::{
@@ -70,6 +71,10 @@ pub trait Tool: Args + Sized {
 
     /// Whether the tool begins a pipe: then stdin is not its own to read unless a document is asked for.
     const BEGINS: bool = false;
+
+    /// Whether the tool stands behind a container's beginning: a signal that would end it waits until what it was given is
+    /// passed on or taken back, or nobody would know of that container.
+    const PATIENT: bool = false;
 
     /// Whether this call reads a document.
     fn reads_document(&self) -> bool {
@@ -149,6 +154,17 @@ fn end_with_wrapper() {
     }
 }
 
+/// Blocks the signals by which a user ends a tool, or lets them through again. Best effort: the mask is this thread's.
+fn hold_back(on: bool) {
+    let mut signals = SigSet::empty();
+    for signal in
+        [nix::sys::signal::SIGHUP, nix::sys::signal::SIGINT, nix::sys::signal::SIGQUIT, nix::sys::signal::SIGTERM]
+    {
+        signals.add(signal);
+    }
+    let _ = if on { signals.thread_block() } else { signals.thread_unblock() };
+}
+
 /// The `main` of a tool of the pipe.
 pub fn pipe<T: Tool>() -> ExitCode {
     if T::failed() != 1 {
@@ -176,8 +192,16 @@ pub fn pipe<T: Tool>() -> ExitCode {
         let _ = command::<T>().print_help();
         return ExitCode::from(2);
     }
+    if reads && T::PATIENT {
+        hold_back(true);
+    }
     let input::Input { mut doc, fault } =
         if reads { input::read(&mut cli) } else { input::Input { doc: Document::default(), fault: None } };
+    if reads && T::PATIENT && doc.str("id").is_none() {
+        // Nothing was begun: what came meanwhile ends this tool here.
+        hold_back(false);
+        hold_back(true);
+    }
     if let Some(fault) = fault {
         return verbs::fail::<T>(&cli.tool, doc, fault);
     }

@@ -33,14 +33,23 @@ pub fn hold(id: &str) -> Result<Option<Lock>> {
 }
 
 /// Keeps a start and a change of a container's limits from each other: both read the record, act on the kernel and write
-/// the record back. Waits, for a moment at most.
+/// the record back. Waits ten seconds at most.
 ///
 /// # Errors
-/// Where the run directory cannot be written.
+/// `busy` where another takes longer than that.
 pub fn hold_limits(id: &str) -> Result<Lock> {
     let dir = paths::run_dir(checked_id(id)?);
     files::make_dir(&dir)?;
-    Lock::exclusive(&dir.join("update.lock"))
+    let start = Instant::now();
+    loop {
+        if let Some(lock) = Lock::try_exclusive(&dir.join("update.lock"))? {
+            return Ok(lock);
+        }
+        if start.elapsed() > PATIENCE {
+            return Err(Error::new(Code::Busy, format!("container {} is being started or changed", ident::short(id))));
+        }
+        sleep(Duration::from_millis(1));
+    }
 }
 
 /// The same as [`hold`] for who removes what has ended: waits, ten seconds at most, for whoever is about to record the end.

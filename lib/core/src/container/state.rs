@@ -111,7 +111,7 @@ pub fn is_running(process: Process) -> bool {
     process_start(process.pid) == Some(process.pid_start)
 }
 
-/// Start time of process `pid` in clock ticks since boot; `None` if it is gone or a zombie.
+/// Start time of process `pid` in clock ticks since boot; `None` if it is gone, or all that is left of it a zombie.
 pub fn process_start(pid: i32) -> Option<u64> {
     // One read(2) gives all of it; the name and 51 numbers are less than this.
     let mut stat = [0; 2048];
@@ -124,10 +124,13 @@ pub fn process_start(pid: i32) -> Option<u64> {
 fn start_of_stat(stat: &[u8]) -> Option<u64> {
     let behind = stat.get(stat.iter().rposition(|b| *b == b')')? + 2..)?;
     let mut fields = std::str::from_utf8(behind).ok()?.split(' ');
-    if matches!(fields.next()?, "Z" | "X") {
+    let state = fields.next()?;
+    // Of a process whose first thread has ended that one is a zombie while others run.
+    let threads: u32 = fields.nth(16)?.parse().ok()?;
+    if matches!(state, "Z" | "X") && threads <= 1 {
         return None;
     }
-    fields.nth(18)?.parse().ok()
+    fields.nth(1)?.parse().ok()
 }
 
 fn write(path: &Path, state: &State, durable: bool) -> Result<()> {
@@ -157,7 +160,9 @@ mod tests {
             let stat = [b"7 (", name, b")", rest.as_bytes()].concat();
             assert_eq!(start_of_stat(&stat), Some(4242), "{name:?}");
         }
-        assert_eq!(start_of_stat(rest.replace('S', "Z").as_bytes()), None);
+        assert_eq!(start_of_stat(format!("7 (a){}", rest.replace('S', "Z")).as_bytes()), None);
+        let threads = rest.replace('S', "Z").replace(" 20 0 1 ", " 20 0 2 ");
+        assert_eq!(start_of_stat(format!("7 (a){threads}").as_bytes()), Some(4242));
         assert!(process_start(std::process::id() as i32).is_some());
     }
 }
