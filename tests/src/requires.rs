@@ -1,6 +1,6 @@
 //! What a test needs of the machine, by words. An unmet one makes the test ignored, with the reason printed;
-//! with `CTR_TEST_REQUIRE=1` it makes it fail, but for a layout of control groups: a machine has one, and the virtual
-//! machine of `make test-vm` runs what needs the other. An unknown word always fails.
+//! with `CTR_TEST_REQUIRE=1` it makes it fail, but for a layout of control groups that the other machine has: one is this
+//! one, the other the virtual machine of `make test-vm`, with cgroup v2. An unknown word always fails.
 
 use std::{env, fs, path::Path, process::Command};
 
@@ -9,9 +9,16 @@ pub fn strict() -> bool {
     env::var_os("CTR_TEST_REQUIRE").is_some_and(|v| !v.is_empty() && v != "0")
 }
 
-/// Whether a need that is unmet here is met elsewhere: it is a layout of control groups that this machine has not.
-pub fn elsewhere(needs: &[&str]) -> bool {
-    needs.iter().any(|word| matches!(*word, "cgroup1" | "cgroup2") && lacks(word).is_some())
+/// Whether we are in the virtual machine: its first process says so (`CTR_TEST_VM`).
+pub fn in_vm() -> bool {
+    env::var_os("CTR_TEST_VM").is_some()
+}
+
+/// Whether a need that is unmet here is met elsewhere: outside of the virtual machine (`vm`) cgroup v2 is, for it is what
+/// that has; inside cgroup v1 is. Nobody has cgroup v1 for a machine that has it not.
+pub fn elsewhere(needs: &[&str], vm: bool) -> bool {
+    let there = if vm { "cgroup1" } else { "cgroup2" };
+    needs.contains(&there) && lacks(there).is_some()
 }
 
 /// The reason why this machine does not meet `needs`; `None` where it does.

@@ -5,8 +5,13 @@ use ctr_cgroup::{Group, Layout};
 use ctr_tests::{command::Running, *};
 use nix::sys::signal::Signal;
 use std::{
+    cell::RefCell,
     fs,
-    os::unix::fs::MetadataExt,
+    io::{BufRead, BufReader},
+    os::{
+        fd::OwnedFd,
+        unix::{fs::MetadataExt, net::UnixStream},
+    },
     path::PathBuf,
     sync::atomic::{AtomicUsize, Ordering},
 };
@@ -24,12 +29,17 @@ pub fn tests() -> Vec<Test> {
             a_container_without_a_group_has_no_figures,
             what_ends_is_followed_to_its_end,
             nobody_reads,
+            nobody_reads_a_socket,
+            a_name_is_given_to_another,
             bad_arguments;
+        ["root", "ip"]:
+            an_interface_need_not_be_called_in_utf_8;
         ["root", "cgroup2-tree"]:
             pressure_is_there_on_a_hybrid_host_too;
         ["root", "overlay", "umoci", "busybox"]:
             stats_of_a_container,
-            stats_on_a_terminal;
+            stats_on_a_terminal,
+            warnings_on_a_terminal;
         ["root", "cgroup1", "podman", "runc", "umoci", "skopeo", "busybox"]:
             agrees_with_podman
     )
@@ -370,10 +380,67 @@ fn nobody_reads() {
     host.sh(&line).succeeds().stderr_is("141");
 }
 
+fn nobody_reads_a_socket() {
+    let (host, made) = (Host::new(), Made::new());
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let mut cmd = host.cmd("cg-stat", &["--interval", "10m", "--path", &made.path]);
+    let child = RefCell::new(cmd.command().stdout(OwnedFd::from(theirs)).spawn().unwrap());
+    drop(cmd);
+    let mut line = String::new();
+    BufReader::new(ours).read_line(&mut line).unwrap();
+    // Both are gone, reader and socket.
+    until("it has ended", || child.borrow_mut().try_wait().unwrap().is_some());
+    assert_eq!(child.borrow_mut().wait().unwrap().code(), Some(141));
+}
+
+fn a_name_is_given_to_another() {
+    let (host, first, second) = (Host::new(), Made::new(), Made::new());
+    let group = |made: &Made| json!({"cgroup": {"path": made.path, "version": 1}});
+    let (old, new) = (StandIn::new(&host, "a", &group(&first)), StandIn::new(&host, "b", &group(&second)));
+    let busy = "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; kill -STOP $$";
+    let (idle, worked) = (member(&host, &first, "exec sleep 6571"), member(&host, &second, busy));
+    until("it has worked", || status(worked.pid()) == "T" && number(&usage(&second)) > 0);
+    // One that runs in the foreground keeps its name.
+    old.runs(idle.pid(), Some(idle.pid()), &json!({}));
+    let out = host.dir().join("out");
+    let line = format!("exec cg-stat --running --interval 50ms >{}", out.display());
+    let _series = host.sh_cmd(&line).spawn();
+    let of = |id: &str| {
+        let text = fs::read_to_string(&out).unwrap_or_default();
+        // The last line may be written at this moment.
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.filter(|line| line["id"] == id).collect::<Vec<_>>()
+    };
+    until("it was read", || !of(&old.id).is_empty());
+    host.tool("ctr-rename", &["a", "c"]).ok();
+    host.tool("ctr-rename", &["b", "a"]).ok();
+    new.runs(worked.pid(), None, &json!({}));
+    until("the other has the name", || of(&new.id).len() > 1);
+    let found = of(&new.id);
+    // All that it has used so far is nothing that it used since the reading of the other.
+    assert!(found[0]["name"] == "a" && found[0]["cpu"].get("percent").is_none(), "{}", found[0]);
+    assert!(found[1]["cpu"]["percent"].is_number(), "{}", found[1]);
+    assert_eq!(of(&old.id).last().unwrap()["name"], "c");
+}
+
+fn an_interface_need_not_be_called_in_utf_8() {
+    let (host, made) = (Host::new(), Made::new());
+    let web = StandIn::new(&host, "web", &json!({"cgroup": {"path": made.path, "version": 1}}));
+    // Its loopback, for that one is everywhere.
+    let line = "exec unshare -n sh -c 'ip link set lo name \"$(printf \"l\\351\")\"; kill -STOP $$'";
+    let process = member(&host, &made, line);
+    let device = format!("/proc/{}/net/dev", process.pid());
+    until("it has its name", || fs::read(&device).is_ok_and(|text| text.windows(3).any(|name| name == b"l\xe9:")));
+    web.runs(process.pid(), None, &json!({}));
+    assert_eq!(stat(&host, &["web"])["net"][0]["interface"], "l\u{fffd}");
+}
+
 fn bad_arguments() {
     let host = Host::new();
     for (args, text) in [
         (&["--interval", "0", "--path", "/"][..], "less than 1ms"),
+        (&["--interval", "18446744073709551615", "--path", "/"], "more than a year"),
+        (&["--prime", "18446744073709551615", "--path", "/"], "more than a year"),
         (&["--interval", "soon", "--path", "/"], "a duration is"),
         (&["--interval", "-1s", "--path", "/"], "'-1'"),
         (&["--count", "2", "--path", "/"], "--interval"),
@@ -473,6 +540,29 @@ fn stats_on_a_terminal() {
     pty.wait();
     host.tool("ctr-kill", &["late"]).ok();
     host.tool("ctr-rm", &["late"]).ok();
+}
+
+fn warnings_on_a_terminal() {
+    let (host, made) = (Host::new(), Made::new());
+    let doc = json!({"cgroup": {"path": made.path, "version": 1}});
+    let (web, odd) = (StandIn::new(&host, "web", &doc), StandIn::new(&host, "odd", &doc));
+    let process = member(&host, &made, "exec sleep 6581");
+    web.runs(process.pid(), None, &json!({}));
+    odd.runs(process.pid(), None, &json!({}));
+    let mut pty = host.pty("trap : INT; ctr stats; echo status $?; read end");
+    pty.expect("odd");
+    odd.state(&json!("nonsense"));
+    // The first of them may have been under way.
+    let gone = |text: &str| {
+        text.rsplit_once("\x1b[H").is_some_and(|(_, frame)| frame.contains("web") && !frame.contains("odd"))
+    };
+    until("it is left out", || gone(&pty.text()));
+    pty.send("\x03");
+    pty.expect("\x1b[?25h\x1b[?1049l");
+    let last = pty.expect("status 130");
+    assert!(last.contains("cg-stat: container 6f646400"), "{last:?}");
+    pty.send("\r");
+    pty.wait();
 }
 
 fn agrees_with_podman() {

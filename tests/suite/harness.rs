@@ -1,7 +1,10 @@
 //! The harness itself: a test that cannot fail proves nothing.
 
 use ctr_tests::*;
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 pub fn tests() -> Vec<Test> {
     tests!("harness",
@@ -11,7 +14,10 @@ pub fn tests() -> Vec<Test> {
             own_network_is_empty,
             what_is_left_is_seen_and_ended,
             a_terminal_takes_keys_and_sizes,
-            an_unknown_need_fails
+            an_unknown_need_fails;
+        []:
+            a_layout_is_needed_where_it_should_be,
+            the_virtual_machine_runs_what_is_there
     )
 }
 
@@ -60,4 +66,22 @@ fn a_terminal_takes_keys_and_sizes() {
 
 fn an_unknown_need_fails() {
     assert!(std::panic::catch_unwind(|| requires::unmet(&["no-such-word"])).is_err());
+}
+
+fn a_layout_is_needed_where_it_should_be() {
+    // Each of them is met in its own machine, or a failure there.
+    assert!(!requires::elsewhere(&["root", "cgroup2"], true));
+    assert!(!requires::elsewhere(&["root", "cgroup1"], false));
+    for (word, vm) in [("cgroup2", false), ("cgroup1", true)] {
+        assert_eq!(requires::elsewhere(&["root", word], vm), requires::unmet(&[word]).is_some(), "{word}");
+    }
+    assert!(!requires::elsewhere(&["root"], false) && !requires::elsewhere(&["root"], true));
+}
+
+fn the_virtual_machine_runs_what_is_there() {
+    let list = fs::read_to_string(suite::repository().join("tests/vm/tests")).unwrap();
+    let tests = crate::all();
+    for line in list.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        assert!(tests.iter().any(|test| test.is_named(line)), "vm/tests: no test is called {line:?}");
+    }
 }

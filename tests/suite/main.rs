@@ -12,6 +12,7 @@ mod ctr_cp;
 mod ctr_diff;
 mod ctr_events;
 mod ctr_export;
+mod ctr_fmt;
 mod ctr_inspect;
 mod ctr_kill;
 mod ctr_logs;
@@ -58,6 +59,7 @@ fn all() -> Vec<Test> {
         ctr_diff::tests,
         ctr_events::tests,
         ctr_export::tests,
+        ctr_fmt::tests,
         ctr_inspect::tests,
         ctr_kill::tests,
         ctr_logs::tests,

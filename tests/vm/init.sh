@@ -50,7 +50,7 @@ hostname vm
 modprobe virtio_blk
 mkdir -p /disk
 mount -t ext4 /dev/vda /disk
-export CTR_TEST_DISK=/disk
+export CTR_TEST_DISK=/disk CTR_TEST_VM=1
 status=0
 # The only virtio port; its other end is boot.sh's standard output.
 out=/dev/$(ls /sys/class/virtio-ports)

@@ -7,6 +7,7 @@ use rustix::{
     io::Errno,
 };
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     fs,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
@@ -103,10 +104,11 @@ impl Kernel {
         Ok(length.and_then(|length| std::str::from_utf8(&self.buffer[..length]).ok()))
     }
 
-    /// Reads a file of /proc; `None` where it is not there, or not for us to see.
-    pub fn proc(&mut self, file: &str) -> Option<&str> {
+    /// Reads a file of /proc; `None` where it is not there, or not for us to see. A name in it need not be UTF-8: the
+    /// bytes of it that are not become U+FFFD.
+    pub fn proc(&mut self, file: &str) -> Option<Cow<'_, str>> {
         let length = read_into(&mut self.buffer, CWD, Path::new(file), false).ok()??;
-        std::str::from_utf8(&self.buffer[..length]).ok()
+        Some(String::from_utf8_lossy(&self.buffer[..length]))
     }
 
     /// The name of device `MAJOR:MINOR`, as in `vda`.

@@ -62,12 +62,16 @@ pub struct CgStat {
     list: bool,
 }
 
+/// The longest interval: a year. Times are added to the clock's, which has an end.
+const LONGEST: Duration = Duration::from_hours(365 * 24);
+
 /// At least a millisecond, or the loop would only look.
 fn duration(word: &str) -> Result<Duration, &'static str> {
     let seconds = word.parse().ok().map(Duration::from_secs);
     let parsed = seconds.or_else(|| Duration::try_from(word.parse::<SignedDuration>().ok()?).ok());
     match parsed {
         Some(short) if short < Duration::from_millis(1) => Err("it is less than 1ms"),
+        Some(long) if long > LONGEST => Err("it is more than a year"),
         Some(duration) => Ok(duration),
         None => Err("a duration is 1s, 500ms, 1m30s"),
     }

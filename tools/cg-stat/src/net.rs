@@ -37,7 +37,7 @@ pub fn read(kernel: &mut Kernel, process: Process) -> Option<Vec<Interface>> {
     if Some(&namespace) == kernel.own_net.as_ref() {
         return None;
     }
-    let interfaces = parse(kernel.proc(&format!("/proc/{pid}/net/dev"))?);
+    let interfaces = parse(&kernel.proc(&format!("/proc/{pid}/net/dev"))?);
     // Still the same process: then it was it all the time.
     container::is_running(process).then_some(interfaces)
 }

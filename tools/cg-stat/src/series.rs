@@ -10,10 +10,13 @@ use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
 };
-use std::{collections::HashMap, mem, process, time::Instant};
+use std::{collections::HashMap, mem, path::PathBuf, process, time::Instant};
 
 /// 128 + SIGPIPE: how the shell shows a writer whose reader went away.
 const BROKEN_PIPE: i32 = 141;
+
+/// A container's id, and its group.
+type Whose = (Option<String>, Option<PathBuf>);
 
 /// The readings of those that are wanted.
 pub struct Series {
@@ -21,8 +24,8 @@ pub struct Series {
     pub wanted: Wanted,
     kernel: Kernel,
     list: bool,
-    /// Those of the last reading.
-    marks: HashMap<String, Mark>,
+    /// Those of the last reading, by container and group: a name may be another's by the next.
+    marks: HashMap<Whose, Mark>,
     begun: bool,
 }
 
@@ -43,7 +46,8 @@ impl Series {
         let before = mem::take(&mut self.marks);
         let (mut lines, mut gone) = (Vec::new(), Vec::new());
         for subject in self.wanted.subjects() {
-            let mut mark = before.get(&subject.word).copied();
+            let whose = (subject.id.clone(), subject.group.clone());
+            let mut mark = before.get(&whose).copied();
             let reading = Reading::take(&mut self.kernel, subject, &mut mark)?;
             let is_there = |group| reading.has_figures() || self.kernel.has(group);
             if self.wanted.is_named() && !subject.group.as_deref().is_none_or(is_there) {
@@ -53,7 +57,7 @@ impl Series {
                 gone.push(subject.word.clone());
                 continue;
             }
-            self.marks.extend(mark.map(|mark| (subject.word.clone(), mark)));
+            self.marks.extend(mark.map(|mark| (whose, mark)));
             let line = serde_json::to_string(&reading);
             lines.push(line.map_err(|e| Error::new(Code::Internal, format!("cannot write a reading: {e}")))?);
         }
@@ -73,7 +77,8 @@ impl Series {
             }
         }
         let out = std::io::stdout();
-        // Only its failure is asked for: POLLERR comes unasked, when the other end of a pipe is closed (poll(2)).
+        // Only its failure is asked for: unasked come POLLERR, when the other end of a pipe is closed, and POLLHUP, when
+        // that of a socket or of a terminal is (poll(2)).
         let mut fds = vec![PollFd::new(&out, PollFlags::empty())];
         fds.extend(processes.iter().map(|process| PollFd::from_borrowed_fd(process.fd(), PollFlags::IN)));
         loop {
@@ -83,7 +88,7 @@ impl Series {
                 Err(Errno::INTR) => continue,
                 other => other.cannot(|| "wait for the next reading")?,
             };
-            if fds[0].revents().contains(PollFlags::ERR) {
+            if fds[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) {
                 process::exit(BROKEN_PIPE);
             }
             return Ok(());

@@ -5,7 +5,11 @@ use ctr_core::{Code, Document, Error, Process, Result, State, container, ident};
 use ctr_docker::Status;
 use ctr_lifecycle::{Noted, noted};
 use serde::Deserialize;
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
 
 /// Something that has figures.
 #[derive(Clone, Debug, Default)]
@@ -22,7 +26,13 @@ pub struct Subject {
     pub group: Option<PathBuf>,
     /// Its process: without one it is looked at as long as its groups are there.
     pub process: Option<Process>,
+    /// Which writing of its record the name is from.
+    written: Option<Writing>,
 }
+
+/// What tells one writing of a record from another: each makes a new file. Its inode, and when it was last changed, in
+/// nanoseconds too.
+type Writing = (u64, i64, i64);
 
 /// What is needed of a record.
 #[derive(Default, Deserialize)]
@@ -102,6 +112,8 @@ impl Subject {
 
     /// What the record says of container `id`, whether it runs or not; its state is not asked for.
     pub fn recorded(id: &str) -> Result<Self> {
+        // Before: one that is written meanwhile is read again.
+        let written = writing(id);
         let Record { name, cgroup, spec } = container::recorded_as(id)?;
         let path = spec.linux.cgroups_path;
         Ok(Self {
@@ -109,8 +121,23 @@ impl Subject {
             id: Some(id.to_owned()),
             group: named_by(cgroup.path.as_deref(), path.as_deref()),
             name,
+            written,
             ..Self::default()
         })
+    }
+
+    /// Takes its name again, where its record was written since: it may have been given another.
+    ///
+    /// # Errors
+    /// As [`recorded`](Self::recorded).
+    pub fn refresh(&mut self) -> Result<()> {
+        let Some(id) = self.id.as_deref() else { return Ok(()) };
+        let written = writing(id);
+        if written.is_some() && written != self.written {
+            self.name = container::recorded_as::<Record>(id)?.name;
+            self.written = written;
+        }
+        Ok(())
     }
 
     /// The same of one that does not run: with its state, and without its group, in which nobody is.
@@ -131,6 +158,8 @@ impl Subject {
         Ok(match (noted, self.process) {
             (Noted::Alive(state), _) => {
                 self.runs(&state);
+                // Without its record it is being removed.
+                let _ = self.refresh();
                 Life::Runs
             }
             // Its supervisor is about to say whether it is started again.
@@ -177,6 +206,11 @@ pub enum Life {
     Between,
     /// It has ended.
     Over,
+}
+
+fn writing(id: &str) -> Option<Writing> {
+    let record = fs::metadata(container::dir(id).join("document.json")).ok()?;
+    Some((record.ino(), record.mtime(), record.mtime_nsec()))
 }
 
 fn process_of(state: &State) -> Option<Process> {

@@ -103,7 +103,8 @@ impl Wanted {
     }
 }
 
-/// Container `id` as it is now, if it is wanted. The record of one that was `known` to run is not read again.
+/// Container `id` as it is now, if it is wanted. The record of one that was `known` to run is
+/// read again only where it was written since.
 fn every(id: &str, stopped: bool, known: Option<Subject>) -> Result<Option<Subject>> {
     let (alive, restarting) = match noted(id)? {
         Noted::Alive(state) => (Some(state), false),
@@ -114,7 +115,10 @@ fn every(id: &str, stopped: bool, known: Option<Subject>) -> Result<Option<Subje
         return if stopped { Subject::stopped(id).map(Some) } else { Ok(None) };
     }
     let mut subject = match known {
-        Some(subject) => subject,
+        Some(mut subject) => {
+            subject.refresh()?;
+            subject
+        }
         None => Subject::recorded(id)?,
     };
     if let Some(state) = alive {

@@ -2,6 +2,7 @@
 
 mod input;
 mod live;
+mod safe;
 mod table;
 mod template;
 mod units;
@@ -101,6 +102,9 @@ fn print(
         Format::Lines(template) if args.view.is_some() => template.header(&titles).map(|_| None)?,
         _ => None,
     };
+    // What reads from a pipe gets the values as they are.
+    let shown = io::stdout().is_terminal();
+    let json = |text: String| if shown { safe::json(&text) } else { text };
     let mut rows: Vec<_> = header.into_iter().collect();
     let mut list = Vec::new();
     while let Some(record) = records.next().transpose()? {
@@ -113,14 +117,14 @@ fn print(
         };
         match format {
             Format::Table(template) => rows.push(template.render(&record, true)?),
-            Format::Lines(template) => out(&template.render(&record, false)?)?,
-            Format::Json => out(&record.to_string())?,
+            Format::Lines(template) => out(&template.render(&record, shown)?)?,
+            Format::Json => out(&json(record.to_string()))?,
             Format::List => list.push(record),
         }
     }
     match format {
         Format::Table(_) if records.failed.is_none() || rows.len() > 1 => out(&table::align(&rows)),
-        Format::List if records.failed.is_none() || !list.is_empty() => out(&indented(&Value::Array(list))),
+        Format::List if records.failed.is_none() || !list.is_empty() => out(&json(indented(&Value::Array(list)))),
         _ => Ok(()),
     }
 }

@@ -1,6 +1,6 @@
 //! Lists that replace one another on the terminal, each a line of the input.
 
-use crate::{Args, Format, input::Records, print, view::View};
+use crate::{Args, Format, input::Records, print, safe, view::View};
 use ctr_core::{Cannot, Code, Error, Result, print_line};
 use nix::sys::{
     signal::{SigSet, SigmaskHow, Signal, raise, sigprocmask},
@@ -32,11 +32,15 @@ pub fn run(args: &Args, format: &Format) -> Result<Option<u8>> {
     if !io::stdout().is_terminal() || matches!(format, Format::Json) {
         loop {
             let Some(line) = input.line() else {
-                if input.read()? == 0 {
+                if !input.read()? {
                     return Ok(None);
                 }
                 continue;
             };
+            if let Some(message) = message(&line) {
+                tell(&message);
+                continue;
+            }
             let mut records = Records::new(line.as_slice());
             print(args, format, &mut records, print_line)?;
             if records.failed.is_some() {
@@ -49,6 +53,10 @@ pub fn run(args: &Args, format: &Format) -> Result<Option<u8>> {
     let mut last = Vec::new();
     loop {
         while let Some(line) = input.line() {
+            if let Some(message) = message(&line) {
+                screen.tell(message);
+                continue;
+            }
             let mut records = Records::new(line.as_slice());
             let text = text(args, format, wide.as_ref(), &mut records)?;
             if records.failed.is_some() {
@@ -80,7 +88,7 @@ pub fn run(args: &Args, format: &Format) -> Result<Option<u8>> {
                 screen.draw()?;
             }
         }
-        if ready && input.read()? == 0 {
+        if ready && !input.read()? {
             return Ok(None);
         }
     }
@@ -114,11 +122,26 @@ fn size() -> (usize, usize) {
     size.map_or((80, 24), |size| (size.ws_col.into(), size.ws_row.into()))
 }
 
+/// What a stage before says where its stderr is our stdin too (`2>&1`): no JSON that is a list begins with a letter.
+fn message(line: &[u8]) -> Option<String> {
+    line.first()?.is_ascii_alphabetic().then(|| safe::text(String::from_utf8_lossy(line).trim_end()))
+}
+
+/// Passes a message on.
+fn tell(message: &str) {
+    let _ = io::stderr().write_all(format!("{message}\n").as_bytes());
+}
+
+/// Most different messages that are kept for the end.
+const MESSAGES: usize = 100;
+
 /// What is on the terminal.
 #[derive(Default)]
 struct Screen {
     text: String,
     entered: bool,
+    /// For the end: the next list would go over them, and the other screen vanishes with what is on it.
+    messages: Vec<String>,
 }
 
 impl Screen {
@@ -138,6 +161,15 @@ impl Screen {
         write(&out)
     }
 
+    /// Passes a message on, where nothing is drawn over it; else at the end, once.
+    fn tell(&mut self, message: String) {
+        if !self.entered || !io::stderr().is_terminal() {
+            tell(&message);
+        } else if self.messages.len() < MESSAGES && !self.messages.contains(&message) {
+            self.messages.push(message);
+        }
+    }
+
     /// The terminal as it was.
     fn leave(&mut self) -> Result<()> {
         if std::mem::take(&mut self.entered) { write(LEAVE) } else { Ok(()) }
@@ -151,6 +183,7 @@ impl Drop for Screen {
         if drawn {
             let _ = write(&self.text);
         }
+        self.messages.iter().for_each(|message| tell(message));
     }
 }
 
@@ -176,14 +209,14 @@ struct Input {
 }
 
 impl Input {
-    /// A whole line that has come.
+    /// A whole line that has come; the last one need not have a newline.
     fn line(&mut self) -> Option<Vec<u8>> {
         let end = self.held.iter().position(|byte| *byte == b'\n')?;
         Some(self.held.drain(..=end).collect())
     }
 
-    /// Reads more; gives how much, 0 at the end.
-    fn read(&mut self) -> Result<usize> {
+    /// Reads more; gives whether there may be a line now, or later.
+    fn read(&mut self) -> Result<bool> {
         let mut piece = vec![0; 1 << 16];
         loop {
             match rustix::io::read(io::stdin(), &mut piece) {
@@ -191,7 +224,11 @@ impl Input {
                 other => {
                     let length = other.cannot(|| "read stdin")?;
                     self.held.extend_from_slice(&piece[..length]);
-                    return Ok(length);
+                    if length == 0 && !self.held.is_empty() {
+                        self.held.push(b'\n');
+                        return Ok(true);
+                    }
+                    return Ok(length > 0);
                 }
             }
         }

@@ -3,7 +3,7 @@
 use crate::{
     Plan,
     flags::{Flag, Given, list, switch, usage, value},
-    pipe::{Stage, printed},
+    pipe::{Stage, printed, printed_live},
 };
 use ctr_core::Result;
 
@@ -244,7 +244,7 @@ pub fn stats(given: &Given) -> Result<Plan> {
         .words_if(!once, ["--live"])
         .words_if(given.on("no-trunc"), ["--no-trunc"])
         .operands([given.last("format").unwrap_or("table")]);
-    Ok(Plan::of(printed(&read, &print)))
+    Ok(Plan::of(if once { printed(&read, &print) } else { printed_live(&read, &print) }))
 }
 
 /// Copies files.

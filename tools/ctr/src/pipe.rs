@@ -57,3 +57,8 @@ pub fn pipe(stages: &[Stage]) -> String {
 pub fn printed(find: &Stage, print: &Stage) -> String {
     format!("{{ {find} || echo $?; }} | {print}")
 }
+
+/// The same where the second stage also shows what the first one says: on a screen that it draws anew nothing else stays.
+pub fn printed_live(find: &Stage, print: &Stage) -> String {
+    format!("{{ {find} 2>&1 || echo $?; }} | {print}")
+}

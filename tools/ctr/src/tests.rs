@@ -212,7 +212,7 @@ fn commands_about_containers_and_the_machine() {
         ("top a -o pid", "ctr-top a -o pid"),
         (
             "stats",
-            "{ cg-stat --running --list --prime 200ms --interval 1s || echo $?; } | ctr-fmt --view stats --live table",
+            "{ cg-stat --running --list --prime 200ms --interval 1s 2>&1 || echo $?; } | ctr-fmt --view stats --live table",
         ),
         (
             "container stats --no-stream --no-trunc --format json a b",

@@ -4,7 +4,10 @@ use super::{
     functions, go_format, misfit,
     parser::{Command, Node, Operand, Pipeline},
 };
-use crate::view::{Headers, LABEL, title_of_label};
+use crate::{
+    safe,
+    view::{Headers, LABEL, title_of_label},
+};
 use ctr_core::{Result, Value, json};
 
 /// A value, or the path of a field that the record does not have: a condition may ask for one, nothing may print it.
@@ -56,7 +59,7 @@ pub struct Eval<'a> {
     dot: Val,
     /// Where set, every field stands for its column title.
     titles: Option<&'a Headers>,
-    /// Replace control characters: they come from images and would reach the terminal.
+    /// Replace what steers a terminal: values come from images.
     printable: bool,
     out: String,
 }
@@ -80,11 +83,14 @@ impl<'a> Eval<'a> {
                 Node::Text(text) => self.out.push_str(text),
                 Node::Print(pipeline) => {
                     let text = go_format::display(&self.pipeline(pipeline)?.present()?);
-                    if self.printable {
-                        self.out.extend(text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }));
-                    } else {
-                        self.out.push_str(&text);
-                    }
+                    self.out.push_str(&match pipeline.0.last() {
+                        _ if !self.printable => text,
+                        Some(Command::Call(name, _)) if functions::prints(name) || name == "join" => safe::lines(&text),
+                        Some(Command::Call(name, _)) if name == "json" => safe::json(&text),
+                        // The user's own words.
+                        Some(Command::Operand(Operand::Literal(_))) => text,
+                        _ => safe::text(&text),
+                    });
                 }
                 Node::Set(name, pipeline, declare) => {
                     let value = self.pipeline(pipeline)?;

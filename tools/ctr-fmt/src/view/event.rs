@@ -1,5 +1,6 @@
 //! The records of ctr-events in docker's words.
 
+use crate::safe;
 use ctr_core::{Map, Value, json};
 use jiff::Timestamp;
 
@@ -38,7 +39,8 @@ pub fn field(record: &Value, field: &str) -> Value {
         _ => {
             let all = attributes(record);
             let words = all.iter().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()));
-            json!(plain(&words.collect::<Vec<_>>().join(", ")))
+            // Labels are a stranger's words: in a pipe too none of them begins a line of its own.
+            json!(safe::text(&words.collect::<Vec<_>>().join(", ")))
         }
     }
 }
@@ -61,12 +63,6 @@ fn attributes(record: &Value) -> Map<String, Value> {
     all.into_iter().collect()
 }
 
-/// Labels are a stranger's words: none of them begins a line of its own, or speaks to the terminal.
-fn plain(text: &str) -> String {
-    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-    text.chars().map(escaped).collect()
-}
-
 fn words(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -87,6 +83,6 @@ mod tests {
         assert_eq!(message["Actor"]["Attributes"]["exitCode"], "3");
         assert_eq!((&message["from"], &message["time"]), (&json!("busybox"), &json!(1_795_600_800)));
         assert_eq!(message["timeNano"], json!(1_795_600_800_500_000_000_i64));
-        assert_eq!(field(&record, "Details"), "command=a b, exitCode=3, image=busybox, name=web, zone=a\\u{1b}[1m\\nb");
+        assert_eq!(field(&record, "Details"), "command=a b, exitCode=3, image=busybox, name=web, zone=a [1m b");
     }
 }
