@@ -10,15 +10,17 @@ mod group;
 mod layout;
 pub mod limits;
 mod make;
+mod mark;
 mod oom;
 mod place;
 pub mod resources;
 pub mod section;
 pub mod sys;
 
-pub use found::found;
+pub use found::{Found, found};
 pub use group::Group;
 pub use layout::{Hierarchy, Layout};
+pub use mark::Mark;
 pub use oom::Oom;
 pub use place::{instance, instance_of, is_group_path, named, named_by, path_of, plain};
 pub use resources::Resources;

@@ -27,7 +27,7 @@ pub fn fill(list: &mut Value, words: &[String], rate: Rate) -> Result<()> {
             .ok_or_else(|| Error::new(Code::Usage, format!("rate {word:?} is not DEVICE:RATE")))?;
         let number = match rate {
             Rate::Bytes => parse_size(number)?,
-            Rate::Operations => number.parse().ok().filter(|n| *n > 0).ok_or_else(|| {
+            Rate::Operations => number.parse().map_err(|_| {
                 Error::new(Code::Invalid, format!("invalid rate {number:?}")).hint("operations a second, a number")
             })?,
         };
