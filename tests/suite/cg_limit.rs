@@ -39,6 +39,7 @@ pub fn tests() -> Vec<Test> {
             writing_is_as_slow_as_was_said;
         ["root", "overlay", "umoci", "busybox"]:
             a_container_is_in_its_groups_from_the_first,
+            a_group_that_limits_nothing_is_not_believed,
             what_it_may_open_is_what_was_said,
             a_device_of_the_host_is_there,
             inspect_shows_them_as_docker_does,
@@ -352,15 +353,18 @@ fn gc_leaves_what_another_made() {
         gc().ok().stdout_is("");
         assert!(sleeper.runs() && group.exists(), "{}", group.display());
     };
-    let gc = || host.tool("cg-limit", &["--gc"]);
     let id = "ab".repeat(32);
+    // With nobody in it, it is what a cg-limit left that was killed between two system calls: those may go.
+    let gc = || {
+        let removed = host.tool("cg-limit", &["--gc"]).ok().jsons();
+        assert!(removed.iter().all(|line| line["path"].as_str().unwrap().ends_with(&id)), "{removed:?}");
+        host.tool("cg-limit", &["--gc"])
+    };
     let kept = limited(&host, &[]);
-    for above in ["-nest/", ""] {
-        let nested = if above.is_empty() { String::new() } else { format!("/{}{above}", host.instance()) };
-        stays(&format!("{nested}/{}/{id}", host.instance()), &mut sleeper, &gc);
-    }
-    // With nobody in it, it is what a cg-limit left that was killed between two system calls.
-    stays(&group(&kept), &mut sleeper, &gc_nothing_but(&host, &id));
+    stays(&format!("/{0}-nest/{0}/{id}", host.instance()), &mut sleeper, &gc);
+    stays(&format!("/{}/{id}", host.instance()), &mut sleeper, &gc);
+    stays(&group(&kept), &mut sleeper, &gc);
+    assert!(!leftovers::groups_of(&host.instance()).iter().any(|group| group.ends_with(&id)));
     let root = host.root().display().to_string();
     for change in
         [format!("mount -t tmpfs none {root}"), format!("mount -t tmpfs none {root} && mkdir {root}/containers")]
@@ -376,15 +380,6 @@ fn gc_leaves_what_another_made() {
     sleeper.wait().exits(137);
     // The one of the container within.
     leftovers::remove_groups_of(&host.instance());
-}
-
-/// A gc that takes the group of `id` and nothing else, shown as one that took nothing.
-fn gc_nothing_but<'a>(host: &'a Host, id: &'a str) -> impl Fn() -> Ran + 'a {
-    move || {
-        let removed = host.tool("cg-limit", &["--gc"]).ok().jsons();
-        assert!(!removed.is_empty() && removed.iter().all(|line| line["path"].as_str().unwrap().ends_with(id)));
-        host.tool("cg-limit", &["--gc"])
-    }
 }
 
 /// No step names another's container, and none goes that others still need.
@@ -722,6 +717,27 @@ fn writing_is_as_slow_as_was_said() {
 }
 
 /// Its own process and what that starts, seen from the host.
+fn a_group_that_limits_nothing_is_not_believed() {
+    let host = busybox();
+    let pipe =
+        "img-pull --pull missing busybox | img-unpack | overlay-mount --volatile | cg-limit --pids-limit 40 -m 20m";
+    let doc = host.sh(pipe).ok().json();
+    fs::write(host.dir().join("doc"), doc.to_string()).unwrap();
+    let group = doc["cgroup"]["path"].as_str().unwrap();
+    // Another took a limit away.
+    fs::write(file(group, "pids.max"), "max").unwrap();
+    host.sh("ns-spawn -f doc -- true").fails(125).stderr_has("pids.max");
+    fs::write(file(group, "pids.max"), "40").unwrap();
+    // And the rules about devices: then mounts keep it from them.
+    let devices = Path::new("/sys/fs/cgroup/devices").join(group.trim_start_matches('/'));
+    if devices.exists() {
+        fs::write(devices.join("devices.allow"), "a").unwrap();
+    }
+    let opens = "mknod /d b 7 0 && head -c 1 /d";
+    host.sh(&format!("ns-spawn --rm -f doc -- sh -c '{opens}'")).exits(1).stdout_is("");
+    host.assert_clean();
+}
+
 fn a_container_is_in_its_groups_from_the_first() {
     let host = busybox();
     let run = web(&host, &[], "sleep 1001 & touch /up; wait");

@@ -16,7 +16,9 @@ pub fn tests() -> Vec<Test> {
             new_ones_come_as_they_happen,
             follows_through_rotations,
             ends_when_its_reader_goes,
-            bad_arguments
+            bad_arguments;
+        ["root", "overlay", "umoci", "busybox"]:
+            words_of_labels_stay_words
     )
 }
 
@@ -135,6 +137,14 @@ fn ends_when_its_reader_goes() {
     let day = a_day(&host);
     let line = "{ ctr-events --since 2026-11-25T00:00:00Z; echo $? >status; } | head -n 1; cat status";
     host.sh(line).ok().stdout_is(&format!("{}141\n", day[0]));
+}
+
+fn words_of_labels_stay_words() {
+    let host = crate::living::busybox();
+    host.sh("ctr create --name e -l \"$(printf 'a=b\\n2026-11-25 container die 0 (\\033[31m')\" busybox true").ok();
+    let text = host.sh("ctr events --since 1m --until 0s").ok().text();
+    assert!(text.lines().count() == 1 && !text.contains('\u{1b}'), "{text:?}");
+    host.sh("ctr rm e").ok();
 }
 
 fn bad_arguments() {

@@ -105,6 +105,7 @@ fn a_group_that_is_not_there_keeps_no_other_from_its_limit() {
             fs::write(top.join("cgroup.procs"), pid).unwrap();
         }
         until("it is empty", || fs::remove_dir(&group).is_ok());
+        fs::remove_dir(group.parent().unwrap()).unwrap();
     };
     leave("cpuacct");
     host.sh("ctr update --pids-limit 30 web").ok();

@@ -21,6 +21,8 @@ pub fn tests() -> Vec<Test> {
             it_starts_again_with_its_files,
             rm_takes_it_away_when_it_ends,
             restart_policies,
+            limits_that_change_as_it_starts_are_kept,
+            a_dying_process_is_not_taken_for_an_orphan,
             a_stop_ends_restarts,
             the_supervisor_killed,
             a_reboot_in_between,
@@ -224,9 +226,45 @@ fn restart_policies() {
     until("more runs", || log(&host, "always").len() >= 3);
     // Its back-off grows: there is a moment in which it waits.
     until("a wait", || state(&host, "always")["status"] == "restarting");
+    until("a longer wait", || state(&host, "always")["restartDelay"].as_u64().is_some_and(|ms| ms >= 800));
     host.sh("ctr exec always true").fails(1);
     host.sh("ctr rm always").fails(1);
     host.sh("ctr rm -f always fails succeeds").ok();
+    host.assert_clean();
+}
+
+fn limits_that_change_as_it_starts_are_kept() {
+    let host = busybox();
+    host.sh("ctr create --name u --init --pids-limit 10 busybox sleep 5028").ok();
+    for limit in 20..28 {
+        host.sh(&format!("ctr start u & ctr update --pids-limit {limit} u; wait")).succeeds();
+        let kernel =
+            host.sh("ctr exec u sh -c 'cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null; true'");
+        assert_eq!(kernel.ok().text().trim(), limit.to_string());
+        host.sh("ctr inspect -f '{{.HostConfig.PidsLimit}}' u").ok().stdout_is(&format!("{limit}\n"));
+        host.sh("ctr kill u").ok();
+        until_stopped(&host, "u");
+    }
+    // Changes do not end restarts.
+    host.sh("ctr run -d --name l --restart always busybox sh -c 'exit 3'").ok();
+    for limit in 50..70 {
+        drop(host.sh(&format!("ctr update --pids-limit {limit} l")));
+    }
+    until("more restarts", || state(&host, "l")["restartCount"].as_u64().is_some_and(|n| n >= 4));
+    host.sh("ctr rm -f u l").ok();
+    host.assert_clean();
+}
+
+/// Its supervisor looks for orphans whenever a child has ended, each probe of its health for one.
+fn a_dying_process_is_not_taken_for_an_orphan() {
+    let host = busybox();
+    host.sh("ctr run -d --name h --health-cmd true --health-interval 300ms busybox sh -c 'sleep 3; exit 7'").ok();
+    let supervisor = state(&host, "h")["supervisor"]["pid"].to_string();
+    let slow = ["-f", "-qq", "-e", "trace=waitid", "-e", "inject=waitid:delay_exit=700000", "-o", "/dev/null", "-p"];
+    let strace = host.cmd("strace", &[&slow[..], &[supervisor.as_str()]].concat()).spawn();
+    assert_eq!(until_stopped(&host, "h")["exitCode"], 7);
+    drop(strace);
+    host.sh("ctr rm h").ok();
     host.assert_clean();
 }
 
@@ -482,21 +520,21 @@ fn who_is_left_in_another_pid_namespace_ends_too() {
 fn out_of_memory_is_recorded_and_told() {
     let host = busybox();
     let hungry = "tail /dev/zero";
-    host.sh(&format!("ctr run -d --name d -m 16m busybox {hungry}")).ok();
-    let end = until_stopped(&host, "d");
+    host.sh(&format!("ctr run -d --name away -m 16m busybox {hungry}")).ok();
+    let end = until_stopped(&host, "away");
     assert_eq!((&end["exitCode"], &end["oomKilled"]), (&json!(137), &json!(true)), "{end}");
-    host.sh(&format!("ctr run --name f -m 16m busybox {hungry}")).exits(137);
+    host.sh(&format!("ctr run --name front -m 16m busybox {hungry}")).exits(137);
     // A child is killed, and its parent says what it makes of that.
-    host.sh(&format!("ctr run --name c -m 16m busybox sh -c '{hungry}; exit 3'")).exits(3);
-    for (name, code) in [("d", 137), ("f", 137), ("c", 3)] {
+    host.sh(&format!("ctr run --name child -m 16m busybox sh -c '{hungry}; exit 3'")).exits(3);
+    for (name, code) in [("away", 137), ("front", 137), ("child", 3)] {
         let said = host.sh(&format!("ctr inspect -f '{{{{.State.OOMKilled}}}} {{{{.State.ExitCode}}}}' {name}")).ok();
         said.stdout_is(&format!("true {code}\n"));
         let events = format!("ctr events --since 5m --until 0s -f container={name} --format '{{{{.Action}}}}'");
         host.sh(&events).ok().stdout_is("create\nstart\noom\ndie\n");
     }
     // Started again it is another run.
-    host.sh("ctr run --name n busybox true && ctr inspect -f '{{.State.OOMKilled}}' n").ok().stdout_is("false\n");
-    host.sh("ctr rm d f c n").ok();
+    host.sh("ctr run --name next busybox true && ctr inspect -f '{{.State.OOMKilled}}' next").ok().stdout_is("false\n");
+    host.sh("ctr rm away front child next").ok();
     host.assert_clean();
 }
 

@@ -572,6 +572,10 @@ fn the_process_is_in_its_cgroup() {
     let pid = host.process("sleep 1005").to_string();
     let inside = fs::read_to_string(group.join("cgroup.procs")).unwrap();
     drop(running);
+    // What is to limit it must do so.
+    bundle.set("/linux/resources", json!({"pids": {"limit": 7}}));
+    bundle.run(&["true"]).fails(125).stderr_has("pids.max");
+    bundle.set("/linux/resources", json!({}));
     let ran = bundle.sh(&format!("grep {line}$ /proc/self/cgroup; ls {}/pids.max", tree.display()));
     bundle.set("/linux/cgroupsPath", json!("/no/such")).run(&["true"]).fails(125).stderr_has("/no/such");
     while fs::remove_dir(&group).is_err() {

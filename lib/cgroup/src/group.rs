@@ -200,6 +200,26 @@ impl Group {
         if self.processes().contains(&pid) { handle.signal(9).map(drop) } else { Ok(()) }
     }
 
+    /// Removes the groups below it, and in version 2 hands no controllers on any more: a group that does can have no
+    /// process of its own (kernel, cgroup-v2.rst, No Internal Process Constraint).
+    ///
+    /// # Errors
+    /// `busy` where somebody is in one of them; `denied`.
+    pub fn clear(&self) -> Result<()> {
+        for group in self.tree().skip(1).collect::<Vec<_>>().iter().rev() {
+            let dir = group.dir();
+            remove_dir(&dir).cannot(|| format!("remove control group {}", dir.display()))?;
+        }
+        if self.hierarchy.version == 2 {
+            let handed = self.read("cgroup.subtree_control").unwrap_or_default();
+            let off: Vec<String> = handed.split_ascii_whitespace().map(|word| format!("-{word}")).collect();
+            if !off.is_empty() {
+                return self.write("cgroup.subtree_control", &off.join(" "));
+            }
+        }
+        Ok(())
+    }
+
     /// Removes it with the groups below it, and the directory above it, if nobody is in them; gives whether it was there.
     ///
     /// # Errors
@@ -208,8 +228,9 @@ impl Group {
         if !self.exists() {
             return Ok(false);
         }
-        for dir in self.tree().map(|group| group.dir()).collect::<Vec<_>>().iter().rev() {
-            remove_dir(dir).cannot(|| format!("remove control group {}", dir.display()))?;
+        for group in self.tree().collect::<Vec<_>>().iter().rev() {
+            let dir = group.dir();
+            remove_dir(&dir).cannot(|| format!("remove control group {}", dir.display()))?;
         }
         self.remove_empty_above();
         Ok(true)

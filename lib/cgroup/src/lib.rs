@@ -30,17 +30,21 @@ use ctr_core::{Cannot, Code, Error, Process, Result};
 use rustix::fs::{Mode, OFlags};
 use std::{fs::File, os::fd::OwnedFd, path::Path};
 
-/// Kills whoever is left in the groups of container `id` at `path`; those of another path are not its own to end.
+/// Kills whoever is left in the groups of container `id` at `path`, and takes away what its processes made below them, so
+/// that it can be started in them again; those of another path are not its own to end.
 ///
 /// # Errors
-/// `busy` where one does not die.
+/// `busy` where one does not die; `denied`.
 pub fn end(path: &Path, id: &str) -> Result<()> {
     let Some(path) = plain(path).filter(|path| is_group_path(path, id)) else { return Ok(()) };
     let layout = Layout::read()?;
     // All processes are in every hierarchy's group alike; version 2 kills them at once.
-    let mut groups: Vec<Group> = layout.groups(&path).filter(Group::exists).collect();
-    groups.sort_by_key(|group| group.hierarchy.version != 2);
-    groups.first().map_or(Ok(()), Group::kill)
+    let mut list: Vec<Group> = layout.groups(&path).filter(Group::exists).collect();
+    list.sort_by_key(|group| group.hierarchy.version != 2);
+    let groups = Groups { list, ..Groups::default() };
+    groups.kill_frozen()?;
+    groups.list.first().map_or(Ok(()), Group::kill)?;
+    groups.list.iter().try_for_each(Group::clear)
 }
 
 /// The groups that a process is to be in, one a hierarchy.

@@ -74,14 +74,7 @@ impl Groups {
     pub fn end(&self) -> Result<bool> {
         let mut there = false;
         let mut failed: Option<Error> = None;
-        // Frozen by version 1 no process dies, whoever kills it; that of version 2 does. And where there is no version 2
-        // to kill all at once, they are frozen to be killed: who forks faster than it is killed would never end.
-        let at_once = self.list.iter().any(|group| group.hierarchy.version == 2);
-        for group in self.list.iter().filter(|group| group.hierarchy.version == 1 && group.hierarchy.has("freezer")) {
-            if (!at_once && !group.processes().is_empty()) || group.is_freezing_within() {
-                trace::act("thaw", || json!({"cgroup": group.dir()}), || group.kill_frozen())?;
-            }
-        }
+        self.kill_frozen()?;
         // Version 2, the last, kills all at once.
         for group in self.list.iter().rev() {
             match group.end() {
@@ -94,6 +87,22 @@ impl Groups {
             }
         }
         failed.map_or(Ok(there), Err)
+    }
+
+    /// Kills those of its processes whom nothing else can: frozen by version 1 none dies, whoever kills it (that of version 2
+    /// does). And where there is no version 2 to kill all at once, all are frozen to be killed: who forks faster than it is
+    /// killed would never end.
+    ///
+    /// # Errors
+    /// `denied`.
+    pub(crate) fn kill_frozen(&self) -> Result<()> {
+        let at_once = self.list.iter().any(|group| group.hierarchy.version == 2);
+        for group in self.list.iter().filter(|group| group.hierarchy.version == 1 && group.hierarchy.has("freezer")) {
+            if (!at_once && !group.processes().is_empty()) || group.is_freezing_within() {
+                trace::act("thaw", || json!({"cgroup": group.dir()}), || group.kill_frozen())?;
+            }
+        }
+        Ok(())
     }
 
     /// Each of them as the open file by which a process of one thread joins it: it writes "0".

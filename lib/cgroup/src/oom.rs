@@ -11,6 +11,7 @@ use std::{
         unix::fs::FileExt,
     },
     path::Path,
+    time::{Duration, Instant},
 };
 
 /// The processes of one group, and of those below it in version 2, that the kernel killed for want of memory.
@@ -22,7 +23,12 @@ pub struct Oom {
     bell: Option<OwnedFd>,
     seen: u64,
     all: u64,
+    /// When to look again, and how often that was done.
+    again: Option<(Instant, usize)>,
 }
+
+/// Version 1 rings before it kills and counts: who looks at once may be too early.
+const AGAIN: [Duration; 3] = [Duration::from_millis(10), Duration::from_millis(100), Duration::from_secs(1)];
 
 impl Oom {
     /// Counts from now on in the group at `path`; `None` where no memory controller has such a group.
@@ -49,7 +55,7 @@ impl Oom {
         let file = if group.hierarchy.version == 1 { "memory.oom_control" } else { "memory.events" };
         let path = group.dir().join(file);
         let count = File::open(&path).cannot(|| format!("open {}", path.display()))?;
-        let mut oom = Self { count, bell: None, seen: 0, all: 0 };
+        let mut oom = Self { count, bell: None, seen: 0, all: 0, again: None };
         oom.seen = oom.now();
         Ok(oom)
     }
@@ -62,13 +68,18 @@ impl Oom {
         }
     }
 
+    /// When to ask [`more`](Self::more) again though nothing rang.
+    pub fn due(&self) -> Option<Instant> {
+        self.again.map(|(due, _)| due)
+    }
+
     /// How many were killed since the last call.
     pub fn more(&mut self) -> u64 {
-        if let Some(bell) = &self.bell {
-            let _ = rustix::io::read(bell, &mut [0; 8]);
-        }
+        let rang = self.bell.as_ref().is_some_and(|bell| rustix::io::read(bell, &mut [0; 8]).is_ok());
         let now = self.now();
         let more = now.saturating_sub(self.seen);
+        let tries = if rang { 0 } else { self.again.map_or(AGAIN.len(), |(_, tries)| tries + 1) };
+        self.again = AGAIN.get(tries).filter(|_| more == 0).map(|wait| (Instant::now() + *wait, tries));
         self.seen = now;
         self.all += more;
         more

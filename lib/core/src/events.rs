@@ -12,6 +12,9 @@ use std::{
 /// At this size the file becomes the old one, and a new one begins.
 const MAX_SIZE: u64 = 1 << 20;
 
+/// Bytes of labels in one event: those of an image that has more must not push all others out of the file.
+const LABELS: usize = 4 << 10;
+
 /// The file that is written to, and the one before it.
 pub fn files() -> [PathBuf; 2] {
     [paths::run().join("events.jsonl"), paths::run().join("events.1.jsonl")]
@@ -25,9 +28,15 @@ pub fn emit(action: &str, doc: &Document, attributes: &Value) {
     let image = doc.get("image");
     let labels = [image.map(|image| &image["config"]["config"]["Labels"]), doc.get("labels")];
     let mut all = Map::new();
-    for object in labels.into_iter().flatten().chain([attributes]).filter_map(Value::as_object) {
-        all.extend(object.clone());
+    let mut room = LABELS;
+    for (key, value) in labels.into_iter().flatten().filter_map(Value::as_object).flatten() {
+        let size = key.len() + value.as_str().map_or(0, str::len);
+        if size <= room {
+            room -= size;
+            all.insert(key.clone(), value.clone());
+        }
     }
+    all.extend(attributes.as_object().cloned().unwrap_or_default());
     if let Some(reference) = image.and_then(|image| image.get("ref")) {
         all.insert("image".to_owned(), reference.clone());
     }

@@ -198,7 +198,15 @@ fn size(word: &str) -> Result<i64> {
     if word == "-1" {
         return Ok(-1);
     }
-    i64::try_from(parse_size(word)?).map_err(|_| Error::new(Code::Invalid, format!("size {word} is too large")))
+    i64::try_from(size_or_zero(word)?).map_err(|_| Error::new(Code::Invalid, format!("size {word} is too large")))
+}
+
+/// Bytes, or 0 in whatever unit: docker's word for none.
+pub fn size_or_zero(word: &str) -> Result<u64> {
+    if word.starts_with('0') && !word.contains(|c: char| c.is_ascii_digit() && c != '0') {
+        return parse_size(&word.replace('0', "1")).map(|_| 0);
+    }
+    parse_size(word)
 }
 
 /// A section of the resources, made where there is none.
@@ -247,7 +255,8 @@ mod tests {
 
     #[test]
     fn zero_is_what_is_not_given() {
-        let zero = || Some("0".to_owned());
+        let zero = || Some("0m".to_owned());
+        assert!(size_or_zero("0x").is_err() && size_or_zero("").is_err());
         let zeros = Limits {
             memory: zero(),
             memory_swap: zero(),

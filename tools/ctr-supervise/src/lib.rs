@@ -14,7 +14,10 @@ mod watch;
 use clap::Args;
 use ctr_core::{Cannot, Code, Error, HealthCheck, LogLimits, Result, container};
 use rustix::{fs::OFlags, io::FdFlags};
-use std::{os::fd::OwnedFd, path::PathBuf};
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    path::PathBuf,
+};
 
 /// The tool's name.
 pub const NAME: &str = "ctr-supervise";
@@ -69,6 +72,8 @@ pub struct CtrSupervise {
 struct Charge {
     id: String,
     process: OwnedFd,
+    /// Its number, for it is a child that is not waited for yet.
+    pid: Option<i32>,
     listen: OwnedFd,
     /// Freed by the kernel with this process, whatever ends it.
     lock: Option<OwnedFd>,
@@ -102,8 +107,10 @@ impl Charge {
             }
             None => None,
         };
+        let process = take(args.process)?;
         Ok(Self {
-            process: take(args.process)?,
+            pid: container::pid_of(process.as_fd()),
+            process,
             listen: take(args.listen)?,
             lock: optional(args.lock)?,
             out: optional(args.out)?,

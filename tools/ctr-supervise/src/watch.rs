@@ -127,6 +127,9 @@ impl Watch {
         if let Some(health) = &mut self.health {
             health.turn(Instant::now());
         }
+        if self.oom.as_ref().and_then(Oom::due).is_some_and(|due| Instant::now() >= due) {
+            self.out_of_memory();
+        }
         let mut ended = false;
         // Clients last to first: one that is gone leaves the places before it as they are.
         for what in ready.into_iter().rev() {
@@ -201,6 +204,7 @@ impl Watch {
         let due = [
             self.hold,
             self.clients.deadline(),
+            self.oom.as_ref().and_then(Oom::due),
             self.health.as_ref().map(Health::due),
             (!unheld.is_empty()).then(|| now + UNHELD),
         ];
@@ -225,7 +229,10 @@ impl Watch {
             }
         }
         // Whatever signal came: several may have become one.
-        container::reap_orphans(self.charge.process.as_fd(), self.health.as_ref().and_then(Health::probe));
+        if let Some(pid) = self.charge.pid {
+            let probe = self.health.as_ref().and_then(Health::probe);
+            container::reap_orphans(&[pid, probe.unwrap_or(pid)]);
+        }
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use ctr_cgroup::{
     section,
 };
 use ctr_core::{
-    Code, Document, Error, Lock, Map, Policy, Restart, Result, Supervise, Value, container, each, events, json, paths,
+    Code, Document, Error, Lock, Map, Policy, Restart, Result, Supervise, Value, container, each, events, json,
     print_line,
 };
 
@@ -47,7 +47,7 @@ pub fn run(args: CtrUpdate) -> Result<()> {
 
 fn update(id: &str, limits: &Limits, restart: Option<Restart>) -> Result<()> {
     // Two updates one after the other, kernel and record together.
-    let _lock = Lock::exclusive(&paths::run_dir(id).join("update.lock"))?;
+    let _lock = container::hold_limits(id)?;
     let mut changed = Changed { doc: whole(id)?, settings: Vec::new() };
     // When it is started again is asked at its end, of the record: that may change whatever the container does. What
     // would be the same limits is no change.

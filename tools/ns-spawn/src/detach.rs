@@ -52,7 +52,8 @@ pub fn repair(doc: &mut Document) -> Result<()> {
     else {
         return Ok(());
     };
-    let held = container::hold(&id)?;
+    // A rename may have it for a moment.
+    let held = container::hold_ended(&id)?;
     // Only now can nobody rename, remove or stop it any more; the document may be older than such a change.
     let record = container::recorded(&id)?;
     if record.is_partial() {

@@ -2,7 +2,7 @@
 
 use crate::{NsSpawn, begun::Begun, options, state, status::Status, undo_all};
 use ctr_cgroup::Oom;
-use ctr_core::{Document, Done, Result, Rootfs, container, events, json, trace};
+use ctr_core::{Document, Done, Lock, Result, Rootfs, container, events, json, trace};
 use ctr_runtime::run::{self, Exit, Options};
 use oci_spec::runtime::Spec;
 use std::path::{Path, PathBuf};
@@ -73,6 +73,7 @@ fn ended(begun: Begun, doc: &mut Document, exit: Exit, oom_killed: bool, status:
     let stopped = state::stopped(doc, exit.code, oom_killed)?;
     // Removed by another while it ran: there is no record to write any more. Else it may have changed: ctr-update.
     let record = || {
+        let _lock = Lock::store()?;
         let mut record = container::recorded(&id)?;
         record.set("state", &stopped)?;
         container::save(&record)

@@ -12,6 +12,7 @@ pub fn running(doc: &mut Document, id: &str, pid: i32, supervisor: Option<Proces
         pid_start: container::process_start(pid),
         supervisor,
         restart_count: before.restart_count,
+        restart_delay: before.restart_delay,
         started_at: Some(Timestamp::now().to_string()),
         ..State::default()
     };

@@ -1,8 +1,11 @@
 //! The processes that a container leaves where it has no PID namespace of its own, which would take them along.
 
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
-use std::{fs, os::fd::BorrowedFd};
+use std::{
+    fs,
+    os::fd::{AsRawFd, BorrowedFd},
+};
 
 /// Makes the orphans among this process's descendants its children (prctl(2), `PR_SET_CHILD_SUBREAPER`).
 ///
@@ -12,18 +15,25 @@ pub fn adopt_orphans() -> rustix::io::Result<()> {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
 }
 
-/// Takes away the zombies of adopted orphans; `process` and the child numbered `keep` are waited for by others.
-/// To be called when a child has ended (SIGCHLD).
-pub fn reap_orphans(process: BorrowedFd<'_>, keep: Option<i32>) {
-    let ended = |id| waitid(id, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT);
-    // The kernel gives one that ended, and the same one again until it is reaped. Once it is the container's own, the rest
-    // is taken away at the end.
-    while matches!(ended(Id::PIDFd(process)), Ok(WaitStatus::StillAlive)) {
-        match ended(Id::All).ok().and_then(|status| status.pid()) {
-            Some(pid) if Some(pid.as_raw()) != keep => drop(waitid(Id::Pid(pid), WaitPidFlag::WEXITED)),
-            _ => return,
+/// Takes away the zombies of adopted orphans; those numbered `keep`, the container's process first of all, are children that
+/// others wait for. To be called when a child has ended (SIGCHLD).
+pub fn reap_orphans(keep: &[i32]) {
+    // The kernel names one that has ended, and the same one again until it is reaped. Where that is one to keep, its end is
+    // what comes next, and the others after it.
+    let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    while let Some(pid) = waitid(Id::All, ended).ok().and_then(|status| status.pid()) {
+        if keep.contains(&pid.as_raw()) {
+            return;
         }
+        let _ = waitid(Id::Pid(pid), WaitPidFlag::WEXITED);
     }
+}
+
+/// The number of the process that a descriptor is of (pidfd_open(2)); none once it was waited for.
+pub fn pid_of(pidfd: BorrowedFd<'_>) -> Option<i32> {
+    let text = fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).ok()?;
+    let pid = text.lines().find_map(|line| line.strip_prefix("Pid:"))?.trim().parse().ok()?;
+    (pid > 0).then_some(pid)
 }
 
 /// Kills every child of this process, and with [`adopt_orphans`] every descendant, until none is left.

@@ -1,7 +1,7 @@
 //! Who may start, end or remove a container: one at a time.
 
 use super::{checked_id, is_alive, live_state};
-use crate::{Code, Error, Lock, Result, ident, paths, trace};
+use crate::{Code, Error, Lock, Result, files, ident, paths, trace};
 use std::{
     thread::sleep,
     time::{Duration, Instant},
@@ -32,7 +32,18 @@ pub fn hold(id: &str) -> Result<Option<Lock>> {
     }
 }
 
-/// The same for who removes what has ended: waits, ten seconds at most, for whoever is about to record the end.
+/// Keeps a start and a change of a container's limits from each other: both read the record, act on the kernel and write
+/// the record back. Waits, for a moment at most.
+///
+/// # Errors
+/// Where the run directory cannot be written.
+pub fn hold_limits(id: &str) -> Result<Lock> {
+    let dir = paths::run_dir(checked_id(id)?);
+    files::make_dir(&dir)?;
+    Lock::exclusive(&dir.join("update.lock"))
+}
+
+/// The same as [`hold`] for who removes what has ended: waits, ten seconds at most, for whoever is about to record the end.
 ///
 /// # Errors
 /// As [`hold`].

@@ -6,7 +6,7 @@
 //! that one node, which no attribute of the mount below it reaches.
 
 use super::{
-    devices,
+    cgroup, devices,
     root::{attach, clone_tree},
     target::{Root, is_devpts},
 };
@@ -23,10 +23,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Whether it is needed: the spec does not allow every device, and no group of the container's enforces that.
+/// Whether it is needed: the spec does not allow every device, and no group of the container's is found to enforce that.
 pub fn is_needed(linux: &Linux, groups: &Groups) -> bool {
     let rules = linux.resources().as_ref().and_then(|r| r.devices().as_deref()).unwrap_or_default();
-    !groups.named && !every_device_opens(rules)
+    !every_device_opens(rules) && !cgroup::keeps_devices(linux, groups)
 }
 
 /// Later rules win over earlier ones (runtime-spec, config-linux.md, "Allowed Device list"): one lets every device be
@@ -89,27 +89,27 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn needed(rules: &str, named: bool) -> bool {
+    fn needed(rules: &str) -> bool {
         let linux: Linux = serde_json::from_str(&format!("{{\"resources\": {{\"devices\": {rules}}}}}")).unwrap();
-        is_needed(&linux, &Groups { unified: false, list: Vec::new(), named })
+        // A group that is named, and in no hierarchy that could keep anybody from a device.
+        is_needed(&linux, &Groups { unified: false, list: Vec::new(), named: true })
     }
 
     #[test]
     fn rules_for_all_devices_count() {
         let (allow, deny) = (r#"{"allow": true, "access": "rwm"}"#, r#"{"allow": false, "type": "a"}"#);
         let null = r#"{"allow": true, "type": "c", "major": 1, "minor": 3}"#;
-        assert!(needed("[]", false));
-        assert!(needed(&format!("[{deny}, {null}]"), false));
-        assert!(needed(&format!("[{allow}, {deny}]"), false));
-        assert!(!needed(&format!("[{deny}, {allow}]"), false));
-        assert!(!needed(&format!("[{allow}, {null}]"), false));
+        assert!(needed("[]"));
+        assert!(needed(&format!("[{deny}, {null}]")));
+        assert!(needed(&format!("[{allow}, {deny}]")));
+        assert!(!needed(&format!("[{deny}, {allow}]")));
+        assert!(!needed(&format!("[{allow}, {null}]")));
         // To make nodes, or to read them alone, is not all; nor is all but something.
         for access in [r#", "access": "m""#, r#", "access": "rm""#, r#", "access": """#, ""] {
-            assert!(needed(&format!("[{deny}, {{\"allow\": true, \"type\": \"a\"{access}}}]"), false), "{access}");
+            assert!(needed(&format!("[{deny}, {{\"allow\": true, \"type\": \"a\"{access}}}]")), "{access}");
         }
         let disks = r#"{"allow": false, "type": "b", "major": 8, "access": "rwm"}"#;
-        assert!(needed(&format!("[{allow}, {disks}]"), false));
-        assert!(!needed(&format!("[{disks}, {allow}]"), false));
-        assert!(!needed(&format!("[{deny}]"), true), "the group enforces it");
+        assert!(needed(&format!("[{allow}, {disks}]")));
+        assert!(!needed(&format!("[{disks}, {allow}]")));
     }
 }

@@ -76,7 +76,7 @@ impl<'a> Plan<'a> {
             ws_ypixel: 0,
         });
         let groups = match options.beside {
-            None => Groups::find(cgroup::named(linux))?,
+            None => cgroup::find(linux)?,
             Some(process) => Groups::beside(process)?,
         };
         Ok(Self {

@@ -66,18 +66,27 @@ pub fn check(spec: &Spec) -> Result<()> {
     Ok(())
 }
 
-/// A limit is a control group's, and whoever made the group that `cgroupsPath` names has set it: without one nobody has.
-/// (`devices` is kept by mounts then, see `guard`.)
+/// A limit is a control group's, and whoever made the group that `cgroupsPath` names has set it (see `cgroup`): without
+/// one nobody has. (`devices` is kept by mounts then, see `guard`.)
 fn limits(linux: &Linux) -> Result<()> {
-    let Some(resources) = linux.resources().as_ref().filter(|_| cgroup::named(linux).is_none()) else { return Ok(()) };
+    let Some(resources) = linux.resources() else { return Ok(()) };
+    // Those that cg-limit does not set, nobody can look for.
+    let unknown = [
+        ("hugepageLimits", says(resources.hugepage_limits().as_ref())),
+        ("network", says(resources.network().as_ref())),
+        ("rdma", says(resources.rdma().as_ref())),
+    ];
+    if let Some((name, _)) = unknown.iter().find(|(_, set)| *set) {
+        return Err(Error::new(Code::Unsupported, format!("spec: linux.resources.{name} is not supported")));
+    }
+    if cgroup::named(linux).is_some() {
+        return Ok(());
+    }
     let set = [
         ("memory", says(resources.memory().as_ref())),
         ("cpu", says(resources.cpu().as_ref())),
         ("pids", says(resources.pids().as_ref())),
         ("blockIO", says(resources.block_io().as_ref())),
-        ("hugepageLimits", says(resources.hugepage_limits().as_ref())),
-        ("network", says(resources.network().as_ref())),
-        ("rdma", says(resources.rdma().as_ref())),
         ("unified", says(resources.unified().as_ref())),
     ];
     match set.iter().find(|(_, set)| *set) {

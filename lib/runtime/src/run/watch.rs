@@ -49,7 +49,7 @@ pub fn watch(pidfd: BorrowedFd<'_>, signals: &Signals, terminal: Option<Terminal
                         raw.iter().try_for_each(Raw::again)?;
                         relay.master().into_iter().for_each(|m| resize(m, user));
                     }
-                    libc::SIGCHLD => container::reap_orphans(pidfd, None),
+                    libc::SIGCHLD => reap_orphans(pidfd),
                     _ => forward(pidfd, signal),
                 }
             }
@@ -71,7 +71,7 @@ fn watch_plain(pidfd: BorrowedFd<'_>, signals: &Signals, mut copies: Copies) -> 
                 // A stdout that takes no more must not keep a tool that was told to end.
                 told_to_end |= copies.ended() && is_deadly(signal);
                 if signal == libc::SIGCHLD {
-                    container::reap_orphans(pidfd, None);
+                    reap_orphans(pidfd);
                 }
                 forward(pidfd, signal);
                 if signal == libc::SIGTSTP {
@@ -89,6 +89,13 @@ fn watch_plain(pidfd: BorrowedFd<'_>, signals: &Signals, mut copies: Copies) -> 
     // The command has not seen that what it wrote is lost.
     let code = if copies.failed() && exit.code == 0 { 125 } else { exit.code };
     Ok(Exit { code, ..exit })
+}
+
+/// Orphans whose namespace has no init of its own are this process's to wait for.
+fn reap_orphans(pidfd: BorrowedFd<'_>) {
+    if let Some(pid) = container::pid_of(pidfd) {
+        container::reap_orphans(&[pid]);
+    }
 }
 
 fn forward(pidfd: BorrowedFd<'_>, signal: i32) {

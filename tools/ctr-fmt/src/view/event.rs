@@ -38,7 +38,7 @@ pub fn field(record: &Value, field: &str) -> Value {
         _ => {
             let all = attributes(record);
             let words = all.iter().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()));
-            json!(words.collect::<Vec<_>>().join(", "))
+            json!(plain(&words.collect::<Vec<_>>().join(", ")))
         }
     }
 }
@@ -61,6 +61,12 @@ fn attributes(record: &Value) -> Map<String, Value> {
     all.into_iter().collect()
 }
 
+/// Labels are a stranger's words: none of them begins a line of its own, or speaks to the terminal.
+fn plain(text: &str) -> String {
+    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(escaped).collect()
+}
+
 fn words(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -76,11 +82,11 @@ mod tests {
     #[test]
     fn an_event_has_dockers_fields() {
         let record = json!({"time": "2026-11-25T10:00:00.5Z", "type": "container", "action": "die", "id": "ab", "name": "web",
-            "attributes": {"exitCode": 3, "zone": "a", "image": "busybox", "command": ["a", "b"]}});
+            "attributes": {"exitCode": 3, "zone": "a\u{1b}[1m\nb", "image": "busybox", "command": ["a", "b"]}});
         let message = message(&record);
         assert_eq!(message["Actor"]["Attributes"]["exitCode"], "3");
         assert_eq!((&message["from"], &message["time"]), (&json!("busybox"), &json!(1_795_600_800)));
         assert_eq!(message["timeNano"], json!(1_795_600_800_500_000_000_i64));
-        assert_eq!(field(&record, "Details"), "command=a b, exitCode=3, image=busybox, name=web, zone=a");
+        assert_eq!(field(&record, "Details"), "command=a b, exitCode=3, image=busybox, name=web, zone=a\\u{1b}[1m\\nb");
     }
 }
