@@ -48,16 +48,12 @@ pub fn run(args: CtrUpdate) -> Result<()> {
 fn update(id: &str, limits: &Limits, restart: Option<Restart>) -> Result<()> {
     // Two updates one after the other, kernel and record together.
     let _lock = container::hold_limits(id)?;
-    let mut changed = Changed { doc: whole(id)?, settings: Vec::new() };
-    // When it is started again is asked at its end, of the record: that may change whatever the container does. What
-    // would be the same limits is no change.
-    let mut _held = None;
-    if changed.limits(limits)?.is_some() {
-        _held = settled(id)?;
-        changed.doc = whole(id)?;
-        if let Some((resources, swap_implied)) = changed.limits(limits)? {
-            changed.limit(id, resources, swap_implied)?;
-        }
+    // Whether it is started again is asked of the record, at its end: that may change whatever the container does.
+    let asks = Changed::of(id)?.limits(limits)?.is_some();
+    let _held = if asks { settled(id)? } else { None };
+    let mut changed = Changed::of(id)?;
+    if let Some((resources, swap_implied)) = changed.limits(limits)? {
+        changed.limit(id, resources, swap_implied)?;
     }
     let recorded = changed.record(id, restart);
     if recorded.is_err() {
@@ -66,15 +62,6 @@ fn update(id: &str, limits: &Limits, restart: Option<Restart>) -> Result<()> {
     recorded?;
     events::emit("update", &changed.doc, &json!({}));
     Ok(())
-}
-
-/// The record of a container that was made whole.
-fn whole(id: &str) -> Result<Document> {
-    let doc = container::recorded(id)?;
-    if doc.is_partial() {
-        return Err(Error::new(Code::Invalid, "it was never made whole").hint("ctr rm"));
-    }
-    Ok(doc)
 }
 
 /// Keeps a container that does not run from being started meanwhile: its limits would be written by two.
@@ -97,6 +84,15 @@ struct Changed {
 }
 
 impl Changed {
+    /// One that was made whole, as it is recorded.
+    fn of(id: &str) -> Result<Self> {
+        let doc = container::recorded(id)?;
+        if doc.is_partial() {
+            return Err(Error::new(Code::Invalid, "it was never made whole").hint("ctr rm"));
+        }
+        Ok(Self { doc, settings: Vec::new() })
+    }
+
     /// `spec.linux.resources` with the limits, and whether that of swap is only implied; none where they have them already.
     fn limits(&self, limits: &Limits) -> Result<Option<(Map<String, Value>, bool)>> {
         let old = section::resources(&self.doc).and_then(Value::as_object).cloned().unwrap_or_default();
