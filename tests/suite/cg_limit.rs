@@ -18,6 +18,9 @@ pub fn tests() -> Vec<Test> {
             check_names_what_differs,
             repair_makes_it_anew,
             gc_takes_what_belongs_to_nobody,
+            gc_leaves_what_another_made,
+            undo_is_of_the_documents_own_container,
+            a_root_is_one_by_all_its_paths,
             what_was_killed_half_way_is_gone_after_gc,
             what_cannot_be_is_one_line_and_no_group,
             a_group_with_processes_is_busy,
@@ -26,6 +29,7 @@ pub fn tests() -> Vec<Test> {
             dry_run_makes_nothing,
             a_command_has_groups_of_its_own,
             a_commands_end_is_its_own,
+            a_directory_of_devices_has_an_end,
             what_a_command_leaves_is_killed,
             signals_reach_a_command,
             memory_beyond_the_limit_kills,
@@ -41,7 +45,8 @@ pub fn tests() -> Vec<Test> {
             inspect_shows_them_as_docker_does,
             privileged_ones_open_everything,
             processors_are_what_nproc_sees,
-            memory_of_a_container_kills_with_137;
+            memory_of_a_container_kills_with_137,
+            nothing_is_known_of_a_root_that_is_not_mounted;
         ["root", "cgroup2"]:
             raw_keys_are_written,
             what_version_2_has_not_is_refused,
@@ -49,7 +54,9 @@ pub fn tests() -> Vec<Test> {
         ["root", "cgroup1"]:
             what_version_1_has_not_is_refused,
             a_controller_that_is_not_mounted_is_named,
-            a_hierarchy_that_is_read_only_leaves_nothing;
+            a_hierarchy_that_is_read_only_leaves_nothing,
+            a_frozen_group_within_is_ended_too,
+            without_version_2_a_fork_bomb_ends_too;
         ["root", "cgroup1", "cgroup2-tree"]:
             without_the_controller_a_program_keeps_devices
     )
@@ -128,6 +135,29 @@ const TABLE: &[Row] = &[
         &["-m", "1.5g", "--memory-swap", "-1"],
         &[("memory.limit_in_bytes", "1610612736"), ("memory.memsw.limit_in_bytes", "9223372036854771712")],
         &[("memory.max", "1610612736"), ("memory.swap.max", "max")],
+    ),
+    // docker's words for what is not given, and what the kernel makes of too few shares.
+    row(
+        &[
+            "-m",
+            "0",
+            "--memory-swap",
+            "0",
+            "--memory-reservation",
+            "0",
+            "--kernel-memory",
+            "0",
+            "--cpu-period",
+            "0",
+            "--cpu-quota",
+            "0",
+            "--blkio-weight",
+            "0",
+            "--cpu-shares",
+            "1",
+        ],
+        &[("cpu.shares", "2")],
+        &[("cpu.weight", "1")],
     ),
     // Rounded down to pages.
     row(&["-m", "10000000"], &[("memory.limit_in_bytes", "9998336")], &[("memory.max", "9998336")]),
@@ -312,6 +342,97 @@ fn gc_takes_what_belongs_to_nobody() {
     host.pipe_to(&kept, "cg-limit", &["--undo"]).ok();
 }
 
+/// A ctr within a container, one whose root is not mounted here, a command of another PID namespace: their names may be ours.
+fn gc_leaves_what_another_made() {
+    let host = Host::new();
+    let mut sleeper = host.cmd("sleep", &["1000"]).spawn();
+    let stays = |group: &str, sleeper: &mut command::Running, gc: &dyn Fn() -> Ran| {
+        let group = file(group, "pids.max").parent().unwrap().to_owned();
+        fs::create_dir_all(&group).unwrap();
+        fs::write(group.join("cgroup.procs"), sleeper.pid().to_string()).unwrap();
+        gc().ok().stdout_is("");
+        assert!(sleeper.runs() && group.exists(), "{}", group.display());
+    };
+    let id = "ab".repeat(32);
+    // With nobody in it, it is what a cg-limit left that was killed between two system calls: those may go.
+    let gc = || {
+        let removed = host.tool("cg-limit", &["--gc"]).ok().jsons();
+        assert!(removed.iter().all(|line| line["path"].as_str().unwrap().ends_with(&id)), "{removed:?}");
+        host.tool("cg-limit", &["--gc"])
+    };
+    let kept = limited(&host, &[]);
+    stays(&format!("/{0}-nest/{0}/{id}", host.instance()), &mut sleeper, &gc);
+    stays(&format!("/{}/{id}", host.instance()), &mut sleeper, &gc);
+    stays(&group(&kept), &mut sleeper, &gc);
+    assert!(!leftovers::groups_of(&host.instance()).iter().any(|group| group.ends_with(&id)));
+    let root = host.root().display().to_string();
+    for change in
+        [format!("mount -t tmpfs none {root}"), format!("mount -t tmpfs none {root} && mkdir {root}/containers")]
+    {
+        stays(&group(&kept), &mut sleeper, &|| elsewhere(&host, &change, "cg-limit --gc"));
+    }
+    let apart = host.cmd("unshare", &["-pf", "--mount-proc", "cg-limit", "--", "sleep", "1002"]).spawn();
+    let inner = host.process("sleep 1002");
+    gc().ok().stdout_is("");
+    kill(inner, Signal::SIGKILL);
+    apart.wait().exits(137);
+    host.pipe_to(&kept, "cg-limit", &["--undo"]).ok();
+    sleeper.wait().exits(137);
+    // The one of the container within.
+    leftovers::remove_groups_of(&host.instance());
+}
+
+/// No step names another's container, and none goes that others still need.
+fn undo_is_of_the_documents_own_container() {
+    let host = Host::new();
+    let (victim, own) = (limited(&host, &[]), limited(&host, &[]));
+    let id = victim["id"].as_str().unwrap();
+    let mut sleeper = host.cmd("sleep", &["1000"]).spawn();
+    let procs = file(&group(&victim), "pids.max").with_file_name("cgroup.procs");
+    fs::write(procs, sleeper.pid().to_string()).unwrap();
+    for tool in ["cg-limit", "overlay-mount", "ns-spawn"] {
+        let step = json!({"tool": tool, "undo": {"id": id, "parent": "/", "claimed": true, "before": {}}});
+        for evil in [json!({"ctr": 1, "steps": [step]}), json!({"ctr": 1, "id": own["id"], "steps": [step]})] {
+            host.pipe_to(&evil, tool, &["--undo"]).fails(1).code("invalid").stderr_has("not the document's");
+            assert!(sleeper.runs() && host.root().join("containers").join(id).exists(), "{tool}");
+        }
+    }
+    // Something of it is mounted still.
+    let point = host.run().join("containers").join(id).join("rootfs");
+    fs::create_dir_all(&point).unwrap();
+    host.cmd("mount", &["-t", "tmpfs", "none"]).arg(&point).run().ok();
+    let ran = host.pipe_to(&victim, "cg-limit", &["--undo"]);
+    host.cmd("umount", &[point]).run().ok();
+    ran.fails(1).code("busy").stderr_has("is mounted");
+    assert!(sleeper.runs());
+    host.pipe_to(&victim, "cg-limit", &["--undo"]).ok();
+    sleeper.wait().exits(137);
+    host.pipe_to(&own, "cg-limit", &["--undo"]).ok();
+    host.assert_clean();
+}
+
+/// With a slash, by a link, and after it was moved.
+fn a_root_is_one_by_all_its_paths() {
+    let host = Host::new();
+    let root = host.root().to_owned();
+    let (link, moved) = (host.dir().join("link"), host.dir().join("moved"));
+    std::os::unix::fs::symlink(&root, &link).unwrap();
+    let by = |root: &Path, args: &[&str], doc: &Value| {
+        host.cmd("cg-limit", args).env("CTR_ROOT", root).stdin(doc.to_string()).run().ok().json()
+    };
+    for path in [root.join(""), link.clone(), root.clone()] {
+        let doc = by(&path, &[], &json!({"ctr": 1}));
+        assert_eq!(group(&doc), format!("/{}/{}", host.instance(), doc["id"].as_str().unwrap()), "{}", path.display());
+        host.pipe_to(&doc, "cg-limit", &["--undo"]).ok();
+        host.assert_clean();
+    }
+    let doc = by(&root, &["--pids-limit", "20"], &json!({"ctr": 1}));
+    fs::rename(&root, &moved).unwrap();
+    by(&moved, &["--check"], &doc);
+    by(&moved, &["--undo"], &doc);
+    host.assert_clean();
+}
+
 /// Killed at ever later moments: what is left, gc takes.
 fn what_was_killed_half_way_is_gone_after_gc() {
     let host = Host::new();
@@ -348,7 +469,6 @@ fn what_cannot_be_is_one_line_and_no_group() {
         (&["--cpus", "1", "--cpu-quota", "1000"], "usage", "not both"),
         (&["--cpu-quota", "10"], "invalid", "below the least"),
         (&["--cpu-period", "10"], "invalid", "cpu period is from 1000"),
-        (&["--cpu-shares", "1"], "invalid", "cpu shares is from 2"),
         (&["--cpuset-cpus", "9999"], "invalid", "there is no 9999"),
         (&["--cpuset-cpus", "0-"], "invalid", "invalid list"),
         (&["--cpuset-mems", "77"], "invalid", "there is no 77"),
@@ -467,7 +587,9 @@ fn a_command_has_groups_of_its_own() {
     host.assert_clean();
     // Its stdin is the command's.
     host.cmd("cg-limit", &["--", "cat"]).stdin("as it is").run().ok().stdout_is("as it is");
-    host.cmd("cg-limit", &["-f", "x", "--", "cat"]).run().exits(125).stderr_has("cannot be used with");
+    for args in [["-f", "x", "--", "cat"], ["--name", "x", "--", "cat"], ["-l", "x", "--", "cat"]] {
+        host.cmd("cg-limit", &args).run().exits(125).stderr_has("cannot be used with");
+    }
     // Devices are as they were, unless something is said of them.
     host.tool("cg-limit", &["--", "sh", "-c", "head -c1 /dev/mem >/dev/null || [ ! -e /dev/mem ]"]).succeeds();
     let (disk, _) = disk();
@@ -488,7 +610,24 @@ fn a_commands_end_is_its_own() {
     host.tool("cg-limit", &["--", "/etc/passwd"]).fails(126);
     host.tool("cg-limit", &["-m", "1m", "--", "true"]).fails(125);
     host.tool("cg-limit", &["--no-such-flag", "--", "true"]).exits(125).stdout_is("");
+    // Of a parent that does not want to know how its children end.
+    host.cmd("env", &["--ignore-signal=CHLD", "cg-limit", "--", "sh", "-c", "exit 7"]).limit(30).run().exits(7);
     host.assert_clean();
+}
+
+fn a_directory_of_devices_has_an_end() {
+    let host = Host::new();
+    let dir = host.dir().join("devices");
+    fs::create_dir_all(dir.join("below/pts")).unwrap();
+    for (link, to) in
+        [("null", "/dev/null"), ("loop", "."), ("below/file", "/etc/passwd"), ("below/pts/zero", "/dev/zero")]
+    {
+        std::os::unix::fs::symlink(to, dir.join(link)).unwrap();
+    }
+    let doc = limited(&host, &["--device", &format!("{}:/dev/x", dir.display())]);
+    let paths: Vec<&Value> = doc["spec"]["linux"]["devices"].as_array().unwrap().iter().map(|d| &d["path"]).collect();
+    assert_eq!(paths, ["/dev/x/null"]);
+    host.cmd("cg-limit", &["--device", "/dev"]).stdin(r#"{"ctr":1}"#).limit(30).run().ok();
 }
 
 fn what_a_command_leaves_is_killed() {
@@ -703,6 +842,17 @@ fn memory_of_a_container_kills_with_137() {
     host.assert_clean();
 }
 
+/// Another mount namespace, or a disk that is not there yet.
+fn nothing_is_known_of_a_root_that_is_not_mounted() {
+    let host = busybox();
+    host.sh("ctr run -d --name web busybox sleep 1000").ok();
+    let hidden = format!("mount -t tmpfs none {}", host.root().display());
+    elsewhere(&host, &hidden, "cg-limit --gc && ns-spawn --gc && overlay-mount --gc").ok().stdout_is("");
+    assert_eq!(state(&host, "web")["status"], "running");
+    host.sh("ctr rm -f web").ok();
+    host.assert_clean();
+}
+
 fn raw_keys_are_written() {
     let host = Host::new();
     let doc = limited(&host, &["--cgroup-conf", "memory.high=64m", "--cgroup-conf", "memory.oom.group=1"]);
@@ -735,8 +885,11 @@ fn groups_hand_controllers_on() {
     fs::create_dir(format!("/sys/fs/cgroup{above}")).unwrap();
     let sleeper = host.cmd("sleep", &["1000"]).spawn();
     fs::write(format!("/sys/fs/cgroup{above}/cgroup.procs"), sleeper.pid().to_string()).unwrap();
-    let ran = host.cmd("cg-limit", &["--cgroup-parent", &above]).stdin(r#"{"ctr":1}"#).run();
+    let ran = host.cmd("cg-limit", &["--cgroup-parent", &above, "-m", "64m"]).stdin(r#"{"ctr":1}"#).run();
     ran.fails(1).code("busy").stderr_has("has processes of its own");
+    // One without limits needs no controllers.
+    let doc = limited(&host, &["--cgroup-parent", &above]);
+    host.pipe_to(&doc, "cg-limit", &["--undo"]).ok();
     sleeper.signal(Signal::SIGKILL);
     drop(sleeper.wait());
     until("it is empty", || fs::remove_dir(format!("/sys/fs/cgroup{above}")).is_ok());
@@ -768,7 +921,42 @@ fn a_hierarchy_that_is_read_only_leaves_nothing() {
     let host = Host::new();
     let read_only = "mount --bind /sys/fs/cgroup/cpu /sys/fs/cgroup/cpu && mount -o remount,bind,ro /sys/fs/cgroup/cpu";
     let ran = elsewhere(&host, read_only, "echo '{\"ctr\":1}' | cg-limit -m 64m");
-    ran.fails(1).code("denied").stderr_has("Read-only file system");
+    ran.fails(1).code("denied").stderr_has("Read-only file system").stderr_has("ctr run --cgroups disabled");
+    let none = "umount -R /sys/fs/cgroup";
+    let ran = elsewhere(&host, none, "echo '{\"ctr\":1}' | cg-limit");
+    ran.fails(1).code("unsupported").stderr_has("ctr run --cgroups disabled");
+    host.assert_clean();
+}
+
+/// A container that may makes groups in its own, and freezes those.
+fn a_frozen_group_within_is_ended_too() {
+    let host = Host::new();
+    let doc = limited(&host, &[]);
+    let sleeper = host.cmd("sleep", &["1000"]).spawn();
+    let within = Path::new("/sys/fs/cgroup/freezer").join(&group(&doc)[1..]).join("within");
+    fs::create_dir(&within).unwrap();
+    for group in
+        leftovers::groups_of(&host.instance()).iter().filter(|group| group.ends_with(doc["id"].as_str().unwrap()))
+    {
+        fs::write(group.join("cgroup.procs"), sleeper.pid().to_string()).unwrap();
+    }
+    fs::write(within.join("cgroup.procs"), sleeper.pid().to_string()).unwrap();
+    fs::write(within.join("freezer.state"), "FROZEN").unwrap();
+    let ran = host.pipe_to(&doc, "cg-limit", &["--undo"]);
+    // If it is there still, it must not stay so: nobody could end this test either.
+    let _ = fs::write(within.join("freezer.state"), "THAWED");
+    ran.ok();
+    sleeper.wait().exits(137);
+    host.assert_clean();
+}
+
+/// One after the other they are killed more slowly than they fork.
+fn without_version_2_a_fork_bomb_ends_too() {
+    let host = Host::new();
+    let bomb = "b() { b & b & }; (while :; do b 2>/dev/null; done) </dev/null >/dev/null 2>&1 & sleep 0.3";
+    let gone = "if mountpoint -q /sys/fs/cgroup/unified; then umount /sys/fs/cgroup/unified; fi";
+    fs::write(host.dir().join("bomb"), bomb).unwrap();
+    elsewhere(&host, gone, "cg-limit --pids-limit 100 -- sh bomb").succeeds();
     host.assert_clean();
 }
 

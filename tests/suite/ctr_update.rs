@@ -11,10 +11,14 @@ pub fn tests() -> Vec<Test> {
     tests!("ctr-update",
         ["root", "overlay", "umoci", "busybox"]:
             limits_change_while_it_runs,
+            small_changes_are_changes,
+            a_policy_changes_whatever_it_does,
             what_fails_changes_nothing,
             one_that_does_not_run_has_them_when_it_starts,
             a_container_without_groups_says_so,
             the_end_in_the_foreground_keeps_them;
+        ["root", "overlay", "umoci", "busybox", "cgroup1"]:
+            a_group_that_is_not_there_keeps_no_other_from_its_limit;
         []:
             words_that_are_wrong
     )
@@ -50,6 +54,66 @@ fn limits_change_while_it_runs() {
     let shown = host.sh("ctr inspect web").ok().json();
     assert_eq!(shown[0]["HostConfig"]["Memory"], 33_554_432);
     host.pipe_to(&record(&host), "cg-limit", &["--check"]).ok();
+    host.sh("ctr rm -f web").ok();
+    host.assert_clean();
+}
+
+/// By less than a page of any machine; and what is no size is not rounded at all.
+fn small_changes_are_changes() {
+    let host = busybox();
+    host.sh("ctr run -d --name web -m 64m --memory-swap 128m busybox sleep 1000").ok();
+    host.sh("ctr update -m 65568k web").ok();
+    let page = rustix::param::page_size() as u64;
+    assert_eq!(kernel(&host, memory_file()), ((65_568 << 10) / page * page).to_string());
+    if is_version_2() {
+        host.sh("ctr update --cgroup-conf memory.oom.group=1 web").ok();
+        assert_eq!(kernel(&host, "memory.oom.group"), "1");
+    } else {
+        for n in ["10", "60"] {
+            host.sh(&format!("ctr update --memory-swappiness {n} web")).ok();
+            assert_eq!(kernel(&host, "memory.swappiness"), n);
+        }
+    }
+    host.sh("ctr rm -f web").ok();
+}
+
+/// docker's most usual use of it: one that ends again and again is left alone.
+fn a_policy_changes_whatever_it_does() {
+    let host = busybox();
+    host.sh("ctr run -d --name web --restart always busybox false").ok();
+    // By then the waits between are long.
+    until("it was started again", || state(&host, "web")["restartCount"].as_u64() >= Some(3));
+    until("it waits", || state(&host, "web")["status"] == "restarting");
+    host.sh("ctr update --restart no web").ok();
+    assert_eq!(record(&host)["supervise"]["restart"]["policy"], "no");
+    until("it has ended", || state(&host, "web")["status"] == "stopped");
+    let count = state(&host, "web")["restartCount"].clone();
+    host.sh("ctr update --restart on-failure:2 web").ok();
+    assert_eq!(state(&host, "web")["restartCount"], count, "it is not started by that");
+    host.sh("ctr rm -f web").ok();
+    host.assert_clean();
+}
+
+/// A hierarchy that was mounted after it was started has none of its groups.
+fn a_group_that_is_not_there_keeps_no_other_from_its_limit() {
+    let host = busybox();
+    host.sh("ctr run -d --name web busybox sleep 1000").ok();
+    let leave = |controller: &str| {
+        let top = std::path::Path::new("/sys/fs/cgroup").join(controller);
+        let group = top.join(host.instance()).join(id(&host, "web").unwrap());
+        for pid in fs::read_to_string(group.join("cgroup.procs")).unwrap().lines() {
+            fs::write(top.join("cgroup.procs"), pid).unwrap();
+        }
+        until("it is empty", || fs::remove_dir(&group).is_ok());
+        fs::remove_dir(group.parent().unwrap()).unwrap();
+    };
+    leave("cpuacct");
+    host.sh("ctr update --pids-limit 30 web").ok();
+    assert_eq!(kernel(&host, "pids.max"), "30");
+    leave("pids");
+    let before = record(&host);
+    host.sh("ctr update --pids-limit 31 web").fails(1).stderr_has("it runs, and has no control group");
+    assert_eq!(record(&host), before);
     host.sh("ctr rm -f web").ok();
     host.assert_clean();
 }

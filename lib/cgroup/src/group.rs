@@ -1,6 +1,6 @@
 //! One group in one hierarchy: who is in it, stopping and ending them, its removal.
 
-use crate::{Hierarchy, Layout};
+use crate::{Hierarchy, Layout, Mark};
 use ctr_core::{Cannot, Result, container};
 use std::{
     collections::BTreeSet,
@@ -51,15 +51,15 @@ impl Group {
         self.dir().join(file).exists() || !self.exists()
     }
 
-    /// Makes it, and what is above it.
+    /// Makes it, and what is above it, and marks it as ours.
     ///
     /// # Errors
     /// `denied` where the file system is read-only or not ours.
     pub fn make(&self) -> Result<()> {
         let mut made = Ok(());
-        // Another that ends its container may just take the directory above away.
+        // Another that ends its container may just take the directory above away, a gc the group that has no mark yet.
         for _ in 0..10 {
-            made = fs::create_dir_all(self.dir());
+            made = fs::create_dir_all(self.dir()).and_then(|()| Mark::own().put_on(&self.dir()));
             if !made.as_ref().is_err_and(|e| e.kind() == ErrorKind::NotFound) {
                 break;
             }
@@ -90,8 +90,8 @@ impl Group {
     /// The processes in it and in the groups below it.
     pub fn processes(&self) -> BTreeSet<i32> {
         let mut found = BTreeSet::new();
-        for dir in self.tree() {
-            let text = fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
+        for group in self.tree() {
+            let text = group.read("cgroup.procs").unwrap_or_default();
             found.extend(text.lines().filter_map(|line| line.parse::<i32>().ok()));
         }
         found
@@ -171,12 +171,26 @@ impl Group {
         }
     }
 
-    /// Kills every process in it, and does not wait for what becomes of that.
+    /// Whether it is to be frozen, or a group below it: a container may freeze its own.
+    pub(crate) fn is_freezing_within(&self) -> bool {
+        self.tree().any(|group| group.is_freezing())
+    }
+
+    /// Version 1's freezer: freezes it, kills every process in it and the groups below, and lets all of these go on, to
+    /// their end. A frozen process forks no other, and dies when it is thawed (kernel, cgroup-v1/freezer-subsystem.rst).
     ///
     /// # Errors
     /// `denied`.
-    pub(crate) fn signal_all(&self) -> Result<()> {
-        self.processes().into_iter().try_for_each(|pid| self.kill_one(pid))
+    pub(crate) fn kill_frozen(&self) -> Result<()> {
+        self.set_frozen(true)?;
+        // One that waits for a device freezes late; it forks nothing meanwhile.
+        let start = Instant::now();
+        while !self.is_frozen() && start.elapsed() < PATIENCE {
+            sleep(Duration::from_millis(1));
+        }
+        let killed = self.processes().into_iter().try_for_each(|pid| self.kill_one(pid));
+        let thawed = self.tree().try_for_each(|group| group.set_frozen(false));
+        killed.and(thawed)
     }
 
     /// Kills one process if it is in the group still: its number may be another's by now, but not its descriptor.
@@ -192,8 +206,9 @@ impl Group {
     /// # Errors
     /// `busy` where somebody is in one of them; `denied`.
     pub fn clear(&self) -> Result<()> {
-        for dir in self.tree().iter().skip(1).rev() {
-            remove_dir(dir).cannot(|| format!("remove control group {}", dir.display()))?;
+        for group in self.tree().skip(1).collect::<Vec<_>>().iter().rev() {
+            let dir = group.dir();
+            remove_dir(&dir).cannot(|| format!("remove control group {}", dir.display()))?;
         }
         if self.hierarchy.version == 2 {
             let handed = self.read("cgroup.subtree_control").unwrap_or_default();
@@ -213,34 +228,34 @@ impl Group {
         if !self.exists() {
             return Ok(false);
         }
-        for dir in self.tree().iter().rev() {
-            remove_dir(dir).cannot(|| format!("remove control group {}", dir.display()))?;
+        for group in self.tree().collect::<Vec<_>>().iter().rev() {
+            let dir = group.dir();
+            remove_dir(&dir).cannot(|| format!("remove control group {}", dir.display()))?;
         }
         self.remove_empty_above();
         Ok(true)
     }
 
     /// Removes the directory above it, if nothing is in that any more.
-    pub(crate) fn remove_empty_above(&self) {
+    pub fn remove_empty_above(&self) {
         if let Some(above) = self.dir().parent().filter(|dir| *dir != self.hierarchy.dir) {
             let _ = fs::remove_dir(above);
         }
     }
 
-    /// Its directory and all below it, from the top down. A container makes groups within its own where it may.
-    fn tree(&self) -> Vec<PathBuf> {
-        let mut found = vec![self.dir()];
+    /// It and all below it, from the top down. A container makes groups within its own where it may.
+    fn tree(&self) -> impl Iterator<Item = Self> + use<> {
+        let mut found = vec![self.clone()];
         let mut next = 0;
-        while let Some(dir) = found.get(next) {
-            let below = fs::read_dir(dir).into_iter().flatten().flatten();
-            let below: Vec<PathBuf> = below
-                .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-                .map(|entry| entry.path())
-                .collect();
+        while let Some(group) = found.get(next) {
+            let below = fs::read_dir(group.dir()).into_iter().flatten().flatten();
+            let below = below.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+            let below: Vec<Self> =
+                below.map(|entry| Self::new(group.hierarchy.clone(), group.path.join(entry.file_name()))).collect();
             found.extend(below);
             next += 1;
         }
-        found
+        found.into_iter()
     }
 }
 

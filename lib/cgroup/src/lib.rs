@@ -10,15 +10,17 @@ mod group;
 mod layout;
 pub mod limits;
 mod make;
+mod mark;
 mod oom;
 mod place;
 pub mod resources;
 pub mod section;
 pub mod sys;
 
-pub use found::found;
+pub use found::{Found, found};
 pub use group::Group;
 pub use layout::{Hierarchy, Layout};
+pub use mark::Mark;
 pub use oom::Oom;
 pub use place::{instance, instance_of, is_group_path, named, named_by, path_of, plain};
 pub use resources::Resources;
@@ -37,10 +39,12 @@ pub fn end(path: &Path, id: &str) -> Result<()> {
     let Some(path) = plain(path).filter(|path| is_group_path(path, id)) else { return Ok(()) };
     let layout = Layout::read()?;
     // All processes are in every hierarchy's group alike; version 2 kills them at once.
-    let mut groups: Vec<Group> = layout.groups(&path).filter(Group::exists).collect();
-    groups.sort_by_key(|group| group.hierarchy.version != 2);
-    groups.first().map_or(Ok(()), Group::kill)?;
-    groups.iter().try_for_each(Group::clear)
+    let mut list: Vec<Group> = layout.groups(&path).filter(Group::exists).collect();
+    list.sort_by_key(|group| group.hierarchy.version != 2);
+    let groups = Groups { list, ..Groups::default() };
+    groups.kill_frozen()?;
+    groups.list.first().map_or(Ok(()), Group::kill)?;
+    groups.list.iter().try_for_each(Group::clear)
 }
 
 /// The groups that a process is to be in, one a hierarchy.

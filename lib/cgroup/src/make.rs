@@ -1,11 +1,14 @@
 //! A container's groups from their making to their end: one in each hierarchy, ready to take limits and processes.
 
-use crate::{Group, Groups, Layout, limits, plain};
+use crate::{Group, Groups, Layout, Mark, limits, plain};
 use ctr_core::{Cannot, Code, Error, Result, json, trace};
 use std::{collections::BTreeSet, fs, io::ErrorKind, path::Path};
 
 /// Controllers that are set to work in version 2 wherever they are: what a container uses is measured by them.
 const MEASURED: [&str; 5] = ["cpu", "cpuset", "io", "memory", "pids"];
+
+/// What to do where groups cannot be made: nested, or where the machine has them for itself.
+const WITHOUT: &str = "run it without any: ctr run --cgroups disabled, or no cg-limit in the pipe";
 
 impl Groups {
     /// Those at `path` in every hierarchy but those that have a name instead of controllers; there or not.
@@ -17,7 +20,8 @@ impl Groups {
         let path = plain(path).ok_or_else(|| Error::new(Code::Invalid, "a control group's path has '..' in it"))?;
         let list: Vec<Group> = layout.groups(&path).filter(|group| !group.hierarchy.is_named).collect();
         if list.is_empty() {
-            return Err(Error::new(Code::Unsupported, "no control groups are mounted below /sys/fs/cgroup"));
+            let message = "no control groups are mounted below /sys/fs/cgroup";
+            return Err(Error::new(Code::Unsupported, message).hint(WITHOUT));
         }
         Ok(Self { unified: layout.is_unified(), list, named: true })
     }
@@ -45,22 +49,22 @@ impl Groups {
     }
 
     /// Makes those that are not there, and readies all of them to take limits and processes; gives what it made, also
-    /// where it failed. Controllers that are not measured by are set to work in version 2 if they are among `also`.
-    pub fn make(&self, also: &BTreeSet<&str>) -> (Vec<Group>, Result<()>) {
+    /// where it failed. In version 2 the controllers that are `needed` are set to work, and if they can be those that are
+    /// measured by.
+    pub fn make(&self, needed: &BTreeSet<&str>) -> (Vec<Group>, Result<()>) {
         let mut made = Vec::new();
         let result = self.list.iter().try_for_each(|group| {
             if !group.exists() {
-                trace::act("mkdir", || json!({"cgroup": group.dir()}), || group.make())?;
+                let make = || group.make().map_err(|e| if e.code == Code::Denied { e.hint(WITHOUT) } else { e });
+                trace::act("mkdir", || json!({"cgroup": group.dir()}), make)?;
                 made.push(group.clone());
+            } else if !trace::dry_run() {
+                // Whoever made it was killed before it was marked.
+                let _ = Mark::own().put_on(&group.dir());
             }
-            ready(group, also)
+            ready(group, needed)
         });
         (made, result)
-    }
-
-    /// Whether each of them is there.
-    pub fn exist(&self) -> bool {
-        self.list.iter().all(Group::exists)
     }
 
     /// Kills every process in them and removes them; those that are gone are no failure. Gives whether one was there.
@@ -70,13 +74,7 @@ impl Groups {
     pub fn end(&self) -> Result<bool> {
         let mut there = false;
         let mut failed: Option<Error> = None;
-        // Frozen by version 1 no process dies, whoever kills it; that of version 2 does.
-        for group in self.list.iter().filter(|group| group.hierarchy.version == 1 && group.hierarchy.has("freezer")) {
-            if group.is_freezing() {
-                let what = || json!({"cgroup": group.dir()});
-                trace::act("thaw", what, || group.signal_all().and_then(|()| group.set_frozen(false)))?;
-            }
-        }
+        self.kill_frozen()?;
         // Version 2, the last, kills all at once.
         for group in self.list.iter().rev() {
             match group.end() {
@@ -89,6 +87,22 @@ impl Groups {
             }
         }
         failed.map_or(Ok(there), Err)
+    }
+
+    /// Kills those of its processes whom nothing else can: frozen by version 1 none dies, whoever kills it (that of version 2
+    /// does). And where there is no version 2 to kill all at once, all are frozen to be killed: who forks faster than it is
+    /// killed would never end.
+    ///
+    /// # Errors
+    /// `denied`.
+    pub(crate) fn kill_frozen(&self) -> Result<()> {
+        let at_once = self.list.iter().any(|group| group.hierarchy.version == 2);
+        for group in self.list.iter().filter(|group| group.hierarchy.version == 1 && group.hierarchy.has("freezer")) {
+            if (!at_once && !group.processes().is_empty()) || group.is_freezing_within() {
+                trace::act("thaw", || json!({"cgroup": group.dir()}), || group.kill_frozen())?;
+            }
+        }
+        Ok(())
     }
 
     /// Each of them as the open file by which a process of one thread joins it: it writes "0".
@@ -146,44 +160,52 @@ impl Group {
     }
 }
 
-fn ready(group: &Group, also: &BTreeSet<&str>) -> Result<()> {
+fn ready(group: &Group, needed: &BTreeSet<&str>) -> Result<()> {
     match group.hierarchy.version {
         1 if group.hierarchy.has("cpuset") => limits::inherit(group),
         1 => Ok(()),
-        _ => enable(group, also),
+        _ => enable(group, needed),
     }
 }
 
 /// Sets the controllers of version 2 to work in `group`: from the root down each group above it hands them on
 /// (kernel, cgroup-v2.rst, Controlling Controllers).
-fn enable(group: &Group, also: &BTreeSet<&str>) -> Result<()> {
+///
+/// One that is not needed may stay off: real-time processes are in the way of `cpu`, and the root of a cgroup namespace
+/// has processes of its own, so that it hands on nothing.
+fn enable(group: &Group, needed: &BTreeSet<&str>) -> Result<()> {
+    const FILE: &str = "cgroup.subtree_control";
     let mut chain: Vec<Group> = std::iter::successors(group.above(), Group::above).collect();
     chain.reverse();
     for group in chain {
-        const FILE: &str = "cgroup.subtree_control";
         let words = |file| group.read(file).unwrap_or_default();
         let (there, on) = (words("cgroup.controllers"), words(FILE));
         let is_in = |list: &str, word: &str| list.split_ascii_whitespace().any(|other| other == word);
-        let wanted = MEASURED.iter().chain(also.iter().filter(|word| !MEASURED.contains(word)));
-        let off: Vec<_> = wanted.filter(|word| is_in(&there, word) && !is_in(&on, word)).collect();
-        if off.is_empty() {
+        let wanted: BTreeSet<&str> = MEASURED.iter().chain(needed).copied().collect();
+        let off: Vec<&str> = wanted.into_iter().filter(|word| is_in(&there, word) && !is_in(&on, word)).collect();
+        let path = group.dir().join(FILE);
+        let write = |words: &[&str]| {
+            let value = words.iter().map(|word| format!("+{word}")).collect::<Vec<_>>().join(" ");
+            let what = || json!({"file": path, "value": value});
+            trace::act("write", what, || group.write(FILE, &value).map_err(|e| handed_on(&path, e)))
+        };
+        // All in one write, of which the kernel takes all or none.
+        if off.is_empty() || write(&off).is_ok() {
             continue;
         }
-        let words: Vec<_> = off.iter().map(|word| format!("+{word}")).collect();
-        let (path, value) = (group.dir().join(FILE), words.join(" "));
-        let what = || json!({"file": path, "value": value});
-        trace::act("write", what, || {
-            group.write(FILE, &value).map_err(|e| match e.code {
-                Code::Busy => Error::new(
-                    Code::Busy,
-                    format!("control group {} has processes of its own: it cannot hand controllers on", path.display()),
-                )
-                .hint(
-                    "in version 2 only groups without groups below them have processes; choose another --cgroup-parent",
-                ),
-                _ => e,
-            })
-        })?;
+        for word in off {
+            write(&[word]).or_else(|e| if needed.contains(word) { Err(e) } else { Ok(()) })?;
+        }
     }
     Ok(())
+}
+
+fn handed_on(path: &Path, error: Error) -> Error {
+    if error.code != Code::Busy {
+        return error;
+    }
+    let message = format!("control group {} has processes of its own: it cannot hand controllers on", path.display());
+    Error::new(Code::Busy, message).hint(
+        "in version 2 only groups without groups below them have processes: choose another --cgroup-parent, or no limits",
+    )
 }

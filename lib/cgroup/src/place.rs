@@ -2,6 +2,7 @@
 
 use ctr_core::{Document, Value, ident, paths};
 use std::{
+    fs,
     os::unix::ffi::OsStrExt,
     path::{Component, Path, PathBuf},
 };
@@ -12,9 +13,28 @@ pub fn instance() -> String {
     instance_of(paths::root())
 }
 
-/// The same for another root.
+/// The same for another root. It is one directory by however many paths: a link to it, a slash at the end.
 pub fn instance_of(root: &Path) -> String {
-    if root == Path::new("/var/lib/ctr") { "ctr".to_owned() } else { format!("ctr-{:08x}", digest(root)) }
+    let root = real(root);
+    if root == real(Path::new("/var/lib/ctr")) { "ctr".to_owned() } else { format!("ctr-{:08x}", digest(&root)) }
+}
+
+/// The path without links, `.` and `..`, as far as it is there.
+fn real(path: &Path) -> PathBuf {
+    for (depth, above) in path.ancestors().enumerate() {
+        if let Ok(there) = fs::canonicalize(above) {
+            let names: Vec<_> = path.components().rev().take(depth).collect();
+            return names.into_iter().rev().fold(there, |path, name| path.join(name));
+        }
+    }
+    path.to_owned()
+}
+
+/// Whether it is what [`instance_of`] gives for some root.
+fn is_instance(name: &str) -> bool {
+    let digits = name.strip_prefix("ctr").map(|rest| rest.strip_prefix('-').unwrap_or(rest));
+    name == "ctr"
+        || digits.is_some_and(|d| d.len() == 8 && name.len() == 12 && d.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// The groups' path for container `id` below `parent`; what lies above is another's, these two levels are ours.
@@ -22,10 +42,11 @@ pub fn path_of(parent: &Path, id: &str) -> PathBuf {
     parent.join(instance()).join(id)
 }
 
-/// Whether `path` is one that [`path_of`] gives for container `id`: what may be removed with it.
+/// Whether `path` is one that [`path_of`] gives for container `id`, for this root or another: what may be removed with it.
+/// A root may have been moved since the container was made.
 pub fn is_group_path(path: &Path, id: &str) -> bool {
-    let ours = Path::new(&instance()).join(id);
-    ident::is_id(id) && plain(path).is_some_and(|path| path.ends_with(ours))
+    let Some(path) = plain(path).filter(|path| ident::is_id(id) && path.ends_with(id)) else { return false };
+    path.parent().and_then(Path::file_name).and_then(|name| name.to_str()).is_some_and(is_instance)
 }
 
 /// A path beneath a hierarchy, without the slash before it; none that leads out of it.
@@ -58,6 +79,7 @@ fn digest(path: &Path) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
@@ -81,5 +103,23 @@ mod tests {
         assert!(!is_group_path(&path_of(Path::new("/"), "x"), "x"));
         assert!(!is_group_path(&path_of(Path::new("/.."), &id), &id));
         assert!(!is_group_path(&Path::new("/other").join(&id), &id));
+        assert!(is_group_path(&Path::new("/ctr-0123abcd").join(&id), &id), "of a root that was elsewhere");
+        for other in ["/ctr-", "/ctr-0123abc", "/ctr0123abcd", "/ctr-0123abcg", "/ctr-0123abcd/x"] {
+            assert!(!is_group_path(&Path::new(other).join(&id), &id), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_root_is_one_by_all_its_paths() {
+        let dir = std::env::temp_dir().join(format!("ctr-place-{}", std::process::id()));
+        fs::create_dir_all(dir.join("root")).unwrap();
+        std::os::unix::fs::symlink("root", dir.join("link")).unwrap();
+        let one = instance_of(&dir.join("root"));
+        for other in ["root/", "link", "link/.", "./root", "root/../link"] {
+            assert_eq!(instance_of(&dir.join(other)), one, "{other}");
+        }
+        assert_eq!(instance_of(&dir.join("link/later")), instance_of(&dir.join("root/later/")), "not there yet");
+        assert_ne!(instance_of(&dir), one);
+        fs::remove_dir_all(&dir).unwrap();
     }
 }

@@ -1,6 +1,10 @@
 //! Section `cgroup` of the document, and what sets, compares and takes back the limits that it records.
 
-use crate::{Groups, Resources, devices, is_group_path, limits, limits::Setting};
+use crate::{
+    Groups, Resources, devices, is_group_path, limits,
+    limits::Setting,
+    resources::{BlockIo, Cpu, Memory},
+};
 use ctr_core::{Code, Document, Error, Result, Value, trace};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -66,14 +70,16 @@ pub fn apply(resources: &Resources, groups: &Groups) -> Result<Vec<Setting>> {
     Ok(settings)
 }
 
-/// Sets those that the kernel has otherwise; gives what sets them back. Where one cannot be set, those before it are set
-/// back.
+/// Sets those that the kernel has otherwise, or that are not `recorded` as written; gives what sets them back. Where one
+/// cannot be set, those before it are set back.
 ///
 /// # Errors
 /// As [`Setting::write`].
-pub fn change(settings: &[Setting]) -> Result<Vec<Setting>> {
+pub fn change(settings: &[Setting], recorded: &BTreeMap<String, String>) -> Result<Vec<Setting>> {
     let mut before = Vec::new();
-    for setting in settings.iter().filter(|setting| setting.differs().is_some()) {
+    let is_new =
+        |setting: &&Setting| recorded.get(&setting.file) != Some(&setting.value) || setting.differs().is_some();
+    for setting in settings.iter().filter(is_new) {
         before.extend(setting.now());
         if let Err(e) = setting.write() {
             write_back(&before);
@@ -92,9 +98,19 @@ pub fn write_back(before: &[Setting]) {
     }
 }
 
-/// The controllers of `unified`, to be set to work beside those that always are.
-pub fn named_controllers(resources: &Resources) -> BTreeSet<&str> {
-    resources.unified.keys().filter_map(|key| key.split('.').next()).collect()
+/// The controllers of version 2 without which a limit could not be set.
+pub fn needed_controllers(resources: &Resources) -> BTreeSet<&str> {
+    let Resources { memory, cpu, pids, block_io, unified, .. } = resources;
+    let limited = Cpu { cpus: None, mems: None, ..cpu.clone() } != Cpu::default();
+    let own = [
+        ("memory", *memory != Memory::default()),
+        ("cpu", limited),
+        ("cpuset", cpu.cpus.is_some() || cpu.mems.is_some()),
+        ("pids", pids.limit.is_some()),
+        ("io", *block_io != BlockIo::default()),
+    ];
+    let own = own.into_iter().filter(|(_, is_needed)| *is_needed).map(|(name, _)| name);
+    own.chain(unified.keys().filter_map(|key| key.split('.').next())).collect()
 }
 
 /// One error for each thing in which the kernel differs from the document.
@@ -120,7 +136,7 @@ pub fn check(doc: &Document) -> Result<Vec<Error>> {
     for (file, value) in section.limits {
         let controller = file.split('.').next().unwrap_or_default();
         match groups.of(controller) {
-            Ok(group) => findings.extend(Setting { group: group.clone(), file, value }.differs()),
+            Ok(group) => findings.extend(Setting { group: group.clone(), file, value, is_read_back: true }.differs()),
             Err(e) => findings.push(e),
         }
     }

@@ -196,7 +196,8 @@ pub fn tag(program: impl AsFd) -> io::Result<[u8; 8]> {
 }
 
 /// Starts a command whose process joins groups by their doors ([`crate::Groups::every_door`]) before it is the command, and
-/// has none of the signals blocked that this one has.
+/// has none of the signals blocked that this one has. Whose parent ignored SIGCHLD would have it ignored too, and never learn
+/// how a child ended (wait(2)): that is set back first.
 ///
 /// # Errors
 /// Those of fork(2), of write(2) to a door, of execve(2).
@@ -210,6 +211,8 @@ pub fn spawn_in(command: &mut Command, doors: Vec<File>) -> io::Result<Child> {
         }
         doors.iter().try_for_each(|mut door| door.write_all(b"0"))
     };
+    // SAFETY: it sets no handler.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
     // SAFETY: between fork and exec it only calls sigprocmask(2) and write(2).
     unsafe { command.pre_exec(begin) }.spawn()
 }

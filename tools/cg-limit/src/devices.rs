@@ -92,25 +92,35 @@ fn is_access(word: &str) -> bool {
     !word.is_empty() && word.len() <= 3 && word.chars().all(|c| "rwm".contains(c))
 }
 
+/// Directories of /dev that every container has for itself; docker leaves them out too.
+const OWN: [&str; 4] = ["pts", "shm", "fd", "mqueue"];
+
+fn is_device(path: &Path) -> bool {
+    let kind = fs::metadata(path).map(|meta| meta.file_type());
+    kind.is_ok_and(|kind| kind.is_char_device() || kind.is_block_device())
+}
+
 /// The device, or all beneath a directory, as entries of `linux.devices`.
 fn found(host: &Path, container: &Path) -> Result<Vec<Value>> {
     let what = || format!("look at device {}", host.display());
     let meta = fs::metadata(host).cannot(what)?;
-    let kind = meta.file_type();
-    if kind.is_dir() {
+    if meta.is_dir() {
         let mut all = Vec::new();
         for entry in fs::read_dir(host).cannot(what)? {
-            let name = entry.cannot(what)?.file_name();
+            let entry = entry.cannot(what)?;
+            let name = entry.file_name();
             let (host, container) = (host.join(&name), container.join(&name));
-            // Of a directory, what is no device is passed over: sockets, links to files.
-            let kind = fs::metadata(&host).map(|meta| meta.file_type());
-            if kind.is_ok_and(|kind| kind.is_dir() || kind.is_char_device() || kind.is_block_device()) {
+            let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            // What is no device is passed over: sockets, links to files, and to directories: /dev/fd may lead back here.
+            let is_wanted = if is_dir { !OWN.iter().any(|own| name == *own) } else { is_device(&host) };
+            if is_wanted {
                 all.extend(found(&host, &container)?);
             }
         }
         return Ok(all);
     }
-    if !kind.is_char_device() && !kind.is_block_device() {
+    let kind = meta.file_type();
+    if !is_device(host) {
         return Err(Error::new(Code::Invalid, format!("{} is no device", host.display())));
     }
     Ok(vec![json!({

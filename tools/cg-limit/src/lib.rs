@@ -7,10 +7,10 @@ mod limits;
 mod rates;
 mod undo;
 
-pub use limits::Limits;
+pub use limits::{Limits, forget_uncounted_swap};
 
 use clap::Args;
-use ctr_cgroup::{Cgroup, Group, Groups, Resources, limits::SWAP_FILES, path_of, plain, section};
+use ctr_cgroup::{Cgroup, Group, Groups, Resources, path_of, plain, section};
 use ctr_core::{Code, Common, Document, Done, Error, Map, Result, Rollback, Tool, Value, container, json, trace};
 use std::{ffi::OsString, path::PathBuf};
 
@@ -25,10 +25,10 @@ pub struct CgLimit {
     #[arg(long, value_name = "GROUP", default_value = "/", hide_default_value = true)]
     cgroup_parent: PathBuf,
     /// Give the container this name, if its document has none yet
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "command")]
     name: Option<String>,
     /// Give the container a label, if its document has no id yet
-    #[arg(short = 'l', long = "label", value_name = "KEY=VALUE")]
+    #[arg(short = 'l', long = "label", value_name = "KEY=VALUE", conflicts_with = "command")]
     labels: Vec<String>,
     /// Run this command in groups of its own; no document is read
     #[arg(last = true, value_name = "COMMAND", conflicts_with = "file")]
@@ -148,13 +148,8 @@ fn set(linux: &mut Map<String, Value>, swap_implied: bool, groups: &Groups, roll
         groups.end()?;
     }
     make(&resources, groups, rollback)?;
-    if swap_implied && !groups.of("memory").is_ok_and(|group| SWAP_FILES.iter().any(|file| group.offers(file))) {
-        // docker's default, on a kernel that does not count swap.
-        if let Some(memory) =
-            linux.get_mut("resources").and_then(|r| r.get_mut("memory")).and_then(Value::as_object_mut)
-        {
-            memory.shift_remove("swap");
-        }
+    if swap_implied && let Some(resources) = linux.get_mut("resources").and_then(Value::as_object_mut) {
+        limits::forget_uncounted_swap(resources, groups);
     }
     let settings = section::apply(&Resources::read(linux.get("resources"))?, groups)?;
     let path = groups.list.first().map(|group| PathBuf::from("/").join(&group.path)).unwrap_or_default();
@@ -162,7 +157,7 @@ fn set(linux: &mut Map<String, Value>, swap_implied: bool, groups: &Groups, roll
 }
 
 fn make(resources: &Resources, groups: &Groups, rollback: &mut Rollback) -> Result<()> {
-    let (made, result) = groups.make(&section::named_controllers(resources));
+    let (made, result) = groups.make(&section::needed_controllers(resources));
     if !trace::dry_run() {
         rollback.push(move || Groups { list: made, ..Groups::default() }.end().map(drop));
     }

@@ -2,6 +2,7 @@
 
 use crate::rates::{self, Rate};
 use clap::Args;
+use ctr_cgroup::{Groups, limits::SWAP_FILES};
 use ctr_core::{Code, Error, Map, Result, Value, json, parse_size};
 
 /// What `--cpus` counts in: docker's period, in microseconds.
@@ -71,13 +72,14 @@ pub struct Limits {
 
 impl Limits {
     /// Writes what was given into `resources` (runtime-spec, `linux.resources`); what is there and not named stays.
-    /// Gives whether memory got a limit of swap only by docker's default, twice the memory.
+    /// Gives whether memory got a limit of swap only by docker's default, twice the memory. 0 is docker's word for what is
+    /// not given.
     ///
     /// # Errors
     /// `invalid` or `usage` for values that have not their form, `not-found` for a device, `unsupported` for
     /// `--kernel-memory`.
     pub fn fill(&self, resources: &mut Map<String, Value>) -> Result<bool> {
-        if self.kernel_memory.is_some() {
+        if self.kernel_memory.as_deref().map(size).transpose()?.is_some_and(|n| n != 0) {
             return Err(Error::new(Code::Unsupported, "kernel memory has no limit of its own since Linux 5.16")
                 .hint("--memory counts kernel memory too"));
         }
@@ -86,7 +88,7 @@ impl Limits {
         if let Some(limit) = self.pids_limit {
             part(resources, "pids")?.insert("limit".to_owned(), json!(if limit <= 0 { -1 } else { limit }));
         }
-        if let Some(weight) = self.blkio_weight {
+        if let Some(weight) = self.blkio_weight.filter(|n| *n != 0) {
             part(resources, "blockIO")?.insert("weight".to_owned(), json!(weight));
         }
         for (key, words, rate) in [
@@ -110,7 +112,7 @@ impl Limits {
     }
 
     fn memory(&self, resources: &mut Map<String, Value>) -> Result<bool> {
-        let size = |word: &Option<String>| word.as_deref().map(size).transpose();
+        let size = |word: &Option<String>| Ok(word.as_deref().map(size).transpose()?.filter(|n| *n != 0));
         let (limit, swap, reservation) =
             (size(&self.memory)?, size(&self.memory_swap)?, size(&self.memory_reservation)?);
         let swappiness = self.memory_swappiness.filter(|n| *n != -1);
@@ -145,7 +147,7 @@ impl Limits {
     }
 
     fn cpu(&self, resources: &mut Map<String, Value>) -> Result<()> {
-        let (mut quota, mut period) = (self.cpu_quota, self.cpu_period);
+        let (mut quota, mut period) = (self.cpu_quota.filter(|n| *n != 0), self.cpu_period.filter(|n| *n != 0));
         if let Some(cpus) = self.cpus {
             if quota.is_some() || period.is_some() {
                 return Err(Error::new(Code::Usage, "--cpus is a quota and a period: give it or those, not both"));
@@ -154,7 +156,7 @@ impl Limits {
             period = Some(PERIOD as u64);
         }
         let numbers = [
-            ("shares", self.cpu_shares.map(|n| json!(n))),
+            ("shares", self.cpu_shares.filter(|n| *n != 0).map(|n| json!(n))),
             ("quota", quota.map(|n| json!(n))),
             ("period", period.map(|n| json!(n))),
         ];
@@ -166,6 +168,16 @@ impl Limits {
             }
         }
         Ok(())
+    }
+}
+
+/// Takes back the limit of swap that is docker's default, where the kernel does not count swap: nobody asked for it.
+pub fn forget_uncounted_swap(resources: &mut Map<String, Value>, groups: &Groups) {
+    let counts = |group: &ctr_cgroup::Group| SWAP_FILES.iter().any(|file| group.offers(file));
+    if !groups.of("memory").is_ok_and(counts)
+        && let Some(memory) = resources.get_mut("memory").and_then(Value::as_object_mut)
+    {
+        memory.shift_remove("swap");
     }
 }
 
@@ -186,7 +198,15 @@ fn size(word: &str) -> Result<i64> {
     if word == "-1" {
         return Ok(-1);
     }
-    i64::try_from(parse_size(word)?).map_err(|_| Error::new(Code::Invalid, format!("size {word} is too large")))
+    i64::try_from(size_or_zero(word)?).map_err(|_| Error::new(Code::Invalid, format!("size {word} is too large")))
+}
+
+/// Bytes, or 0 in whatever unit: docker's word for none.
+pub fn size_or_zero(word: &str) -> Result<u64> {
+    if word.starts_with('0') && !word.contains(|c: char| c.is_ascii_digit() && c != '0') {
+        return parse_size(&word.replace('0', "1")).map(|_| 0);
+    }
+    parse_size(word)
 }
 
 /// A section of the resources, made where there is none.
@@ -199,6 +219,7 @@ fn part<'a>(resources: &'a mut Map<String, Value>, key: &str) -> Result<&'a mut 
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use ctr_cgroup::{Group, Hierarchy};
 
     fn filled(limits: &Limits, before: Value) -> (Value, bool) {
         let Value::Object(mut resources) = before else { panic!() };
@@ -214,6 +235,44 @@ mod tests {
         assert_eq!(filled(&limits, memory(1 << 30, -1)), (memory(64 << 20, -1), false));
         let both = Limits { memory_swap: Some("-1".to_owned()), ..limits };
         assert_eq!(filled(&both, json!({})), (memory(64 << 20, -1), false));
+    }
+
+    #[test]
+    fn swap_that_the_kernel_does_not_count_is_forgotten() {
+        let dir = std::env::temp_dir().join(format!("ctr-swap-{}", std::process::id()));
+        std::fs::create_dir_all(dir.join("a")).unwrap();
+        let hierarchy = Hierarchy { version: 1, name: "memory".to_owned(), dir: dir.clone(), is_named: false };
+        let groups = Groups { list: vec![Group::new(hierarchy.into(), "a".into())], ..Groups::default() };
+        let Value::Object(mut resources) = json!({"memory": {"limit": 1, "swap": 2}}) else { panic!() };
+        std::fs::write(dir.join("a").join(SWAP_FILES[0]), "").unwrap();
+        forget_uncounted_swap(&mut resources, &groups);
+        assert_eq!(resources["memory"], json!({"limit": 1, "swap": 2}));
+        std::fs::remove_file(dir.join("a").join(SWAP_FILES[0])).unwrap();
+        forget_uncounted_swap(&mut resources, &groups);
+        assert_eq!(resources["memory"], json!({"limit": 1}));
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn zero_is_what_is_not_given() {
+        let zero = || Some("0m".to_owned());
+        assert!(size_or_zero("0x").is_err() && size_or_zero("").is_err());
+        let zeros = Limits {
+            memory: zero(),
+            memory_swap: zero(),
+            memory_reservation: zero(),
+            kernel_memory: zero(),
+            cpu_shares: Some(0),
+            cpu_quota: Some(0),
+            cpu_period: Some(0),
+            blkio_weight: Some(0),
+            ..Limits::default()
+        };
+        assert_eq!(filled(&zeros, json!({})), (json!({}), false));
+        let memory = Limits { memory: Some("64m".to_owned()), ..zeros.clone() };
+        assert_eq!(filled(&memory, json!({})).0, json!({"memory": {"limit": 64 << 20, "swap": 128 << 20}}));
+        let cpus = Limits { cpus: Some(0.5), ..zeros };
+        assert_eq!(filled(&cpus, json!({})).0, json!({"cpu": {"quota": 50000, "period": 100_000}}));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `--device-read-bps DEVICE:SIZE` and its like.
 
-use ctr_core::{Cannot, Code, Error, Result, Value, json, parse_size};
+use crate::limits::size_or_zero;
+use ctr_core::{Cannot, Code, Error, Result, Value, json};
 use std::{
     fs,
     os::unix::fs::{FileTypeExt, MetadataExt},
@@ -26,8 +27,8 @@ pub fn fill(list: &mut Value, words: &[String], rate: Rate) -> Result<()> {
             .rsplit_once(':')
             .ok_or_else(|| Error::new(Code::Usage, format!("rate {word:?} is not DEVICE:RATE")))?;
         let number = match rate {
-            Rate::Bytes => parse_size(number)?,
-            Rate::Operations => number.parse().ok().filter(|n| *n > 0).ok_or_else(|| {
+            Rate::Bytes => size_or_zero(number)?,
+            Rate::Operations => number.parse().map_err(|_| {
                 Error::new(Code::Invalid, format!("invalid rate {number:?}")).hint("operations a second, a number")
             })?,
         };

@@ -1,6 +1,6 @@
 //! Changes the limits of containers, running or not, and when they are started again.
 
-use cg_limit::Limits;
+use cg_limit::{Limits, forget_uncounted_swap};
 use clap::Args;
 use ctr_cgroup::{
     Cgroup, Groups, Resources,
@@ -48,22 +48,12 @@ pub fn run(args: CtrUpdate) -> Result<()> {
 fn update(id: &str, limits: &Limits, restart: Option<Restart>) -> Result<()> {
     // Two updates one after the other, kernel and record together.
     let _lock = container::hold_limits(id)?;
-    // Who starts it reads the record and writes it back.
-    let _held = if container::live_state(id)?.is_some_and(|state| state.status != "restarting") {
-        None
-    } else {
-        container::hold(id)?
-    };
-    let doc = container::recorded(id)?;
-    if doc.is_partial() {
-        return Err(Error::new(Code::Invalid, "it was never made whole").hint("ctr rm"));
-    }
-    let old = section::resources(&doc).and_then(Value::as_object).cloned().unwrap_or_default();
-    let mut new = old.clone();
-    limits.fill(&mut new)?;
-    let mut changed = Changed { doc, settings: Vec::new() };
-    if new != old {
-        changed.limit(new)?;
+    // Whether it is started again is asked of the record, at its end: that may change whatever the container does.
+    let asks = Changed::of(id)?.limits(limits)?.is_some();
+    let _held = if asks { settled(id)? } else { None };
+    let mut changed = Changed::of(id)?;
+    if let Some((resources, swap_implied)) = changed.limits(limits)? {
+        changed.limit(id, resources, swap_implied)?;
     }
     let recorded = changed.record(id, restart);
     if recorded.is_err() {
@@ -74,6 +64,18 @@ fn update(id: &str, limits: &Limits, restart: Option<Restart>) -> Result<()> {
     Ok(())
 }
 
+/// Keeps a container that does not run from being started meanwhile: its limits would be written by two.
+fn settled(id: &str) -> Result<Option<Lock>> {
+    if container::live_state(id)?.is_some() {
+        return Ok(None);
+    }
+    match container::hold_ended(id) {
+        // It was just being started.
+        Err(_) if container::live_state(id)?.is_some() => Ok(None),
+        held => held,
+    }
+}
+
 /// A container whose limits are new in the kernel and not yet in the record.
 struct Changed {
     doc: Document,
@@ -82,17 +84,42 @@ struct Changed {
 }
 
 impl Changed {
-    /// Sets the limits in the groups, if those are there; one that was not started since the machine was has none.
-    fn limit(&mut self, resources: Map<String, Value>) -> Result<()> {
+    /// One that was made whole, as it is recorded.
+    fn of(id: &str) -> Result<Self> {
+        let doc = container::recorded(id)?;
+        if doc.is_partial() {
+            return Err(Error::new(Code::Invalid, "it was never made whole").hint("ctr rm"));
+        }
+        Ok(Self { doc, settings: Vec::new() })
+    }
+
+    /// `spec.linux.resources` with the limits, and whether that of swap is only implied; none where they have them already.
+    fn limits(&self, limits: &Limits) -> Result<Option<(Map<String, Value>, bool)>> {
+        let old = section::resources(&self.doc).and_then(Value::as_object).cloned().unwrap_or_default();
+        let mut new = old.clone();
+        let swap_implied = limits.fill(&mut new)?;
+        Ok((new != old).then_some((new, swap_implied)))
+    }
+
+    /// Sets the limits in the groups that are there; one that was not started since the machine was has none.
+    fn limit(&mut self, id: &str, mut resources: Map<String, Value>, swap_implied: bool) -> Result<()> {
         let Some(before) = Cgroup::of(&self.doc)? else {
             return Err(Error::new(Code::Invalid, "it has no control group").hint("it was made without cg-limit"));
         };
         let groups = Groups::at(&before.path)?;
+        if swap_implied {
+            forget_uncounted_swap(&mut resources, &groups);
+        }
         let resources = Value::Object(resources);
         let settings = limits::settings(&Resources::read(Some(&resources))?, &groups)?;
-        if groups.exist() {
-            self.settings = section::change(&settings)?;
+        let (there, lacking): (Vec<Setting>, Vec<Setting>) = settings.iter().cloned().partition(|s| s.group.exists());
+        if let Some(lacking) = lacking.first()
+            && container::live_state(id)?.is_some_and(|state| container::is_alive(&state))
+        {
+            let group = lacking.group.dir();
+            return Err(Error::new(Code::NotFound, format!("it runs, and has no control group {}", group.display())));
         }
+        self.settings = section::change(&there, &before.limits)?;
         if let Some(linux) = self.doc.object("spec")?.get_mut("linux").and_then(Value::as_object_mut) {
             linux.insert("resources".to_owned(), resources);
         }

@@ -10,8 +10,8 @@ pub fn gc() -> Result<Vec<Value>> {
     for id in ids()? {
         let Ok(live) = container::live_state(&id) else { continue };
         match live {
-            // The directory is there before the process and goes after it: without it nobody will ask for the process.
-            Some(state) if !container::dir(&id).exists() => {
+            // The record is there before the process and goes after it: without it nobody will ask for the process.
+            Some(state) if container::is_gone(&id) => {
                 trace::act("kill", || json!({"container": id, "pid": state.pid}), || container::kill(&state))?;
                 removed.push(json!({"removed": "process", "id": id, "pid": state.pid}));
             }

@@ -2,18 +2,17 @@
 
 use ctr_core::{Document, Result, Value, container, events, ident, json, trace};
 use ctr_lifecycle::freezer;
-
 use std::time::Duration;
 
 /// Undoes one step: kills the process if it still is that process, forgets its state, gives the spec back as it
 /// was, and removes the container if this step began it.
 pub fn undo(doc: &mut Document, undo: &Value) -> Result<()> {
-    let id = container::checked_id(undo.get("id").and_then(Value::as_str).unwrap_or_default())?;
-    if !trace::dry_run() && doc.str("id") == Some(id) {
+    let id = container::step_id(doc, undo)?;
+    if !trace::dry_run() {
         // In version 1 of cgroups a frozen process does not die.
         freezer::thaw(doc)?;
     }
-    if end(id)? && doc.str("id") == Some(id) {
+    if end(id)? {
         events::emit("kill", doc, &json!({"signal": "9"}));
         events::emit("die", doc, &json!({"exitCode": 137}));
     }
@@ -25,6 +24,7 @@ pub fn undo(doc: &mut Document, undo: &Value) -> Result<()> {
         }
     }
     if undo.get("claimed") == Some(&json!(true)) {
+        let _held = container::hold_to_remove(id)?;
         container::remove(id)?;
         for key in ["id", "name", "created", "labels"] {
             doc.remove(key);

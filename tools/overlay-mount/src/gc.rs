@@ -11,12 +11,13 @@ pub fn gc() -> Result<Vec<Value>> {
         let Ok(mut doc) = container::load(&id) else { continue };
         let half_made = doc.is_partial();
         if (container::is_volatile(&doc) || half_made) && container::is_orphan(&id) {
+            let whole = doc.clone();
             let mut errors = steps::undo_all(&doc);
             for step in doc.steps()?.iter().rev().filter(|step| step.tool == OverlayMount::NAME) {
                 errors.extend(undo::undo(&mut doc, &step.undo).err());
             }
             if half_made {
-                errors.extend(undo::undo(&mut doc, &json!({"id": id, "claimed": true})).err());
+                errors.extend(undo::undo(&mut whole.clone(), &json!({"id": id, "claimed": true})).err());
             }
             if errors.is_empty() {
                 removed.push(json!({"removed": "container", "path": container::dir(&id)}));
@@ -27,10 +28,9 @@ pub fn gc() -> Result<Vec<Value>> {
         }
     }
     let lock = Lock::store()?;
-    let ids = container::ids()?;
     for m in mountinfo::read()? {
         if let Some(id) = layers::id_of_point(&m.point)
-            && !ids.contains(&id)
+            && container::is_gone(&id)
         {
             trace::act("unmount", || json!({"target": m.point}), || mount::unmount(&m.point))?;
             removed.push(json!({"removed": "mount", "path": m.point}));

@@ -8,17 +8,18 @@ use ctr_core::{Code, Error, Result};
 const PERIOD: u64 = 100_000;
 const LEAST: u64 = 1000;
 const LONGEST: u64 = 1_000_000;
-/// Its bounds for shares, to which it moves what is beyond them without a word.
+/// Its bounds for shares, to which it moves what is beyond them without a word; so do runtimes.
 const SHARES: (u64, u64) = (2, 262_144);
 
 pub fn settings(cpu: &Cpu, groups: &Groups) -> Result<Vec<Setting>> {
     let Cpu { shares, quota, burst, period, idle, .. } = cpu;
     // 0 is docker's and the runtime-spec's word for "as it is".
-    let (shares, quota) = (shares.filter(|n| *n > 0), quota.filter(|n| *n != 0));
+    let (quota, period) = (quota.filter(|n| *n != 0), period.filter(|n| *n > 0));
+    let shares = shares.filter(|n| *n > 0).map(|n| n.clamp(SHARES.0, SHARES.1));
     if shares.is_none() && quota.is_none() && burst.is_none() && period.is_none() && idle.is_none() {
         return Ok(Vec::new());
     }
-    let cpu = Cpu { shares, quota, ..cpu.clone() };
+    let cpu = Cpu { shares, quota, period, ..cpu.clone() };
     check(&cpu)?;
     let group = groups.of("cpu")?;
     if let Some(quota) = quota.filter(|n| *n > 0) {
@@ -29,7 +30,6 @@ pub fn settings(cpu: &Cpu, groups: &Groups) -> Result<Vec<Setting>> {
 }
 
 fn check(cpu: &Cpu) -> Result<()> {
-    cpu.shares.map_or(Ok(()), |n| between("cpu shares", n, SHARES.0, SHARES.1))?;
     cpu.period.map_or(Ok(()), |n| between("cpu period", n, LEAST, LONGEST))?;
     if let Some(quota) = cpu.quota.filter(|n| *n >= 0 && (*n as u64) < LEAST) {
         return Err(Error::new(Code::Invalid, format!("cpu quota {quota} is below the least, {LEAST} microseconds")));

@@ -11,6 +11,10 @@ const LEAST: i64 = 6 << 20;
 pub const SWAP_FILES: [&str; 2] = ["memory.memsw.limit_in_bytes", "memory.swap.max"];
 
 pub fn settings(memory: &Memory, groups: &Groups) -> Result<Vec<Setting>> {
+    // 0 is docker's and the runtime-spec's word for "as it is".
+    let given = |n: Option<i64>| n.filter(|n| *n != 0);
+    let Memory { limit, reservation, swap, .. } = *memory;
+    let memory = &Memory { limit: given(limit), reservation: given(reservation), swap: given(swap), ..memory.clone() };
     if *memory == Memory::default() {
         return Ok(Vec::new());
     }

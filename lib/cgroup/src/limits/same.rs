@@ -2,10 +2,19 @@
 //! of a line.
 
 use super::cpuset::numbers;
-use std::collections::BTreeSet;
+use rustix::param::page_size;
 
-/// No page of any architecture is larger; sizes are rounded to pages.
-const PAGE: u64 = 65_536;
+/// What a number of the file is rounded down to: the kernel keeps sizes as pages, those of `hugetlb` as huge ones, whose
+/// size is in the name; every other number as it is.
+fn unit(file: &str) -> u64 {
+    let (controller, name) = file.split_once('.').unwrap_or_default();
+    let is_size = name.ends_with("_in_bytes") || name.ends_with("max") || matches!(name, "high" | "low" | "min");
+    match controller {
+        "memory" if is_size || name == "swap.high" => page_size() as u64,
+        "hugetlb" => name.split_once("B.").and_then(|(huge, _)| size(huge)).unwrap_or(1),
+        _ => 1,
+    }
+}
 
 /// Whether `shown`, which was read from `file`, means what `written` means.
 pub fn same(file: &str, written: &str, shown: &str) -> bool {
@@ -15,8 +24,7 @@ pub fn same(file: &str, written: &str, shown: &str) -> bool {
     if file.starts_with("cpuset.") && !file.ends_with("partition") {
         return numbers(written.trim()).is_some_and(|list| Some(list) == numbers(shown.trim()));
     }
-    let rounding = if file.starts_with("memory.") || file.starts_with("hugetlb.") { PAGE } else { 1 };
-    written.lines().all(|line| is_shown(line, shown, rounding))
+    written.lines().all(|line| is_shown(line, shown, unit(file)))
 }
 
 /// What is written to bring back `shown`, which was read from `file` before `written` was to be written there.
@@ -41,39 +49,53 @@ pub fn as_written(file: &str, written: &str, shown: &str) -> String {
     }
 }
 
-fn is_shown(line: &str, shown: &str, rounding: u64) -> bool {
-    let (first, rest) = line.split_once(' ').unwrap_or((line, ""));
-    if !first.contains(':') {
-        return value(line, shown.trim(), rounding);
+/// Whether a written line is among those shown: that which begins with the same key, where it has one (a device, in `io.max`
+/// and version 1; a resource, in `misc.max` and `rdma.max`), else the only one.
+fn is_shown(line: &str, shown: &str, unit: u64) -> bool {
+    let (key, rest) = line.split_once(' ').unwrap_or((line, ""));
+    let of_key = shown.lines().find_map(|shown| shown.strip_prefix(key)?.strip_prefix(' '));
+    match of_key {
+        Some(shown) if number(key).is_none() => values(rest, shown, unit),
+        // A device without a limit is not shown.
+        None if key.contains(':') => rest.split(' ').all(|word| word == "0" || word.ends_with("=max")),
+        _ => {
+            let shown = shown.trim();
+            // `default 100`, as weights are shown.
+            values(line, shown.strip_prefix("default ").unwrap_or(shown), unit)
+        }
     }
-    // `8:0 1048576` or `8:0 rbps=1 wbps=max`; a device without a limit is not shown.
-    let of_device = shown.lines().find_map(|shown| shown.strip_prefix(first)?.strip_prefix(' '));
-    let Some(shown) = of_device else { return rest.split(' ').all(|word| word == "0" || word.ends_with("=max")) };
-    let shown: BTreeSet<&str> = shown.split(' ').collect();
-    rest.split(' ').all(|word| shown.contains(word))
 }
 
-/// A word or several: numbers by what they mean, the rest as it is.
-fn value(written: &str, shown: &str, rounding: u64) -> bool {
-    if written == shown {
+/// Words of a line: `key=value` in any order, others one after the other. Those that were not written are the kernel's.
+fn values(written: &str, shown: &str, unit: u64) -> bool {
+    let shown: Vec<&str> = shown.split_ascii_whitespace().collect();
+    written.split_ascii_whitespace().enumerate().all(|(at, word)| match word.split_once('=') {
+        Some((key, written)) => {
+            let mut pairs = shown.iter().filter_map(|word| word.split_once('='));
+            pairs.any(|(other, shown)| other == key && value(written, shown, unit))
+        }
+        None => shown.get(at).is_some_and(|shown| value(word, shown, unit)),
+    })
+}
+
+fn value(written: &str, shown: &str, unit: u64) -> bool {
+    // The kernel's most (`PAGE_COUNTER_MAX`), of which version 1 shows the number for no limit.
+    let most = |unit: u64| i64::MAX as u64 / unit * unit;
+    let unlimited = |word| matches!(word, "max" | "-1");
+    if written == shown || (unlimited(written) && unlimited(shown)) {
         return true;
     }
-    let (written, shown): (Vec<&str>, Vec<&str>) = (written.split(' ').collect(), shown.split(' ').collect());
-    if written.len() != shown.len() {
-        // `default 100`, as weights are shown.
-        return shown.len() == 2 && shown[0] == "default" && written == shown[1..];
+    match (size(written), size(shown)) {
+        (Some(written), Some(shown)) => (written / unit * unit).min(most(unit)) == shown,
+        (None, Some(shown)) if unlimited(written) => shown == most(unit) && unit > 1,
+        (Some(written), None) if unlimited(shown) => written >= most(unit) && unit > 1,
+        // `33` as `33.00`, of cpu.uclamp.
+        _ => number(written).is_some_and(|n| Some(n) == number(shown)),
     }
-    written.iter().zip(&shown).all(|(written, shown)| number(written, shown, rounding))
 }
 
-fn number(written: &str, shown: &str, rounding: u64) -> bool {
-    let unlimited = |word| matches!(word, "max" | "-1");
-    match (size(written), size(shown)) {
-        // The largest number of pages is version 1's word for no limit.
-        (None, Some(shown)) if unlimited(written) => shown > i64::MAX as u64 - PAGE,
-        (Some(written), Some(shown)) => shown <= written && written - shown < rounding,
-        _ => written == shown || (unlimited(written) && unlimited(shown)),
-    }
+fn number(word: &str) -> Option<f64> {
+    word.parse().ok().filter(|n: &f64| n.is_finite())
 }
 
 /// A number; the kernel takes k, m and g behind it (lib/cmdline.c, `memparse`).
@@ -99,6 +121,8 @@ mod tests {
             ("memory.limit_in_bytes", "100000000", "99999744\n"),
             ("memory.memsw.limit_in_bytes", "-1", "9223372036854771712\n"),
             ("memory.max", "max", "max\n"),
+            ("memory.max", "9223372036854775807", "max\n"),
+            ("memory.limit_in_bytes", "9223372036854775807", "9223372036854771712\n"),
             ("memory.high", "64m", "67108864\n"),
             ("memory.oom_control", "1", "oom_kill_disable 1\nunder_oom 0\n"),
             ("cpuset.cpus", "0,1", "0-1\n"),
@@ -107,6 +131,13 @@ mod tests {
             ("io.weight", "42", "default 42\n"),
             ("io.max", "8:0 wbps=1048576", "8:0 rbps=max wbps=1048576 riops=max wiops=max\n"),
             ("io.max", "8:0 wbps=max", ""),
+            ("io.max", "8:0 wbps=1m", "8:0 rbps=max wbps=1048576 riops=max wiops=max\n"),
+            ("cpu.max", "50000", "50000 100000\n"),
+            ("cpu.max", "max", "max 100000\n"),
+            ("cpu.uclamp.min", "33", "33.00\n"),
+            ("hugetlb.2MB.max", "3m", "2097152\n"),
+            ("misc.max", "sev 5", "sev 5\nsev_es 0\n"),
+            ("rdma.max", "mlx4_0 hca_object=7", "mlx4_0 hca_handle=max hca_object=7\nocrdma1 hca_handle=max\n"),
             ("blkio.throttle.write_bps_device", "8:0 1048576\n7:1 5", "7:1 5\n8:0 1048576\n"),
         ] {
             assert!(same(file, written, shown), "{file} {written}");
@@ -131,6 +162,14 @@ mod tests {
     fn what_was_changed_is_seen() {
         for (file, written, shown) in [
             ("memory.limit_in_bytes", "100000000", "99000000\n"),
+            ("memory.limit_in_bytes", "67141632", "67108864\n"),
+            ("memory.swappiness", "60", "10\n"),
+            ("memory.oom.group", "1", "0\n"),
+            ("hugetlb.2MB.max", "5m", "2097152\n"),
+            ("misc.max", "sev 5", "sev 6\nsev_es 5\n"),
+            ("rdma.max", "mlx4_0 hca_object=7", "mlx4_0 hca_handle=7 hca_object=8\n"),
+            ("cpu.max", "50000", "60000 100000\n"),
+            ("pids.max", "-1", "20\n"),
             ("memory.limit_in_bytes", "-1", "99999744\n"),
             ("cpu.shares", "1", "2\n"),
             ("cpu.shares", "70000", "65536\n"),

@@ -30,7 +30,7 @@ pub fn settings(unified: &BTreeMap<String, String>, groups: &Groups) -> Result<V
         if !group.offers(key) {
             return Err(Error::new(Code::Invalid, format!("controller {controller} has no file {key}")));
         }
-        all.push(Setting::new(group, key, value));
+        all.push(Setting { is_read_back: false, ..Setting::new(group, key, value) });
     }
     Ok(all)
 }

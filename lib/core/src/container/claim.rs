@@ -184,6 +184,20 @@ pub fn checked_id(id: &str) -> Result<&str> {
     Err(Error::new(Code::Invalid, format!("document: id {id:?} is not 64 hex digits")))
 }
 
+/// The id in the `undo` of a step, where it is the document's own: no tool writes a step about another container, and
+/// whoever made up the document does not get to name one.
+///
+/// # Errors
+/// `invalid` if it is another, or not an id of ours.
+pub fn step_id<'a>(doc: &Document, undo: &'a Value) -> Result<&'a str> {
+    let id = checked_id(undo.get("id").and_then(Value::as_str).unwrap_or_default())?;
+    if doc.str("id") == Some(id) {
+        return Ok(id);
+    }
+    let short = ident::short(id);
+    Err(Error::new(Code::Invalid, format!("document: a step is about container {short}, which is not the document's")))
+}
+
 /// Writes the first record of a container just claimed, `partial` until its tool [`save`]s it whole, and whose it is:
 /// the process group of the pipe that makes it. gc takes a partial container once that group is gone.
 ///

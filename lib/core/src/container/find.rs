@@ -14,6 +14,15 @@ pub fn directories() -> Result<Vec<String>> {
     list(&paths::containers()).map(|names| names.into_iter().filter(|n| ident::is_id(n)).collect())
 }
 
+/// Whether there is no container `id` for certain: `containers/` is there to be looked into, and has no record of it.
+///
+/// Another error than that says nothing: a disk that is not mounted yet, or fails, has not lost its containers, and
+/// nothing of theirs may be ended or removed for it.
+pub fn is_gone(id: &str) -> bool {
+    let record = fs::symlink_metadata(dir(id).join(RECORD));
+    record.is_err_and(|e| e.kind() == ErrorKind::NotFound) && fs::read_dir(paths::containers()).is_ok()
+}
+
 /// The container that `word` means: its id, its name, or a prefix of its id that no other has.
 ///
 /// # Errors

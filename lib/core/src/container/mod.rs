@@ -14,12 +14,12 @@ mod signal;
 mod state;
 
 pub use crate::sys::pidfd_signal;
-pub use claim::{begin, checked_id, claim, claim_unless_there, disown, holder, is_orphan, labels, rename};
+pub use claim::{begin, checked_id, claim, claim_unless_there, disown, holder, is_orphan, labels, rename, step_id};
 pub use descendants::{adopt_orphans, end_descendants, pid_of, reap_orphans};
-pub use find::{directories, find, ids};
+pub use find::{directories, find, ids, is_gone};
 pub use hold::{hold, hold_ended, hold_limits};
 pub use record::{attach_socket, dir, execs_dir, is_volatile, load, log_file, recorded, recorded_as, save};
-pub use remove::{gc, remove, remove_locked};
+pub use remove::{gc, hold_to_remove, remove, remove_locked};
 pub use signal::{Handle, kill, parse_signal};
 pub use state::{
     forget_exit, forget_state, halt, has_state, is_alive, is_halted, is_running, last_exit, last_state, live_state,

@@ -1,13 +1,32 @@
 //! The end of a container, and of what crashes left of some.
 
-use super::{checked_id, dir, find::list, holder, record::RECORD};
-use crate::{Cannot, Lock, Result, events, files, ident, paths, trace};
+use super::{checked_id, dir, find::list, holder, is_gone};
+use crate::{Cannot, Code, Error, Lock, Result, events, files, ident, mountinfo, paths, trace};
 use serde_json::json;
 use std::{
     fs,
     io::ErrorKind,
     path::{Path, PathBuf},
 };
+
+/// Readies container `id` for its removal by the step that began it: until the lock is dropped nobody starts it. `None`
+/// where nobody can.
+///
+/// # Errors
+/// `busy` while it runs, another holds it, or something is mounted in its run directory.
+pub fn hold_to_remove(id: &str) -> Result<Option<Lock>> {
+    let run = paths::run_dir(checked_id(id)?);
+    // Where it has no such directory there is nothing to hold, and none is made for it.
+    let Ok(real) = fs::canonicalize(&run) else { return Ok(None) };
+    let held = super::hold_ended(id)?;
+    match mountinfo::read()?.into_iter().find(|mount| mount.point.starts_with(&real)) {
+        None => Ok(held),
+        Some(mount) => {
+            let message = format!("cannot remove container {}: {} is mounted", ident::short(id), mount.point.display());
+            Err(Error::new(Code::Busy, message).hint("undo the later steps first"))
+        }
+    }
+}
 
 /// Removes the container's directories and frees its name. Its mounts must be gone.
 ///
@@ -77,7 +96,7 @@ pub fn gc(lock: Lock) -> Result<Vec<PathBuf>> {
         let path = paths::containers().join(&name);
         if name.starts_with('.') {
             leftovers.push((path.clone(), path));
-        } else if ident::is_id(&name) && !path.join(RECORD).exists() {
+        } else if ident::is_id(&name) && is_gone(&name) {
             let aside = aside(&name);
             let what = || json!({"path": path, "aside": aside});
             trace::act("rename", what, || fs::rename(&path, &aside).cannot(|| format!("remove {}", path.display())))?;
@@ -92,7 +111,7 @@ pub fn gc(lock: Lock) -> Result<Vec<PathBuf>> {
     }
     let run = paths::run().join("containers");
     for id in list(&run)? {
-        if ident::is_id(&id) && !dir(&id).exists() {
+        if ident::is_id(&id) && !dir(&id).exists() && is_gone(&id) {
             leftovers.push((run.join(&id), run.join(id)));
         }
     }

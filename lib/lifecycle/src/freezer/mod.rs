@@ -4,7 +4,7 @@ mod members;
 mod place;
 
 use crate::{Noted, noted};
-use ctr_cgroup::Group;
+use ctr_cgroup::{Group, Mark};
 use ctr_core::{Code, Document, Error, Lock, Result, State, container, paths};
 pub(crate) use members::parent;
 use place::Place;
@@ -80,7 +80,10 @@ pub fn thaw(doc: &Document) -> Result<()> {
 
 /// What crashes left: groups made for freezing that nobody is in, of containers that are gone. Gives those removed.
 pub fn gc() -> Vec<PathBuf> {
-    let gone = place::made().into_iter().filter(|(id, _)| !container::dir(id).exists());
+    let own = Mark::own();
+    let gone = place::made().into_iter().filter(|(id, group)| {
+        container::is_gone(id) && Mark::of(&group.dir()).is_some_and(|mark| mark.is_of_root(&own))
+    });
     gone.filter(|(_, group)| group.remove().unwrap_or(false)).map(|(_, group)| group.dir()).collect()
 }
 
