@@ -1,21 +1,8 @@
 //! The path of a container's groups: the same in every hierarchy, made of its id.
 
-use ctr_core::{ident, paths};
-use std::{
-    os::unix::ffi::OsStrExt,
-    path::{Component, Path, PathBuf},
-};
-
-/// The directory that holds the groups of all containers under one root: `ctr`, and where `CTR_ROOT` is another than the
-/// usual one, so that each sees its own alone, `ctr-` and eight digits made of that path.
-pub fn instance() -> String {
-    instance_of(paths::root())
-}
-
-/// The same for another root.
-pub fn instance_of(root: &Path) -> String {
-    if root == Path::new("/var/lib/ctr") { "ctr".to_owned() } else { format!("ctr-{:08x}", digest(root)) }
-}
+use ctr_core::ident;
+pub use ctr_core::instance::{instance, instance_of};
+use std::path::{Component, Path, PathBuf};
 
 /// The groups' path for container `id` below `parent`; what lies above is another's, these two levels are ours.
 pub fn path_of(parent: &Path, id: &str) -> PathBuf {
@@ -34,14 +21,6 @@ pub fn plain(path: &Path) -> Option<PathBuf> {
     inside.map(|part| if let Component::Normal(name) = part { Some(name) } else { None }).collect()
 }
 
-/// FNV-1a, 32 bits: the same in every version of ours.
-fn digest(path: &Path) -> u32 {
-    path.as_os_str()
-        .as_bytes()
-        .iter()
-        .fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,11 +30,6 @@ mod tests {
         assert_eq!(plain(Path::new("/a/./b/")), Some(PathBuf::from("a/b")));
         assert_eq!(plain(Path::new("/")), Some(PathBuf::new()));
         assert_eq!(plain(Path::new("/a/../../b")), None);
-    }
-
-    #[test]
-    fn the_digest_is_the_published_one() {
-        assert_eq!(digest(Path::new("foobar")), 0xbf9c_f968);
     }
 
     #[test]

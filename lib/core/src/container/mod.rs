@@ -16,7 +16,7 @@ mod state;
 pub use crate::sys::pidfd_signal;
 pub use claim::{begin, checked_id, claim, claim_unless_there, disown, holder, is_orphan, labels, rename};
 pub use descendants::{adopt_orphans, end_descendants, reap_orphans};
-pub use find::{directories, find, ids};
+pub use find::{directories, find, ids, namespace};
 pub use hold::{hold, hold_ended};
 pub use record::{attach_socket, dir, execs_dir, is_volatile, load, log_file, recorded, save};
 pub use remove::{gc, remove, remove_locked};
