@@ -28,6 +28,7 @@ mod img_unpack;
 mod install;
 mod lint;
 mod living;
+mod net_attach;
 mod ns_enter;
 mod ns_spawn;
 mod overlay_mount;
@@ -70,6 +71,7 @@ fn all() -> Vec<Test> {
         img_unpack::tests,
         install::tests,
         lint::tests,
+        net_attach::tests,
         ns_enter::tests,
         ns_spawn::tests,
         overlay_mount::tests,

@@ -13,6 +13,9 @@ use ctr_core::{Code, Common, Document, Done, Error, Map, Result, Rollback, Tool,
 use ctr_net::{Mapping, Net, mode::Mode, network, port};
 use std::net::Ipv4Addr;
 
+/// The environment variable that says what `--network` would, where it is not given.
+const DEFAULT: &str = "CTR_NETWORK";
+
 /// The arguments of net-attach(1).
 #[derive(Args, Debug)]
 pub struct NetAttach {
@@ -120,10 +123,15 @@ impl Tool for NetAttach {
 impl NetAttach {
     fn mode(&self) -> Result<Mode> {
         match self.network.as_slice() {
-            [] => Mode::parse(""),
-            [word] => Mode::parse(word),
+            [] | [_] => Mode::parse(&self.word()),
             _ => Err(Error::new(Code::Unsupported, "more than one --network: not there yet")),
         }
+    }
+
+    /// The flag, or else what this machine's configuration says.
+    fn word(&self) -> String {
+        let configured = || std::env::var(DEFAULT).unwrap_or_default();
+        self.network.first().cloned().unwrap_or_else(configured)
     }
 
     /// What is said of a network that there is not.
@@ -138,8 +146,7 @@ impl NetAttach {
         match given.iter().find(|(_, given)| *given) {
             None => Ok(()),
             Some((flag, _)) => {
-                let network = self.network.first().map_or("", String::as_str);
-                Err(Error::new(Code::Invalid, format!("{flag} needs a network, not {network}")))
+                Err(Error::new(Code::Invalid, format!("{flag} needs a network, not {}", self.word())))
             }
         }
     }
