@@ -100,9 +100,8 @@ pub fn claim(network: &Network, id: &str, wanted: Option<Ipv4Addr>) -> Result<Ip
         let range = pool.ip_range.unwrap_or(subnet);
         // Of a range within the subnet every address is a host's, but for the subnet's own two.
         let candidates = (u32::from(range.first())..=u32::from(range.last())).map(Ipv4Addr::from);
-        let mut free = candidates.filter(|a| {
-            *a != subnet.first() && *a != subnet.last() && *a != pool.gateway && holder(*a).is_none()
-        });
+        let mut free = candidates
+            .filter(|a| *a != subnet.first() && *a != subnet.last() && *a != pool.gateway && holder(*a).is_none());
         free.next().ok_or_else(|| {
             let message = format!("network {} has no free address in {range}", network.name);
             Error::new(Code::Limit, message)
@@ -127,11 +126,7 @@ pub fn claim(network: &Network, id: &str, wanted: Option<Ipv4Addr>) -> Result<Ip
 pub fn release(network: &str, address: Ipv4Addr, id: &str) -> Result<()> {
     let link = dir(network).join(address.to_string());
     if fs::read_link(&link).is_ok_and(|holder| holder == Path::new(id)) {
-        trace::act(
-            "release",
-            || json!({"address": address, "network": network}),
-            || files::remove_file(&link),
-        )?;
+        trace::act("release", || json!({"address": address, "network": network}), || files::remove_file(&link))?;
     }
     Ok(())
 }

@@ -15,13 +15,15 @@ use std::{
 ///
 /// What comes from a container for 127/8, or as from there, is dropped: with `route_localnet`, by which the host's own
 /// loopback reaches published ports, it would reach what listens on the host's loopback. Containers of one bridge that talk
-/// by a port of the host are masqueraded, for else the answer would go past the host.
+/// by a port of the host are masqueraded, for else the answer would go past the host; that is told by their addresses, for
+/// where bridges hand frames to netfilter the hook knows no incoming interface.
 const CHAINS: &str = "\
 	set bridges { type ifname; }
 	set within { type ifname . ifname; }
 	set open { type ifname; }
 	set internal { type ifname; }
 	set secluded { type ifname; }
+	set near { type ipv4_addr . ipv4_addr; flags interval; }
 	set outward { type ipv4_addr; flags interval; }
 	map ports { type inet_proto . ipv4_addr . inet_service : ipv4_addr . inet_service; }
 	map ports_any { type inet_proto . inet_service : ipv4_addr . inet_service; }
@@ -44,7 +46,7 @@ const CHAINS: &str = "\
 	}
 	chain postrouting {
 		type nat hook postrouting priority 100;
-		iifname . oifname @within ct status dnat masquerade
+		ip saddr . ip daddr @near ct status dnat masquerade
 		ip saddr 127.0.0.0/8 oifname @bridges masquerade
 		ip saddr @outward oifname != @bridges masquerade
 	}
@@ -94,12 +96,13 @@ impl fmt::Display for Element {
 /// `corrupt` for a record without a subnet.
 pub fn of_network(network: &Network) -> Result<Vec<Element>> {
     let bridge = format!("\"{}\"", network.bridge());
-    let mut elements =
-        vec![Element::new("bridges", &bridge), Element::new("within", format!("{bridge} . {bridge}"))];
+    let mut elements = vec![Element::new("bridges", &bridge), Element::new("within", format!("{bridge} . {bridge}"))];
+    let subnet = network.pool()?.subnet;
+    elements.push(Element::new("near", format!("{subnet} . {subnet}")));
     if network.internal {
         elements.push(Element::new("internal", &bridge));
     } else {
-        elements.push(Element::new("outward", network.pool()?.subnet.to_string()));
+        elements.push(Element::new("outward", subnet.to_string()));
     }
     if !network.isolated() {
         elements.push(Element::new("open", &bridge));
@@ -289,7 +292,8 @@ mod tests {
         assert!(keys(&network).contains(&"10.9.0.0/24 of outward".to_owned()));
         network.internal = true;
         network.options.insert("isolate".to_owned(), "false".to_owned());
-        assert!(keys(&network).iter().any(|k| k.ends_with("of internal")) && !keys(&network)[0].contains("10.9"));
+        assert!(keys(&network).iter().any(|k| k.ends_with("of internal")));
+        assert!(!keys(&network).iter().any(|k| k.ends_with("of outward")));
         assert!(keys(&network).iter().any(|k| k.ends_with("of open")));
     }
 

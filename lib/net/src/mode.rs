@@ -28,7 +28,10 @@ impl Mode {
         }
         if let Some(path) = word.strip_prefix("ns:") {
             if !Path::new(path).is_absolute() {
-                return Err(Error::new(Code::Invalid, format!("network namespace {path:?}: expected an absolute path")));
+                return Err(Error::new(
+                    Code::Invalid,
+                    format!("network namespace {path:?}: expected an absolute path"),
+                ));
             }
             fs::metadata(path).cannot(|| format!("join the network namespace {path}"))?;
             return Ok(Self::Path(path.to_owned()));

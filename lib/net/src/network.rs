@@ -61,7 +61,10 @@ impl Pool {
     pub fn new(subnet: Subnet, gateway: Option<Ipv4Addr>, ip_range: Option<Subnet>) -> Result<Self> {
         let first = subnet.hosts().next().filter(|_| subnet.length() >= 8);
         let Some(first) = first else {
-            return Err(Error::new(Code::Invalid, format!("subnet {subnet}: between 8 and 30 bits, to have two hosts")));
+            return Err(Error::new(
+                Code::Invalid,
+                format!("subnet {subnet}: between 8 and 30 bits, to have two hosts"),
+            ));
         };
         if subnet.overlaps(&Subnet::around(Ipv4Addr::LOCALHOST, 8)?) || first.is_multicast() || first.octets()[0] == 0 {
             return Err(Error::new(Code::Invalid, format!("subnet {subnet}: its addresses are no hosts'")));

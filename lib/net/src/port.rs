@@ -44,7 +44,8 @@ impl Mapping {
                 .hint("expected [IP:][HOSTPORT]:CONTAINERPORT[/tcp|udp]")
         };
         let (ports, protocol) = word.split_once('/').unwrap_or((word, "tcp"));
-        let protocol = protocol_of(protocol).map_err(|e| Error { message: format!("cannot publish {word:?}: {e}"), ..e })?;
+        let protocol =
+            protocol_of(protocol).map_err(|e| Error { message: format!("cannot publish {word:?}: {e}"), ..e })?;
         if ports.contains('[') {
             return Err(Error::new(Code::Unsupported, format!("cannot publish {word:?}: IPv6 is not there yet")));
         }
@@ -303,9 +304,10 @@ fn check_free(mapping: &Mapping, port: u16, others: &[Claim], published: &Publis
         Err(e) if e.kind() == ErrorKind::AddrInUse => {
             refuse(&holder::of_port(protocol, port).unwrap_or_else(|| "another program".to_owned()))
         }
-        Err(e) if e.kind() == ErrorKind::AddrNotAvailable => {
-            Err(Error::new(Code::Invalid, format!("cannot publish {ip}:{port}/{protocol}: the host has no such address")))
-        }
+        Err(e) if e.kind() == ErrorKind::AddrNotAvailable => Err(Error::new(
+            Code::Invalid,
+            format!("cannot publish {ip}:{port}/{protocol}: the host has no such address"),
+        )),
         Err(e) => Err(e).cannot(|| format!("publish {ip}:{port}/{protocol}")),
     }
 }
@@ -341,7 +343,9 @@ mod tests {
         assert_eq!(shown("8000-8001:80-81"), ["0.0.0.0:8000-8000:80/tcp", "0.0.0.0:8001-8001:81/tcp"]);
         assert_eq!(shown("8000-8009:80"), ["0.0.0.0:8000-8009:80/tcp"]);
         assert_eq!(shown("80-81"), ["0.0.0.0:any:80/tcp", "0.0.0.0:any:81/tcp"]);
-        for bad in ["", "0:80", "70000:80", "80:0", "x:80", "8000-8002:80-81", "8001-8000:80", "1.2.3:1:1", "+1:1", "1:1/x"] {
+        for bad in
+            ["", "0:80", "70000:80", "80:0", "x:80", "8000-8002:80-81", "8001-8000:80", "1.2.3:1:1", "+1:1", "1:1/x"]
+        {
             assert_eq!(Mapping::parse(bad).unwrap_err().code, Code::Invalid, "{bad:?}");
         }
         for later in ["[::1]:80:80", "80:80/sctp"] {

@@ -74,10 +74,14 @@ impl Netlink {
     /// The kernel's.
     pub fn add_default_route(&self, gateway: Ipv4Addr) -> Result<()> {
         let route = RouteMessageBuilder::<Ipv4Addr>::new().gateway(gateway).build();
-        trace::act("newroute", || json!({"dst": "0.0.0.0/0", "gw": gateway}), || {
-            let request = self.handle.route().add(route).replace().execute();
-            self.wait(|| format!("add the route by {gateway}"), request)
-        })
+        trace::act(
+            "newroute",
+            || json!({"dst": "0.0.0.0/0", "gw": gateway}),
+            || {
+                let request = self.handle.route().add(route).replace().execute();
+                self.wait(|| format!("add the route by {gateway}"), request)
+            },
+        )
     }
 
     /// The IPv4 addresses of the interface `index`, with the bits of their subnets.

@@ -34,11 +34,8 @@ pub struct Link {
 
 impl Link {
     pub(crate) fn read(message: &LinkMessage) -> Self {
-        let mut link = Self {
-            index: message.header.index,
-            up: message.header.flags.contains(LinkFlags::Up),
-            ..Self::default()
-        };
+        let mut link =
+            Self { index: message.header.index, up: message.header.flags.contains(LinkFlags::Up), ..Self::default() };
         for attribute in &message.attributes {
             match attribute {
                 LinkAttribute::IfName(name) => name.clone_into(&mut link.name),
@@ -104,9 +101,11 @@ impl Netlink {
             LinkAttribute::Mtu(mtu),
             LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Bridge)]),
         ];
-        trace::act("newlink", || json!({"bridge": name, "mtu": mtu}), || {
-            self.wait(|| format!("make bridge {name}"), self.handle.link().add(message).execute())
-        })
+        trace::act(
+            "newlink",
+            || json!({"bridge": name, "mtu": mtu}),
+            || self.wait(|| format!("make bridge {name}"), self.handle.link().add(message).execute()),
+        )
     }
 
     /// Makes a veth, the host's end up: the peer in its namespace from the first, for to move one there waits 20 ms for
@@ -134,9 +133,11 @@ impl Netlink {
                 LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(peer))),
             ]),
         ];
-        trace::act("newlink", || json!({"veth": veth.name, "peer": veth.peer, "mtu": veth.mtu}), || {
-            self.wait(|| format!("make veth {}", veth.name), self.handle.link().add(message).execute())
-        })
+        trace::act(
+            "newlink",
+            || json!({"veth": veth.name, "peer": veth.peer, "mtu": veth.mtu}),
+            || self.wait(|| format!("make veth {}", veth.name), self.handle.link().add(message).execute()),
+        )
     }
 
     /// Sets an interface up.
@@ -148,9 +149,11 @@ impl Netlink {
         message.header.index = index;
         message.header.flags = LinkFlags::Up;
         message.header.change_mask = LinkFlags::Up;
-        trace::act("setlink", || json!({"link": name, "up": true}), || {
-            self.wait(|| format!("set {name} up"), self.handle.link().set(message).execute())
-        })
+        trace::act(
+            "setlink",
+            || json!({"link": name, "up": true}),
+            || self.wait(|| format!("set {name} up"), self.handle.link().set(message).execute()),
+        )
     }
 
     /// Sets how a bridge treats its port `name`: whether what came in by it may go out by it, and whether it is kept
@@ -168,11 +171,15 @@ impl Netlink {
                 LinkInfo::PortData(InfoPortData::BridgePort(port)),
             ]),
         ];
-        trace::act("newlink", || json!({"port": name, "hairpin": hairpin, "isolated": isolated}), || {
-            // Of one that is there: neither made nor replaced.
-            let request = self.handle.link().add(message).set_flags(NLM_F_REQUEST | NLM_F_ACK).execute();
-            self.wait(|| format!("set up bridge port {name}"), request)
-        })
+        trace::act(
+            "newlink",
+            || json!({"port": name, "hairpin": hairpin, "isolated": isolated}),
+            || {
+                // Of one that is there: neither made nor replaced.
+                let request = self.handle.link().add(message).set_flags(NLM_F_REQUEST | NLM_F_ACK).execute();
+                self.wait(|| format!("set up bridge port {name}"), request)
+            },
+        )
     }
 
     /// Deletes an interface; gives whether it was there.
@@ -181,13 +188,17 @@ impl Netlink {
     /// `denied`.
     pub fn delete(&self, name: &str) -> Result<bool> {
         let Some(link) = self.link(name)? else { return Ok(false) };
-        trace::act("dellink", || json!({"link": name}), || {
-            match self.runtime.block_on(self.handle.link().del(link.index).execute()) {
-                Err(e) if !no_device(&e) => Err(crate::failure(&format!("delete interface {name}"), &e)),
-                // Its namespace may have taken it along meanwhile.
-                _ => Ok(()),
-            }
-        })?;
+        trace::act(
+            "dellink",
+            || json!({"link": name}),
+            || {
+                match self.runtime.block_on(self.handle.link().del(link.index).execute()) {
+                    Err(e) if !no_device(&e) => Err(crate::failure(&format!("delete interface {name}"), &e)),
+                    // Its namespace may have taken it along meanwhile.
+                    _ => Ok(()),
+                }
+            },
+        )?;
         Ok(true)
     }
 }

@@ -65,7 +65,9 @@ impl Create {
 
         let routes = Netlink::open()?.subnets()?;
         let _lock = Lock::take()?;
-        if let Some(other) = network::all()?.iter().find(|other| names::bridge(&other.name) == names::bridge(&self.name)) {
+        if let Some(other) =
+            network::all()?.iter().find(|other| names::bridge(&other.name) == names::bridge(&self.name))
+        {
             let what = if other.name == self.name { "is there already" } else { "has the name of its bridge" };
             return Err(Error::new(Code::Exists, format!("cannot make network {}: {} {what}", self.name, other.name)));
         }

@@ -85,7 +85,8 @@ fn shape(network: &Network) -> Result<Value> {
         let net = doc.as_ref().and_then(|doc| doc.section::<Net>("net").ok().flatten());
         let mac = net.as_ref().and_then(Net::inside).and_then(|interface| interface.mac.clone()).unwrap_or_default();
         let length = network.pool()?.subnet.length();
-        let shape = json!({"Name": name, "MacAddress": mac, "IPv4Address": format!("{address}/{length}"), "IPv6Address": ""});
+        let shape =
+            json!({"Name": name, "MacAddress": mac, "IPv4Address": format!("{address}/{length}"), "IPv6Address": ""});
         containers.insert(id, shape);
     }
     Ok(json!({

@@ -28,7 +28,8 @@ pub fn run(args: CtrPort) -> Result<()> {
     let ports = ctr_docker::ports(&doc);
     let mut published = ports.iter().filter_map(|port| Some((port, format!("{}:{}", port.ip.as_ref()?, port.public?))));
     let Some(word) = args.port else {
-        return published.try_for_each(|(port, host)| print_line(&format!("{}/{} -> {host}", port.private, port.protocol)));
+        return published
+            .try_for_each(|(port, host)| print_line(&format!("{}/{} -> {host}", port.private, port.protocol)));
     };
     let (number, protocol) = word.split_once('/').unwrap_or((&word, "tcp"));
     let number: u16 = number.parse().map_err(|_| Error::new(Code::Invalid, format!("{word:?} is no port")))?;

@@ -47,10 +47,8 @@ pub const INSPECT: &[Flag] = &[
 pub const RM: &[Flag] = &[switch("force", "Networks that are not there are no failure").short('f').to(TOOL)];
 
 /// `ctr network prune`
-pub const PRUNE: &[Flag] = &[
-    switch("force", "Do not ask").short('f').to(TOOL),
-    list("filter", "", "").not_yet("filters of prune"),
-];
+pub const PRUNE: &[Flag] =
+    &[switch("force", "Do not ask").short('f').to(TOOL), list("filter", "", "").not_yet("filters of prune")];
 
 /// Defines one and prints its id.
 pub fn create(given: &Given) -> Result<Plan> {

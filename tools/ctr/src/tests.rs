@@ -82,8 +82,14 @@ fn run_deals_its_flags_out_to_the_tools() {
              | net-attach | cg-limit -m 64m --memory-swap=-1 --cpus 1.5 -c 512 --device /dev/null:/dev/x:r --device /dev/zero | ns-spawn",
         ),
         ("run --cgroups disabled img", "PULL img | img-unpack | overlay-mount | ns-spawn"),
-        ("run --net host img", "PULL img | img-unpack | overlay-mount | net-attach | cg-limit | ns-spawn --network host"),
-        ("run --pid container:x img", "PULL img | img-unpack | overlay-mount | net-attach | cg-limit | ns-spawn --pid container:x"),
+        (
+            "run --net host img",
+            "PULL img | img-unpack | overlay-mount | net-attach | cg-limit | ns-spawn --network host",
+        ),
+        (
+            "run --pid container:x img",
+            "PULL img | img-unpack | overlay-mount | net-attach | cg-limit | ns-spawn --pid container:x",
+        ),
         (
             "run --oom-score-adj -5 img",
             "PULL img | img-unpack | overlay-mount | net-attach | cg-limit | ns-spawn --oom-score-adj=-5",
@@ -155,7 +161,10 @@ fn detached_ones_print_their_id() {
                 "{PIPE} | net-attach | cg-limit | ns-spawn -d -it --restart always --health-cmd 'a b' -- c | ctr-fmt '{{{{.id}}}}'"
             ),
         ),
-        ("run -d --rm img", format!("{PIPE} --volatile | net-attach | cg-limit | ns-spawn -d --rm | ctr-fmt '{{{{.id}}}}'")),
+        (
+            "run -d --rm img",
+            format!("{PIPE} --volatile | net-attach | cg-limit | ns-spawn -d --rm | ctr-fmt '{{{{.id}}}}'"),
+        ),
         (
             "create --rm --name x img",
             format!("{PIPE} --name x | net-attach | cg-limit | ns-spawn --create --rm | ctr-fmt '{{{{.id}}}}'"),
@@ -182,7 +191,10 @@ fn commands_about_containers_and_the_machine() {
     for (line, pipe) in [
         ("rm a b", "ctr-rm a b"),
         ("port web 80/udp", "ctr-port web 80/udp"),
-        ("network create --subnet 10.1.0.0/16 -o mtu=1400 --internal a", "ctr-network create --subnet 10.1.0.0/16 -o mtu=1400 --internal a"),
+        (
+            "network create --subnet 10.1.0.0/16 -o mtu=1400 --internal a",
+            "ctr-network create --subnet 10.1.0.0/16 -o mtu=1400 --internal a",
+        ),
         ("network ls -q", "{ ctr-network ls || echo $?; } | ctr-fmt '{{.ID}}'"),
         ("network inspect -f json a", "{ ctr-network inspect a || echo $?; } | ctr-fmt json"),
         ("network rm a b", "ctr-network rm a b"),

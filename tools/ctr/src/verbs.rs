@@ -124,7 +124,13 @@ pub const VERBS: &[Verb] = &[
         container::INSPECT,
         container::inspect_containers,
     ),
-    verb(&["port", "container port"], "CONTAINER [PORT[/PROTOCOL]]", "List the ports it publishes", life::NONE, network::port),
+    verb(
+        &["port", "container port"],
+        "CONTAINER [PORT[/PROTOCOL]]",
+        "List the ports it publishes",
+        life::NONE,
+        network::port,
+    ),
     verb(&["network create"], "NAME", "Define a network", network::CREATE, network::create),
     verb(&["network ls", "network list"], "", "List networks", network::LS, network::ls),
     verb(&["network inspect"], "NETWORK…", "Show everything about networks", network::INSPECT, network::inspect),
@@ -139,8 +145,21 @@ pub const GROUPS: &[&str] = &["container", "image", "network", "system"];
 
 /// Commands of docker that are not there yet.
 pub const LATER: &[&str] = &[
-    "build", "builder", "buildx", "commit", "compose", "connect", "disconnect", "history", "login", "logout", "push",
-    "save", "search", "stats", "volume",
+    "build",
+    "builder",
+    "buildx",
+    "commit",
+    "compose",
+    "connect",
+    "disconnect",
+    "history",
+    "login",
+    "logout",
+    "push",
+    "save",
+    "search",
+    "stats",
+    "volume",
 ];
 
 /// The command that the first words of `args` name, and how many words that is.

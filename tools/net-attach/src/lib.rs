@@ -145,9 +145,7 @@ impl NetAttach {
         // docker passes --publish-all over too: there is nothing that could be published.
         match given.iter().find(|(_, given)| *given) {
             None => Ok(()),
-            Some((flag, _)) => {
-                Err(Error::new(Code::Invalid, format!("{flag} needs a network, not {}", self.word())))
-            }
+            Some((flag, _)) => Err(Error::new(Code::Invalid, format!("{flag} needs a network, not {}", self.word()))),
         }
     }
 
@@ -173,7 +171,8 @@ fn exposed(doc: &Document) -> Result<Vec<(u16, &'static str)>> {
     let port = |word: &String| {
         let (number, protocol) = word.split_once('/').unwrap_or((word, "tcp"));
         let number = number.parse().ok().filter(|n| *n != 0);
-        let number = number.ok_or_else(|| Error::new(Code::Invalid, format!("image: exposed port {word:?} is none")))?;
+        let number =
+            number.ok_or_else(|| Error::new(Code::Invalid, format!("image: exposed port {word:?} is none")))?;
         Ok((number, port::protocol_of(protocol)?))
     };
     ports.into_iter().flat_map(|ports| ports.keys()).map(port).collect()
@@ -223,7 +222,8 @@ mod tests {
     #[test]
     fn hardware_addresses() {
         assert_eq!(mac_text(mac("02:42:AC-11-00-02").unwrap()), "02:42:ac:11:00:02");
-        for bad in ["", "02:42:ac:11:00", "01:00:00:00:00:01", "00:00:00:00:00:00", "+2:42:ac:11:00:02", "0242ac110002"] {
+        for bad in ["", "02:42:ac:11:00", "01:00:00:00:00:01", "00:00:00:00:00:00", "+2:42:ac:11:00:02", "0242ac110002"]
+        {
             assert_eq!(mac(bad).unwrap_err().code, Code::Invalid, "{bad:?}");
         }
     }
