@@ -53,7 +53,7 @@ pub const PRUNE: &[Flag] =
 /// Defines one and prints its id.
 pub fn create(given: &Given) -> Result<Plan> {
     let [name] = given.operands.as_slice() else { return Err(usage("network create needs one name")) };
-    stage(given, "create", &[name])
+    Ok(stage(given, "create", &[name]))
 }
 
 /// docker's table of networks.
@@ -76,13 +76,13 @@ pub fn inspect(given: &Given) -> Result<Plan> {
 
 /// Removes them.
 pub fn rm(given: &Given) -> Result<Plan> {
-    stage(given, "rm", some(given, "rm")?)
+    Ok(stage(given, "rm", some(given, "rm")?))
 }
 
 /// Removes those that nobody is on.
 pub fn prune(given: &Given) -> Result<Plan> {
     none(given, "prune")?;
-    stage(given, "prune", &[] as &[String])
+    Ok(stage(given, "prune", &[] as &[String]))
 }
 
 /// Where its ports are found on the host.
@@ -93,8 +93,8 @@ pub fn port(given: &Given) -> Result<Plan> {
     }
 }
 
-fn stage(given: &Given, verb: &str, operands: &[impl AsRef<str>]) -> Result<Plan> {
-    Ok(Plan::of(Stage::new(TOOL).words([verb]).words(given.for_tool(TOOL)).operands(operands).to_string()))
+fn stage(given: &Given, verb: &str, operands: &[impl AsRef<str>]) -> Plan {
+    Plan::of(Stage::new(TOOL).words([verb]).words(given.for_tool(TOOL)).operands(operands).to_string())
 }
 
 fn some<'a>(given: &'a Given, verb: &str) -> Result<&'a [String]> {

@@ -81,11 +81,14 @@ fn run_deals_its_flags_out_to_the_tools() {
             "PULL img | img-unpack | overlay-mount \
              | net-attach | cg-limit -m 64m --memory-swap=-1 --cpus 1.5 -c 512 --device /dev/null:/dev/x:r --device /dev/zero | ns-spawn",
         ),
-        ("run --cgroups disabled img", "PULL img | img-unpack | overlay-mount | ns-spawn"),
+        ("run --cgroups disabled img", "PULL img | img-unpack | overlay-mount | net-attach | ns-spawn"),
         (
-            "run --net host img",
-            "PULL img | img-unpack | overlay-mount | net-attach | cg-limit | ns-spawn --network host",
+            "run -p 80:80 --publish=81:81 -P --net web --dns 192.0.2.1 --ip 10.9.0.2 img",
+            "PULL img | img-unpack | overlay-mount \
+             | net-attach --network web -p 80:80 -p 81:81 -P --dns 192.0.2.1 --ip 10.9.0.2 | cg-limit | ns-spawn",
         ),
+        ("run -P --network none img", "PULL img | img-unpack | overlay-mount | cg-limit | ns-spawn --network none"),
+        ("run --net host img", "PULL img | img-unpack | overlay-mount | cg-limit | ns-spawn --network host"),
         (
             "run --pid container:x img",
             "PULL img | img-unpack | overlay-mount | net-attach | cg-limit | ns-spawn --pid container:x",
