@@ -6,7 +6,7 @@ use ctr_net::{
     CNI_VERSION, Claim, Interface, Ip, Lock, Mapping, Net, Network, Route, address, firewall, names, netns, port,
 };
 use ctr_netlink::{Link, Netlink, Veth};
-use std::{fs::File, net::Ipv4Addr, os::fd::AsFd};
+use std::{fs::File, net::Ipv4Addr, os::fd::AsFd, thread};
 
 /// The container's interface, as docker calls it.
 pub const INTERFACE: &str = "eth0";
@@ -49,12 +49,17 @@ impl Attach {
         drop(lock);
 
         let end = End { id: &self.id, network: &network, address, mac: self.mac.unwrap_or_else(|| mac_of(address)) };
-        end.namespace()?;
-        end.link(&netlink, &bridge, !published.claims.is_empty())?;
-        end.inside()?;
-        if !published.claims.is_empty() {
-            let elements = |claims: &[Claim]| claims.iter().map(firewall::of_claim).collect::<Vec<_>>();
-            firewall::change(&elements(&published.ousted), &elements(&published.claims))?;
+        if published.claims.is_empty() {
+            end.make(&netlink, &bridge, false)?;
+        } else {
+            // What nft does takes as long as all the rest. Its thread stays in the host's namespace.
+            thread::scope(|scope| {
+                let rules = scope.spawn(|| publish(&published));
+                let made = end.make(&netlink, &bridge, true);
+                let rules =
+                    rules.join().unwrap_or_else(|_| Err(Error::new(Code::Internal, "the firewall was not changed")));
+                made.and(rules)
+            })?;
             host::route_localnet(&bridge.name)?;
         }
         Ok(self.section(&end, &bridge, &published.claims))
@@ -84,6 +89,11 @@ impl Attach {
     }
 }
 
+fn publish(published: &port::Published) -> Result<()> {
+    let elements = |claims: &[Claim]| claims.iter().map(firewall::of_claim).collect::<Vec<_>>();
+    firewall::change(&elements(&published.ousted), &elements(&published.claims))
+}
+
 /// `02:42` and the address, as docker makes them: the same address has the same neighbour.
 fn mac_of(address: Ipv4Addr) -> [u8; 6] {
     let [a, b, c, d] = address.octets();
@@ -102,6 +112,12 @@ impl End<'_> {
     /// On an internal network there is no way out.
     fn gateway(&self) -> Option<Ipv4Addr> {
         self.network.pool().ok().map(|pool| pool.gateway).filter(|_| !self.network.internal)
+    }
+
+    fn make(&self, netlink: &Netlink, bridge: &Link, hairpin: bool) -> Result<()> {
+        self.namespace()?;
+        self.link(netlink, bridge, hairpin)?;
+        self.inside()
     }
 
     /// Makes the namespace, with docker's parameters: ports below 1024 and ping are every user's; no address of IPv6 comes

@@ -8,6 +8,7 @@ use super::{
 };
 use ctr_core::{Cannot, Code, Error, Result, Value, json, trace};
 use std::{
+    fmt::Write as _,
     fs::{File, OpenOptions, Permissions},
     io::{Read, Write},
     net::IpAddr,
@@ -49,7 +50,7 @@ pub fn complete(
             text.push_str(&host_line(word, gateway(net))?);
         }
         if let (Some(address), Some(name)) = (address(net), hostname) {
-            text.push_str(&format!("{address}\t{name}\n"));
+            let _ = writeln!(text, "{address}\t{name}");
         }
         provide(mounts, "/etc/hosts", &source, &text, readonly)?;
     }
@@ -123,12 +124,12 @@ fn resolv_conf(dns: &Value) -> Result<String> {
     };
     let mut text = String::new();
     for server in words("nameservers")? {
-        text.push_str(&format!("nameserver {server}\n"));
+        let _ = writeln!(text, "nameserver {server}");
     }
-    for (key, line) in [("search", "search"), ("options", "options")] {
+    for key in ["search", "options"] {
         let words = words(key)?;
         if !words.is_empty() {
-            text.push_str(&format!("{line} {}\n", words.join(" ")));
+            let _ = writeln!(text, "{key} {}", words.join(" "));
         }
     }
     Ok(text)
