@@ -23,8 +23,13 @@ fn killed_at_every_step() {
                 break;
             }
             died += 1;
-            // Its pipe is gone and its record partial: the container is gc's, and then what was made for it.
-            host.sh("overlay-mount --gc && net-attach --gc").ok();
+            // Once nobody of its pipe is there, nft neither, its partial record is gc's, and then what was made for it.
+            host.sh_cmd(
+                "while ls $CTR_ROOT/containers | grep -q .; do overlay-mount --gc; sleep 0.02; done; net-attach --gc",
+            )
+            .limit(20)
+            .run()
+            .ok();
             host.assert_clean();
             host.sh("test -z \"$(find $CTR_ROOT/addresses $CTR_RUN/ports -type l 2>/dev/null)\"").ok();
             no_veths(&host);
