@@ -7,7 +7,9 @@ pub fn tests() -> Vec<Test> {
         ["root", "overlay", "umoci", "nft", "ip"]:
             a_published_port_is_reached_from_everywhere,
             a_taken_port_names_its_holder,
-            ports_of_one_address_of_ranges_and_of_the_image
+            ports_of_one_address_of_ranges_and_of_the_image;
+        ["root", "overlay", "umoci", "nft", "ip", "python3"]:
+            udp_is_led_on_too
     )
 }
 
@@ -104,4 +106,30 @@ fn ports_of_one_address_of_ranges_and_of_the_image() {
     assert_eq!(undone.get("net").or(undone.get("id")).or(undone.get("steps")), None);
     host.sh("ctr rm -f local next").ok();
     nothing_is_left(&host);
+}
+
+fn udp_is_led_on_too() {
+    let host = host();
+    let outside = Outside::of(&host);
+    host.sh("ctr run -d --name u -p 5000:7/udp busybox sleep 6901").ok();
+    let netns = host.tool("ctr-inspect", &["u"]).ok().json()["net"]["netns"].as_str().unwrap().to_owned();
+    // It answers with whom it sees.
+    let server = "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 7)); \
+                  [s.sendto(a[0].encode(), a) for a in iter(lambda: s.recvfrom(9)[1], None)]";
+    let server = host.cmd("nsenter", &[&format!("--net={netns}"), "python3", "-c", server]).spawn();
+    host.sh_cmd(&format!("until nsenter --net={netns} grep -q ':0007 ' /proc/net/udp; do sleep 0.02; done")).run().ok();
+    let ask = |address: &str| {
+        format!(
+            "python3 -c \"import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(5); \
+             s.connect(('{address}', 5000)); s.send(b'x'); print(s.recv(99).decode())\""
+        )
+    };
+    host.sh(&ask("127.0.0.1")).ok().stdout_is("10.90.0.1\n");
+    outside.sh(&host, &ask(HOST)).ok().stdout_is(&format!("{OUTSIDE}\n"));
+    host.sh("ctr port u 7/udp").ok().stdout_is("0.0.0.0:5000\n");
+    host.sh("ctr rm -f u").ok();
+    // Who is in the namespace yet keeps it, but no longer its way to the bridge once gc has seen it.
+    host.tool("net-attach", &["--gc"]).ok().stdout_has("\"removed\":\"link\",\"name\":\"v");
+    nothing_is_left(&host);
+    drop(server);
 }
