@@ -17,6 +17,7 @@ pub struct Host {
     root: PathBuf,
     net: Net,
     user: Option<u32>,
+    networks: bool,
 }
 
 impl Host {
@@ -27,13 +28,15 @@ impl Host {
         for sub in ["", "run", "home", "tmp"] {
             fs::create_dir(dir.join(sub)).unwrap();
         }
-        Self { root: dir.join("root"), dir, net: Net::shared(), user: None }
+        Self { root: dir.join("root"), dir, net: Net::shared(), user: None, networks: false }
     }
 
-    /// The same with a network namespace of its own: nothing in it but loopback.
+    /// The same with a network namespace of its own: nothing in it but loopback. Only here containers are attached to a
+    /// network unless they ask for one: in the namespace that all share the bridges of all would be.
     pub fn with_own_net() -> Self {
         let mut host = Self::new();
         host.net = Net::new();
+        host.networks = true;
         host
     }
 
@@ -99,7 +102,7 @@ impl Host {
         cmd.args(args).dir(&self.dir()).net(&self.net)
     }
 
-    fn environment(&self) -> [(&'static str, String); 6] {
+    fn environment(&self) -> [(&'static str, String); 7] {
         let text = |path: &Path| path.to_str().unwrap().to_owned();
         [
             ("PATH", format!("{}:{}", text(&suite::suite().bin()), suite::system_path())),
@@ -108,6 +111,7 @@ impl Host {
             ("HOME", text(&self.dir.join("home"))),
             ("TMPDIR", text(&self.dir.join("tmp"))),
             ("TERM", "xterm".to_owned()),
+            ("CTR_NETWORK", if self.networks { "" } else { "none" }.to_owned()),
         ]
     }
 
@@ -180,7 +184,15 @@ impl Host {
             found.extend(entries.map(|e| e.path().display().to_string()));
         }
         found.extend(leftovers::groups_of(&self.instance()).iter().map(|path| path.display().to_string()));
+        found.extend(self.netns().iter().map(|path| format!("network namespace {}", path.display())));
         found
+    }
+
+    /// The network namespaces of its containers.
+    fn netns(&self) -> Vec<PathBuf> {
+        let own = format!("{}-", self.instance());
+        let all = fs::read_dir("/run/netns").into_iter().flatten().flatten();
+        all.filter(|e| e.file_name().to_string_lossy().starts_with(&own)).map(|e| e.path()).collect()
     }
 
     /// Nothing of any container is left.
@@ -203,6 +215,10 @@ impl Drop for Host {
         leftovers::remove_groups_of(&self.instance());
         for point in leftovers::mounts_beneath(&self.dir).iter().chain(&leftovers::mounts_beneath(&self.root)).rev() {
             let _ = umount2(point, MntFlags::MNT_DETACH);
+        }
+        for path in self.netns() {
+            let _ = umount2(&path, MntFlags::MNT_DETACH);
+            let _ = fs::remove_file(path);
         }
         let root = if self.root.exists() { fs::remove_dir_all(&self.root) } else { Ok(()) };
         let removed = root.and_then(|()| fs::remove_dir_all(&self.dir));

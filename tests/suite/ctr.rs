@@ -211,8 +211,7 @@ fn help_and_version() {
 
 fn what_is_not_there_is_refused() {
     let host = Host::new();
-    for flag in
-        ["-p 80:80", "-v /a:/b", "--gpus all", "--mount x", "--cpu-rt-period 1", "--network bridge", "-d -p 80:80"]
+    for flag in ["--ip6 ::1", "-v /a:/b", "--gpus all", "--mount x", "--cpu-rt-period 1", "--link a", "-d --expose 80"]
     {
         host.sh(&format!("ctr run {flag} busybox true")).fails(125).stderr_has("not there yet");
     }

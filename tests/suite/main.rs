@@ -32,6 +32,7 @@ mod img_unpack;
 mod install;
 mod lint;
 mod living;
+mod net_attach;
 mod ns_enter;
 mod ns_spawn;
 mod overlay_mount;
@@ -78,6 +79,7 @@ fn all() -> Vec<Test> {
         img_unpack::tests,
         install::tests,
         lint::tests,
+        net_attach::tests,
         ns_enter::tests,
         ns_spawn::tests,
         overlay_mount::tests,

@@ -1,34 +1,8 @@
 //! The path of a container's groups: the same in every hierarchy, made of its id.
 
-use ctr_core::{Document, Value, ident, paths};
-use std::{
-    fs,
-    os::unix::ffi::OsStrExt,
-    path::{Component, Path, PathBuf},
-};
-
-/// The directory that holds the groups of all containers under one root: `ctr`, and where `CTR_ROOT` is another than the
-/// usual one, so that each sees its own alone, `ctr-` and eight digits made of that path.
-pub fn instance() -> String {
-    instance_of(paths::root())
-}
-
-/// The same for another root. It is one directory by however many paths: a link to it, a slash at the end.
-pub fn instance_of(root: &Path) -> String {
-    let root = real(root);
-    if root == real(Path::new("/var/lib/ctr")) { "ctr".to_owned() } else { format!("ctr-{:08x}", digest(&root)) }
-}
-
-/// The path without links, `.` and `..`, as far as it is there.
-fn real(path: &Path) -> PathBuf {
-    for (depth, above) in path.ancestors().enumerate() {
-        if let Ok(there) = fs::canonicalize(above) {
-            let names: Vec<_> = path.components().rev().take(depth).collect();
-            return names.into_iter().rev().fold(there, |path, name| path.join(name));
-        }
-    }
-    path.to_owned()
-}
+pub use ctr_core::instance::{instance, instance_of};
+use ctr_core::{Document, Value, ident};
+use std::path::{Component, Path, PathBuf};
 
 /// Whether it is what [`instance_of`] gives for some root.
 fn is_instance(name: &str) -> bool {
@@ -69,29 +43,17 @@ pub fn named_by(section: Option<&str>, spec: Option<&str>) -> Option<PathBuf> {
     section.and_then(path).or_else(|| spec.and_then(path))
 }
 
-/// FNV-1a, 32 bits: the same in every version of ours.
-fn digest(path: &Path) -> u32 {
-    path.as_os_str()
-        .as_bytes()
-        .iter()
-        .fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::fs;
 
     #[test]
     fn paths_stay_beneath_the_hierarchy() {
         assert_eq!(plain(Path::new("/a/./b/")), Some(PathBuf::from("a/b")));
         assert_eq!(plain(Path::new("/")), Some(PathBuf::new()));
         assert_eq!(plain(Path::new("/a/../../b")), None);
-    }
-
-    #[test]
-    fn the_digest_is_the_published_one() {
-        assert_eq!(digest(Path::new("foobar")), 0xbf9c_f968);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod error;
 pub mod events;
 pub mod files;
 pub mod ident;
+pub mod instance;
 mod lock;
 pub mod mountinfo;
 pub mod paths;

@@ -179,6 +179,11 @@ impl Given {
         self.flags.iter().rev().find(|(f, _)| f.long == long).map(|(_, v)| v.as_str())
     }
 
+    /// Every value of `--long`.
+    pub fn all(&self, long: &str) -> Vec<&str> {
+        self.flags.iter().filter(|(f, _)| f.long == long).map(|(_, v)| v.as_str()).collect()
+    }
+
     /// Whether the switch `--long` is on.
     pub fn on(&self, long: &str) -> bool {
         self.last(long) == Some("true")

@@ -9,6 +9,7 @@ mod help;
 mod image;
 mod life;
 mod machine;
+mod network;
 mod pipe;
 mod quote;
 mod run;

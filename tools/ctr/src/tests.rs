@@ -32,67 +32,76 @@ const PULL: &str = "img-pull --stream --pull missing";
 #[test]
 fn run_deals_its_flags_out_to_the_tools() {
     for (line, pipe) in [
-        ("run busybox", "PULL busybox | img-unpack | overlay-mount | cg-limit | ns-spawn"),
+        ("run busybox", "PULL busybox | img-unpack | overlay-mount | net-attach | cg-limit | ns-spawn"),
         (
             "run --rm busybox true",
-            "PULL busybox | img-unpack | overlay-mount --volatile | cg-limit | ns-spawn --rm -- true",
+            "PULL busybox | img-unpack | overlay-mount --volatile | net-attach | cg-limit | ns-spawn --rm -- true",
         ),
         (
             "run --rm -it --name web busybox sh",
-            "PULL busybox | img-unpack | overlay-mount --volatile --name web | cg-limit | ns-spawn -it --rm -- sh",
+            "PULL busybox | img-unpack | overlay-mount --volatile --name web | net-attach | cg-limit | ns-spawn -it --rm -- sh",
         ),
-        ("container run -t busybox", "PULL busybox | img-unpack | overlay-mount | cg-limit | ns-spawn -t"),
+        ("container run -t busybox", "PULL busybox | img-unpack | overlay-mount | net-attach | cg-limit | ns-spawn -t"),
         (
             "run -i --rm busybox wc -c",
             "{ PULL busybox | img-unpack | overlay-mount --volatile \
-             | cg-limit | ns-spawn -f /dev/fd/3 -i --rm -- wc -c 3<&0 0<&4; } 4<&0",
+             | net-attach | cg-limit | ns-spawn -f /dev/fd/3 -i --rm -- wc -c 3<&0 0<&4; } 4<&0",
         ),
         // What follows the image is the command's, whatever it looks like.
         (
             "run busybox ls --rm -it -- x",
-            "PULL busybox | img-unpack | overlay-mount | cg-limit | ns-spawn -- ls --rm -it -- x",
+            "PULL busybox | img-unpack | overlay-mount | net-attach | cg-limit | ns-spawn -- ls --rm -it -- x",
         ),
-        ("run --rm=false -i=0 busybox", "PULL busybox | img-unpack | overlay-mount | cg-limit | ns-spawn"),
+        ("run --rm=false -i=0 busybox", "PULL busybox | img-unpack | overlay-mount | net-attach | cg-limit | ns-spawn"),
         (
             "run --pull=always -q --platform linux/arm64 a/b:c",
-            "img-pull --stream --pull always -q --platform linux/arm64 a/b:c | img-unpack | overlay-mount | cg-limit | ns-spawn",
+            "img-pull --stream --pull always -q --platform linux/arm64 a/b:c | img-unpack | overlay-mount | net-attach | cg-limit | ns-spawn",
         ),
         (
             "run -l a=b --label 'c=d e' --read-only --name x --name y img",
-            "PULL img | img-unpack | overlay-mount -l a=b -l 'c=d e' --read-only --name y | cg-limit | ns-spawn",
+            "PULL img | img-unpack | overlay-mount -l a=b -l 'c=d e' --read-only --name y | net-attach | cg-limit | ns-spawn",
         ),
         (
             "run -e A=b -eC -e 'D=it is $HOME' --env-file f -w /x -u 1000:1000 -h host --init img",
             "PULL img | img-unpack | overlay-mount \
-             | cg-limit | ns-spawn -e A=b -e C -e 'D=it is $HOME' --env-file f -w /x -u 1000:1000 --hostname host --init",
+             | net-attach | cg-limit | ns-spawn -e A=b -e C -e 'D=it is $HOME' --env-file f -w /x -u 1000:1000 --hostname host --init",
         ),
         (
             "run --entrypoint '' --ulimit nofile=10:20 --group-add 5 --add-host a:1.2.3.4 --sysctl net.a=1 img",
             "PULL img | img-unpack | overlay-mount \
-             | cg-limit | ns-spawn --entrypoint= --ulimit nofile=10:20 --group-add 5 --add-host a:1.2.3.4 --sysctl net.a=1",
+             | net-attach | cg-limit | ns-spawn --entrypoint= --ulimit nofile=10:20 --group-add 5 --add-host a:1.2.3.4 --sysctl net.a=1",
         ),
         (
             "run --cap-add ALL --cap-drop NET_RAW --privileged --security-opt seccomp=unconfined --shm-size 1g img",
             "PULL img | img-unpack | overlay-mount \
-             | cg-limit --privileged | ns-spawn --cap-add ALL --cap-drop NET_RAW --privileged --security-opt seccomp=unconfined --shm-size 1g",
+             | net-attach | cg-limit --privileged | ns-spawn --cap-add ALL --cap-drop NET_RAW --privileged --security-opt seccomp=unconfined --shm-size 1g",
         ),
         (
             "run -m 64m --memory-swap -1 --cpus 1.5 -c 512 --device /dev/null:/dev/x:r --device /dev/zero img",
             "PULL img | img-unpack | overlay-mount \
-             | cg-limit -m 64m --memory-swap=-1 --cpus 1.5 -c 512 --device /dev/null:/dev/x:r --device /dev/zero | ns-spawn",
+             | net-attach | cg-limit -m 64m --memory-swap=-1 --cpus 1.5 -c 512 --device /dev/null:/dev/x:r --device /dev/zero | ns-spawn",
         ),
-        ("run --cgroups disabled img", "PULL img | img-unpack | overlay-mount | ns-spawn"),
+        ("run --cgroups disabled img", "PULL img | img-unpack | overlay-mount | net-attach | ns-spawn"),
+        (
+            "run -p 80:80 --publish=81:81 -P --net web --dns 192.0.2.1 --ip 10.9.0.2 img",
+            "PULL img | img-unpack | overlay-mount \
+             | net-attach --network web -p 80:80 -p 81:81 -P --dns 192.0.2.1 --ip 10.9.0.2 | cg-limit | ns-spawn",
+        ),
+        ("run -P --network none img", "PULL img | img-unpack | overlay-mount | cg-limit | ns-spawn --network none"),
         ("run --net host img", "PULL img | img-unpack | overlay-mount | cg-limit | ns-spawn --network host"),
-        ("run --pid container:x img", "PULL img | img-unpack | overlay-mount | cg-limit | ns-spawn --pid container:x"),
+        (
+            "run --pid container:x img",
+            "PULL img | img-unpack | overlay-mount | net-attach | cg-limit | ns-spawn --pid container:x",
+        ),
         (
             "run --oom-score-adj -5 img",
-            "PULL img | img-unpack | overlay-mount | cg-limit | ns-spawn --oom-score-adj=-5",
+            "PULL img | img-unpack | overlay-mount | net-attach | cg-limit | ns-spawn --oom-score-adj=-5",
         ),
-        ("run -d=false img", "PULL img | img-unpack | overlay-mount | cg-limit | ns-spawn"),
-        ("run -- -img", "PULL -- -img | img-unpack | overlay-mount | cg-limit | ns-spawn"),
+        ("run -d=false img", "PULL img | img-unpack | overlay-mount | net-attach | cg-limit | ns-spawn"),
+        ("run -- -img", "PULL -- -img | img-unpack | overlay-mount | net-attach | cg-limit | ns-spawn"),
         (
             "run img sh -c 'echo \"$A\" `x` | y; z'",
-            "PULL img | img-unpack | overlay-mount | cg-limit | ns-spawn -- sh -c 'echo \"$A\" `x` | y; z'",
+            "PULL img | img-unpack | overlay-mount | net-attach | cg-limit | ns-spawn -- sh -c 'echo \"$A\" `x` | y; z'",
         ),
     ] {
         assert_eq!(pipe_of(line), pipe.replace("PULL", PULL), "{line}");
@@ -148,22 +157,25 @@ fn commands_about_images() {
 fn detached_ones_print_their_id() {
     const PIPE: &str = "img-pull --stream --pull missing img | img-unpack | overlay-mount";
     for (line, pipe) in [
-        ("run -d img", format!("{PIPE} | cg-limit | ns-spawn -d | ctr-fmt '{{{{.id}}}}'")),
+        ("run -d img", format!("{PIPE} | net-attach | cg-limit | ns-spawn -d | ctr-fmt '{{{{.id}}}}'")),
         (
             "run -dit --restart always --health-cmd 'a b' img c",
             format!(
-                "{PIPE} | cg-limit | ns-spawn -d -it --restart always --health-cmd 'a b' -- c | ctr-fmt '{{{{.id}}}}'"
+                "{PIPE} | net-attach | cg-limit | ns-spawn -d -it --restart always --health-cmd 'a b' -- c | ctr-fmt '{{{{.id}}}}'"
             ),
         ),
-        ("run -d --rm img", format!("{PIPE} --volatile | cg-limit | ns-spawn -d --rm | ctr-fmt '{{{{.id}}}}'")),
+        (
+            "run -d --rm img",
+            format!("{PIPE} --volatile | net-attach | cg-limit | ns-spawn -d --rm | ctr-fmt '{{{{.id}}}}'"),
+        ),
         (
             "create --rm --name x img",
-            format!("{PIPE} --name x | cg-limit | ns-spawn --create --rm | ctr-fmt '{{{{.id}}}}'"),
+            format!("{PIPE} --name x | net-attach | cg-limit | ns-spawn --create --rm | ctr-fmt '{{{{.id}}}}'"),
         ),
         (
             "run -d --wait healthy:60s img",
             format!(
-                "id=$({PIPE} | cg-limit | ns-spawn -d | ctr-fmt '{{{{.id}}}}') && echo \"$id\" \
+                "id=$({PIPE} | net-attach | cg-limit | ns-spawn -d | ctr-fmt '{{{{.id}}}}') && echo \"$id\" \
                  && ctr-wait --condition healthy --timeout 60s \"$id\" >/dev/null"
             ),
         ),
@@ -181,6 +193,15 @@ fn commands_about_containers_and_the_machine() {
                           {{end}}Total reclaimed space: {{size .SpaceReclaimed}}";
     for (line, pipe) in [
         ("rm a b", "ctr-rm a b"),
+        ("port web 80/udp", "ctr-port web 80/udp"),
+        (
+            "network create --subnet 10.1.0.0/16 -o mtu=1400 --internal a",
+            "ctr-network create --subnet 10.1.0.0/16 -o mtu=1400 --internal a",
+        ),
+        ("network ls -q", "{ ctr-network ls || echo $?; } | ctr-fmt '{{.ID}}'"),
+        ("network inspect -f json a", "{ ctr-network inspect a || echo $?; } | ctr-fmt json"),
+        ("network rm a b", "ctr-network rm a b"),
+        ("network prune -f", "ctr-network prune -f"),
         ("container rm -f a", "ctr-rm -f a"),
         ("inspect a", "{ ctr-inspect --docker --if-any a || img-inspect a || echo $?; } | ctr-fmt"),
         (
@@ -250,14 +271,20 @@ fn what_is_not_there_says_so() {
         ("logs a b", Usage, "logs needs one container"),
         ("start -a a b", Usage, "start attaches to one container"),
         ("run --nope x", Usage, "unknown flag --nope"),
-        ("run -p 80:80 x", Unsupported, "--publish: not there yet"),
+        ("run --network a --network b x", Unsupported, "more than one --network: not there yet"),
+        ("run --network none -p 80:80 x", Usage, "-p needs a network, not none"),
+        ("run --link a x", Unsupported, "--link: not there yet"),
+        ("network connect a b", Unsupported, "network connect: not there yet"),
+        ("network create", Usage, "network create needs one name"),
+        ("network create --ipv6 x", Unsupported, "--ipv6: not there yet"),
+        ("network ls x", Usage, "network ls takes no operand"),
+        ("port", Usage, "port needs a container"),
         ("run -v /a:/b x", Unsupported, "--volume: not there yet"),
         ("run --cpu-rt-period 1 x", Unsupported, "--cpu-rt-period: not there yet"),
         ("run --cgroups disabled -m 64m x", Usage, "limits and devices are set by control groups"),
         ("run --cgroups split x", Usage, "--cgroups is enabled or disabled"),
         ("update a", Usage, "update needs something to change"),
         ("update -m 1g", Usage, "update needs a container"),
-        ("run --network bridge x", Unsupported, "--network bridge: not there yet"),
         ("run --pull now x", Usage, "--pull is always, missing or never"),
         ("pull -a x", Unsupported, "--all-tags: not there yet"),
         ("pull", Usage, "pull needs one image"),

@@ -3,7 +3,7 @@
 use crate::{
     Plan, container,
     flags::{Flag, Given},
-    image, life, machine, run, update,
+    image, life, machine, network, run, update,
 };
 use ctr_core::Result;
 
@@ -131,17 +131,41 @@ pub const VERBS: &[Verb] = &[
         container::INSPECT,
         container::inspect_containers,
     ),
+    verb(
+        &["port", "container port"],
+        "CONTAINER [PORT[/PROTOCOL]]",
+        "List the ports it publishes",
+        life::NONE,
+        network::port,
+    ),
+    verb(&["network create"], "NAME", "Define a network", network::CREATE, network::create),
+    verb(&["network ls", "network list"], "", "List networks", network::LS, network::ls),
+    verb(&["network inspect"], "NETWORK…", "Show everything about networks", network::INSPECT, network::inspect),
+    verb(&["network rm", "network remove"], "NETWORK…", "Remove networks", network::RM, network::rm),
+    verb(&["network prune"], "", "Remove every network that no container is on", network::PRUNE, network::prune),
     verb(&["info", "system info"], "", "Show what this machine can do", machine::FORMAT, machine::info),
     verb(&["version"], "", "Show the release", machine::FORMAT, machine::version),
 ];
 
 /// Words that begin a command of two words.
-pub const GROUPS: &[&str] = &["container", "image", "system"];
+pub const GROUPS: &[&str] = &["container", "image", "network", "system"];
 
 /// Commands of docker that are not there yet.
 pub const LATER: &[&str] = &[
-    "build", "builder", "buildx", "commit", "compose", "history", "login", "logout", "network", "port", "push", "save",
-    "search", "volume",
+    "build",
+    "builder",
+    "buildx",
+    "commit",
+    "compose",
+    "connect",
+    "disconnect",
+    "history",
+    "login",
+    "logout",
+    "push",
+    "save",
+    "search",
+    "volume",
 ];
 
 /// The command that the first words of `args` name, and how many words that is.

@@ -157,6 +157,7 @@ impl NsSpawn {
             rootfs: Path::new(&rootfs.path),
             readonly: rootfs.readonly,
             image: doc.get("image").and_then(|i| i.get("config")).and_then(|c| c.get("config")),
+            net: doc.get("net"),
             files: files.as_deref(),
         };
         spec::complete(&mut spec, &self.flags, &source)?;
@@ -183,10 +184,11 @@ fn options(spec: &Spec, id: &str) -> Options {
     Options { tty, init, net_up: new_network, ..Options::new(id, PathBuf::new()) }
 }
 
-/// Of the usual pipe overlay-mount and cg-limit have left something: it is taken back here, by those tools' own code, for
+/// Of the usual pipe overlay-mount, net-attach and cg-limit have left something: it is taken back here, by those tools' own code, for
 /// a process more at every end costs a tenth of `ctr run`.
 fn undo_all(doc: &Document) {
-    let tools: [(&str, steps::Undo); 2] = [(OverlayMount::NAME, OverlayMount::undo), (CgLimit::NAME, CgLimit::undo)];
+    let tools: [(&str, steps::Undo); 3] =
+        [(OverlayMount::NAME, OverlayMount::undo), (CgLimit::NAME, CgLimit::undo), ("net-attach", ctr_net::undo)];
     for error in steps::undo_all_with(doc, &tools) {
         trace::warn(&error.to_string());
     }

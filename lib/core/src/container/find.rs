@@ -1,6 +1,6 @@
 //! Which containers there are, and which one a word means.
 
-use super::{dir, holder, record::RECORD};
+use super::{dir, holder, live_state, record::RECORD};
 use crate::{Cannot, Code, Error, Result, ident, paths};
 use std::{fs, io::ErrorKind, path::Path};
 
@@ -46,6 +46,20 @@ pub fn find(word: &str) -> Result<String> {
             Err(Error::new(Code::Invalid, format!("container {word} is ambiguous: {}", short.join(", "))))
         }
     }
+}
+
+/// Where the namespace of the running container that `word` means is found: `kind` is what messages call it, `file` its name
+/// in `/proc/PID/ns`.
+///
+/// # Errors
+/// `not-found` where there is no such container, or it does not run.
+pub fn namespace(word: &str, kind: &str, file: &str) -> Result<String> {
+    let id = find(word)?;
+    let pid = live_state(&id)?.and_then(|s| s.pid).ok_or_else(|| {
+        Error::new(Code::NotFound, format!("cannot join the {kind} namespace of container {word}: it is not running"))
+            .hint(format!("start {}", ident::short(&id)))
+    })?;
+    Ok(format!("/proc/{pid}/ns/{file}"))
 }
 
 /// The names in a directory; none where there is no directory.

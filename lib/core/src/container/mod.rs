@@ -16,7 +16,7 @@ mod state;
 pub use crate::sys::pidfd_signal;
 pub use claim::{begin, checked_id, claim, claim_unless_there, disown, holder, is_orphan, labels, rename, step_id};
 pub use descendants::{adopt_orphans, end_descendants, pid_of, reap_orphans};
-pub use find::{directories, find, ids, is_gone};
+pub use find::{directories, find, ids, is_gone, namespace};
 pub use hold::{hold, hold_ended, hold_limits};
 pub use record::{attach_socket, dir, execs_dir, is_volatile, load, log_file, recorded, recorded_as, save};
 pub use remove::{gc, hold_to_remove, remove, remove_locked};

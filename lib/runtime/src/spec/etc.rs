@@ -8,6 +8,7 @@ use super::{
 };
 use ctr_core::{Cannot, Code, Error, Result, Value, json, trace};
 use std::{
+    fmt::Write as _,
     fs::{File, OpenOptions, Permissions},
     io::{Read, Write},
     net::IpAddr,
@@ -34,13 +35,22 @@ pub fn complete(
     namespaces: &Namespaces,
     hostname: Option<&str>,
     readonly: bool,
+    net: Option<&Value>,
 ) -> Result<()> {
+    // What was attached is what is joined, unless a flag says another.
+    let net = net.filter(|net| {
+        let netns = part::string(Some(net), "netns");
+        matches!(namespaces.of("network"), Mode::Path(path) if netns == Some(path))
+    });
     let host_network = namespaces.of("network") == &Mode::Host;
     let source = dir.join("hosts");
     if !flags.add_host.is_empty() || !is_mounted(mounts, "/etc/hosts") {
         let mut text = if host_network { of_host("/etc/hosts")?.unwrap_or_default() } else { LOCAL.to_owned() };
         for word in &flags.add_host {
-            text.push_str(&host_line(word)?);
+            text.push_str(&host_line(word, gateway(net))?);
+        }
+        if let (Some(address), Some(name)) = (address(net), hostname) {
+            let _ = writeln!(text, "{address}\t{name}");
         }
         provide(mounts, "/etc/hosts", &source, &text, readonly)?;
     }
@@ -50,9 +60,13 @@ pub fn complete(
         provide(mounts, "/etc/hostname", &dir.join("hostname"), &format!("{name}\n"), readonly)?;
     }
     // With loopback alone there is nobody to ask; a joined network's file is its owner's to provide.
-    if host_network
-        && !is_mounted(mounts, "/etc/resolv.conf")
-        && let Some(text) = of_host("/etc/resolv.conf")?
+    let resolv = match net.and_then(|net| net.get("dns")) {
+        Some(dns) => Some(resolv_conf(dns)?),
+        None if host_network => of_host("/etc/resolv.conf")?,
+        None => None,
+    };
+    if !is_mounted(mounts, "/etc/resolv.conf")
+        && let Some(text) = resolv
     {
         provide(mounts, "/etc/resolv.conf", &dir.join("resolv.conf"), &text, readonly)?;
     }
@@ -89,15 +103,51 @@ fn provide(mounts: &mut Vec<Value>, place: &str, source: &Path, text: &str, read
     )
 }
 
-/// `NAME:IP` (or `NAME=IP`) as a line of hosts(5).
-fn host_line(word: &str) -> Result<String> {
+/// The container's own address, of a CNI result.
+fn address(net: Option<&Value>) -> Option<IpAddr> {
+    part::string(net?.get("ips")?.get(0), "address")?.split('/').next()?.parse().ok()
+}
+
+/// The host's address on its network.
+fn gateway(net: Option<&Value>) -> Option<IpAddr> {
+    part::string(net?.get("ips")?.get(0), "gateway")?.parse().ok()
+}
+
+/// `dns` of a CNI result as resolv.conf(5) has it. A document may be anybody's: no word brings a line of its own.
+fn resolv_conf(dns: &Value) -> Result<String> {
+    let words = |key: &str| {
+        let words = part::strings(dns.get(key), key)?;
+        match words.iter().find(|word| word.is_empty() || !word.bytes().all(|b| b.is_ascii_graphic())) {
+            Some(word) => Err(Error::new(Code::Invalid, format!("document: net.dns.{key} has {word:?}"))),
+            None => Ok(words),
+        }
+    };
+    let mut text = String::new();
+    for server in words("nameservers")? {
+        let _ = writeln!(text, "nameserver {server}");
+    }
+    for key in ["search", "options"] {
+        let words = words(key)?;
+        if !words.is_empty() {
+            let _ = writeln!(text, "{key} {}", words.join(" "));
+        }
+    }
+    Ok(text)
+}
+
+/// `NAME:IP` (or `NAME=IP`) as a line of hosts(5); `host-gateway` is the host's address on the container's network.
+fn host_line(word: &str, gateway: Option<IpAddr>) -> Result<String> {
     let bad = |why: &str| Error::new(Code::Invalid, format!("invalid host {word:?}: {why}")).hint("expected NAME:IP");
     let (name, ip) = word.split_once(['=', ':']).ok_or_else(|| bad("it has no address"))?;
     if name.is_empty() || !name.bytes().all(|b| b.is_ascii_graphic() && b != b'#') {
         return Err(bad("its name is none"));
     }
     let ip = ip.strip_prefix('[').and_then(|i| i.strip_suffix(']')).unwrap_or(ip);
-    let ip: IpAddr = ip.parse().map_err(|_| bad("its address is no IP address"))?;
+    let ip: IpAddr = match (ip, gateway) {
+        ("host-gateway", Some(gateway)) => gateway,
+        ("host-gateway", None) => return Err(bad("the container is on no network with a gateway")),
+        (ip, _) => ip.parse().map_err(|_| bad("its address is no IP address"))?,
+    };
     Ok(format!("{ip}\t{name}\n"))
 }
 
@@ -123,7 +173,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn servers_and_domains() {
+        let dns = json!({"nameservers": ["10.0.0.1"], "search": ["a", "b"], "options": ["ndots:2"]});
+        assert_eq!(resolv_conf(&dns).unwrap(), "nameserver 10.0.0.1\nsearch a b\noptions ndots:2\n");
+        assert_eq!(resolv_conf(&json!({})).unwrap(), "");
+        assert_eq!(resolv_conf(&json!({"search": ["a\nnameserver 6.6.6.6"]})).unwrap_err().code, Code::Invalid);
+    }
+
+    #[test]
     fn host_lines() {
+        let host_line = |word: &str| super::host_line(word, None);
+        let gateway = Some(IpAddr::from([10, 90, 0, 1]));
+        assert_eq!(super::host_line("up:host-gateway", gateway).unwrap(), "10.90.0.1\tup\n");
         assert_eq!(host_line("db:10.0.0.1").unwrap(), "10.0.0.1\tdb\n");
         assert_eq!(host_line("db=10.0.0.1").unwrap(), "10.0.0.1\tdb\n");
         assert_eq!(host_line("six:2001:db8::1").unwrap(), "2001:db8::1\tsix\n");

@@ -47,6 +47,8 @@ pub struct Source<'a> {
     pub readonly: bool,
     /// `config` of the image config (image-spec, config.md).
     pub image: Option<&'a Value>,
+    /// Section `net` of the document: a CNI result.
+    pub net: Option<&'a Value>,
     /// Where the container's own files lie (/etc/hosts); `None`: it gets none.
     pub files: Option<&'a Path>,
 }
@@ -83,7 +85,7 @@ pub fn complete(spec: &mut Map<String, Value>, flags: &Flags, source: &Source<'_
     mounts::complete(spec, flags, &namespaces, complete)?;
     if let Some(dir) = source.files {
         let mounts = part::list(spec, "mounts")?;
-        etc::complete(mounts, dir, flags, &namespaces, hostname.as_deref(), readonly)?;
+        etc::complete(mounts, dir, flags, &namespaces, hostname.as_deref(), readonly, source.net)?;
     }
     annotations(spec, flags, source)?;
 

@@ -1,7 +1,7 @@
 //! `linux.namespaces`: new, the caller's own, or joined by path (namespaces(7)).
 
 use super::{Flags, part};
-use ctr_core::{Cannot, Code, Error, Map, Result, Value, container, ident, json};
+use ctr_core::{Cannot, Code, Error, Map, Result, Value, container, json};
 use std::{fs, path::Path};
 
 /// What becomes of one kind of namespace.
@@ -38,8 +38,13 @@ impl Namespaces {
         let listed = spec.get("linux").and_then(|l| l.get("namespaces")).and_then(Value::as_array);
         for entry in listed.into_iter().flatten() {
             let kind = part::string(Some(entry), "type").unwrap_or_default();
-            let mode = part::string(Some(entry), "path").map_or(Mode::New, |p| Mode::Path(p.to_owned()));
-            this.0[index(kind)?] = mode;
+            let at = index(kind)?;
+            this.0[at] = match part::string(Some(entry), "path") {
+                None => Mode::New,
+                // So a document says it in which what is left out is new.
+                Some(path) if path.strip_prefix("/proc/self/ns/") == Some(TYPES[at].1) => Mode::Host,
+                Some(path) => Mode::Path(path.to_owned()),
+            };
         }
         for (kind, flag) in [
             ("pid", &flags.pid),
@@ -131,13 +136,7 @@ fn docker_mode(kind: &str, word: &str) -> Result<Mode> {
 }
 
 fn of_container(kind: &str, name: &str) -> Result<Mode> {
-    let id = container::find(name)?;
-    let pid = container::live_state(&id)?.and_then(|s| s.pid).ok_or_else(|| {
-        Error::new(Code::NotFound, format!("cannot join the {kind} namespace of container {name}: it is not running"))
-            .hint(format!("start {}", ident::short(&id)))
-    })?;
-    let file = TYPES[index(kind)?].1;
-    joined(kind, &format!("/proc/{pid}/ns/{file}"))
+    joined(kind, &container::namespace(name, kind, TYPES[index(kind)?].1)?)
 }
 
 fn joined(kind: &str, path: &str) -> Result<Mode> {

@@ -27,7 +27,7 @@ const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcd
 
 fn completed(mut spec: Value, flags: &Flags, image: &Value) -> Result<Value> {
     let root = Root::new();
-    let source = Source { id: Some(ID), rootfs: &root.0, readonly: false, image: Some(image), files: None };
+    let source = Source { id: Some(ID), rootfs: &root.0, readonly: false, image: Some(image), net: None, files: None };
     complete(spec.as_object_mut().unwrap(), flags, &source)?;
     spec["root"]["path"] = json!("/ROOT");
     Ok(spec)

@@ -6,6 +6,7 @@ const PULL: &str = "img-pull";
 const MOUNT: &str = "overlay-mount";
 const LIMIT: &str = "cg-limit";
 const SPAWN: &str = "ns-spawn";
+const ATTACH: &str = "net-attach";
 
 /// What is there.
 pub const FLAGS: &[Flag] = &[
@@ -50,9 +51,19 @@ pub const FLAGS: &[Flag] = &[
     value("hostname", "NAME", "The container's host name").short('h').to(SPAWN),
     value("domainname", "NAME", "Its NIS domain name").to(SPAWN),
     list("add-host", "HOST:IP", "Add a line to /etc/hosts").to(SPAWN),
-    value("network", "none|host|container:NAME", "Its network: a loopback only, the host's, another's")
-        .alias("net")
-        .to(SPAWN),
+    list(
+        "network",
+        "NAME|none|host|container:NAME",
+        "Its network: one by name, a loopback only, the host's, another's",
+    )
+    .alias("net"),
+    list("publish", "[IP:][PORT]:PORT[/PROTOCOL]", "Let a port of the host lead to a port of it").short('p').to(ATTACH),
+    switch("publish-all", "The same for every port that the image exposes").short('P').to(ATTACH),
+    list("dns", "ADDRESS", "Ask this server for names").to(ATTACH),
+    list("dns-search", "DOMAIN", "Look for short names in this domain").to(ATTACH),
+    list("dns-option", "OPTION", "An option of the resolver").alias("dns-opt").to(ATTACH),
+    value("ip", "ADDRESS", "Give it this address of the network").to(ATTACH),
+    value("mac-address", "ADDRESS", "Give its interface this hardware address").to(ATTACH),
     value("pid", "host|container:NAME", "Whose processes it sees instead of its own").to(SPAWN),
     value("ipc", "MODE", "Its System V IPC and /dev/shm: private, none, host, container:NAME").to(SPAWN),
     value("uts", "host", "Use the host's name").to(SPAWN),
@@ -92,7 +103,7 @@ pub const FLAGS: &[Flag] = &[
 ];
 
 const ATTACHED: &str = "a choice of streams";
-pub const NETWORKS: &str = "networks other than none and host";
+const NAMES: &str = "names of containers on a network";
 const VOLUMES: &str = "volumes and mounts";
 const LIMITS: &str = "limits for real-time processes and by device";
 
@@ -104,18 +115,11 @@ pub const LATER: &[Flag] = &[
     value("detach-keys", "", "").not_yet("leaving a container in the foreground running"),
     switch("sig-proxy", "").not_yet("it is always on"),
     list("label-file", "", "").not_yet("files of labels"),
-    list("dns", "", "").not_yet(NETWORKS),
-    list("dns-option", "", "").alias("dns-opt").not_yet(NETWORKS),
-    list("dns-search", "", "").not_yet(NETWORKS),
-    list("expose", "", "").not_yet(NETWORKS),
-    value("ip", "", "").not_yet(NETWORKS),
-    value("ip6", "", "").not_yet(NETWORKS),
-    list("link", "", "").not_yet(NETWORKS),
-    list("link-local-ip", "", "").not_yet(NETWORKS),
-    value("mac-address", "", "").not_yet(NETWORKS),
-    list("network-alias", "", "").alias("net-alias").not_yet(NETWORKS),
-    list("publish", "", "").short('p').not_yet(NETWORKS),
-    switch("publish-all", "").short('P').not_yet(NETWORKS),
+    list("expose", "", "").not_yet("ports beside the image's: --publish takes any"),
+    value("ip6", "", "").not_yet("IPv6"),
+    list("link", "", "").not_yet(NAMES),
+    list("link-local-ip", "", "").not_yet("more than one address"),
+    list("network-alias", "", "").alias("net-alias").not_yet(NAMES),
     list("mount", "", "").not_yet(VOLUMES),
     list("tmpfs", "", "").not_yet(VOLUMES),
     list("volume", "", "").short('v').not_yet(VOLUMES),

@@ -17,7 +17,7 @@ pub use flags::{FLAGS, LATER};
 /// (`ctr-document(5)`, rule 10). One that is detached gets none of the caller's streams.
 ///
 /// # Errors
-/// `usage` without an image, `unsupported` for networks that are not there yet.
+/// `usage` without an image, `unsupported` for more than one network.
 pub fn run(given: &Given) -> Result<Plan> {
     if given.on("detach") {
         return detached(given);
@@ -67,9 +67,7 @@ fn stages(given: &Given, spawn: Stage) -> Result<Vec<Stage>> {
     let [image, command @ ..] = given.operands.as_slice() else {
         return Err(usage("an image is missing").hint("ctr run [OPTIONS] IMAGE [COMMAND] [ARG…]"));
     };
-    if let Some(network) = given.last("network").filter(|n| !is_there(n)) {
-        return Err(Error::new(Code::Unsupported, format!("--network {network}: not there yet ({})", flags::NETWORKS)));
-    }
+    let (attach, own) = network(given)?;
     let pull = given.last("pull").unwrap_or("missing");
     if !["always", "missing", "never"].contains(&pull) {
         return Err(usage(format!("--pull is always, missing or never, not {pull:?}")));
@@ -90,10 +88,12 @@ fn stages(given: &Given, spawn: Stage) -> Result<Vec<Stage>> {
     let spawn = spawn
         .words(terminal)
         .words([if rm { "--rm" } else { "--rm=failed" }])
+        .words(own)
         .words(given.for_tool("ns-spawn"))
         .words_if(!command.is_empty(), ["--"])
         .words(command);
     let mut stages = vec![fetch, Stage::new("img-unpack"), mount];
+    stages.extend(attach);
     stages.extend(limit(given)?);
     stages.push(spawn);
     Ok(stages)
@@ -109,6 +109,26 @@ fn limit(given: &Given) -> Result<Option<Stage>> {
         "disabled" => Err(usage("limits and devices are set by control groups: give them or --cgroups disabled")),
         other => Err(usage(format!("--cgroups is enabled or disabled, not {other:?}"))),
     }
+}
+
+/// The stage that attaches the container to a network; or, for what ns-spawn makes or joins itself, the words for it.
+fn network(given: &Given) -> Result<(Option<Stage>, Vec<String>)> {
+    let mut words = given.for_tool("net-attach");
+    let network = match given.all("network").as_slice() {
+        [] => None,
+        [network] => Some(*network),
+        _ => return Err(Error::new(Code::Unsupported, "more than one --network: not there yet")),
+    };
+    if let Some(network) = network.filter(|network| is_there(network)) {
+        // There is nothing that could be published; docker says nothing either.
+        words.retain(|word| word != "-P");
+        if let Some(flag) = words.first() {
+            return Err(usage(format!("{flag} needs a network, not {network}")));
+        }
+        return Ok((None, vec!["--network".to_owned(), network.to_owned()]));
+    }
+    let named = network.into_iter().flat_map(|network| ["--network", network]);
+    Ok((Some(Stage::new("net-attach").words(named).words(words)), Vec::new()))
 }
 
 /// Whether a network is one that ns-spawn makes or joins.

@@ -1,0 +1,306 @@
+//! The firewall's table of this instance, a table of its own beside everybody else's: masquerade, published ports, what
+//! networks keep from each other. Its chains never change; what does are the elements of its sets and maps, and those
+//! derive from the records.
+
+use crate::{Claim, Network, address, names, network, port};
+use ctr_core::{Cannot, Code, Error, Result, Value, json, trace};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    io::{ErrorKind, Write},
+    process::{Command, Output, Stdio},
+};
+
+/// The table's chains. Priorities are numbers, for the names of some are not taken in every hook by nft 1.0.
+///
+/// What comes from a container for 127/8, or as from there, is dropped: with `route_localnet`, by which the host's own
+/// loopback reaches published ports, it would reach what listens on the host's loopback. Containers of one bridge that talk
+/// by a port of the host are masqueraded, for else the answer would go past the host; that is told by their addresses, for
+/// where bridges hand frames to netfilter the hook knows no incoming interface.
+const CHAINS: &str = "\
+	set bridges { type ifname; }
+	set within { type ifname . ifname; }
+	set open { type ifname; }
+	set internal { type ifname; }
+	set secluded { type ifname; }
+	set near { type ipv4_addr . ipv4_addr; flags interval; }
+	set outward { type ipv4_addr; flags interval; }
+	map ports { type inet_proto . ipv4_addr . inet_service : ipv4_addr . inet_service; }
+	map ports_any { type inet_proto . inet_service : ipv4_addr . inet_service; }
+	chain loopback {
+		type filter hook prerouting priority -300;
+		iifname @bridges ip daddr 127.0.0.0/8 drop
+		iifname @bridges ip saddr 127.0.0.0/8 drop
+	}
+	chain publish {
+		meta l4proto { tcp, udp } dnat ip to meta l4proto . ip daddr . th dport map @ports
+		meta l4proto { tcp, udp } dnat ip to meta l4proto . th dport map @ports_any
+	}
+	chain prerouting {
+		type nat hook prerouting priority -100;
+		fib daddr type local jump publish
+	}
+	chain output {
+		type nat hook output priority -100;
+		fib daddr type local jump publish
+	}
+	chain postrouting {
+		type nat hook postrouting priority 100;
+		ip saddr . ip daddr @near ct status dnat masquerade
+		ip saddr 127.0.0.0/8 oifname @bridges masquerade
+		ip saddr @outward oifname != @bridges masquerade
+	}
+	chain forward {
+		type filter hook forward priority 0;
+		ct state established,related accept
+		iifname @secluded oifname @secluded ct status dnat accept
+		iifname @secluded oifname @secluded drop
+		iifname . oifname @within accept
+		iifname @internal drop
+		oifname @internal drop
+		ct status dnat accept
+		iifname @open oifname @open accept
+		oifname @bridges drop
+	}
+";
+
+/// An element of a set or map.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Element {
+    set: String,
+    key: String,
+    value: Option<String>,
+}
+
+impl Element {
+    fn new(set: &str, key: impl Into<String>) -> Self {
+        Self { set: set.to_owned(), key: key.into(), value: None }
+    }
+
+    /// A command of nft(8) about it.
+    fn command(&self, verb: &str) -> String {
+        let value = self.value.iter().filter(|_| verb == "add").map(|value| format!(" : {value}"));
+        format!("{verb} element inet {} {} {{ {}{} }}", names::table(), self.set, self.key, value.collect::<String>())
+    }
+}
+
+impl fmt::Display for Element {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.key, self.set)
+    }
+}
+
+/// The elements of a network.
+///
+/// # Errors
+/// `corrupt` for a record without a subnet.
+pub fn of_network(network: &Network) -> Result<Vec<Element>> {
+    let bridge = format!("\"{}\"", network.bridge());
+    let mut elements = vec![Element::new("bridges", &bridge), Element::new("within", format!("{bridge} . {bridge}"))];
+    let subnet = network.pool()?.subnet;
+    elements.push(Element::new("near", format!("{subnet} . {subnet}")));
+    if network.internal {
+        elements.push(Element::new("internal", &bridge));
+    } else {
+        elements.push(Element::new("outward", subnet.to_string()));
+    }
+    if !network.isolated() {
+        elements.push(Element::new("open", &bridge));
+    }
+    if !network.icc() {
+        // Its ports do not hand frames to each other; neither is this host the way round.
+        elements.push(Element::new("secluded", &bridge));
+    }
+    Ok(elements)
+}
+
+/// The element of a published port.
+pub fn of_claim(claim: &Claim) -> Element {
+    let Claim { protocol, ip, port, target, target_port, .. } = claim;
+    let value = Some(format!("{target} . {target_port}"));
+    if ip.is_unspecified() {
+        Element { set: "ports_any".to_owned(), key: format!("{protocol} . {port}"), value }
+    } else {
+        Element { set: "ports".to_owned(), key: format!("{protocol} . {ip} . {port}"), value }
+    }
+}
+
+/// What the records ask for: the networks on which an address is in use, and the claims of ports.
+///
+/// # Errors
+/// Those of reading them.
+pub fn wanted() -> Result<BTreeSet<Element>> {
+    let mut elements: BTreeSet<Element> = port::claims()?.iter().map(of_claim).collect();
+    for network in network::all()? {
+        if !address::of_network(&network.name)?.is_empty() {
+            elements.extend(of_network(&network)?);
+        }
+    }
+    Ok(elements)
+}
+
+/// What the kernel has; `None` where the table is gone.
+///
+/// # Errors
+/// `unsupported` without nft(8).
+pub fn present() -> Result<Option<BTreeSet<Element>>> {
+    let out = nft(&["-j", "list", "table", "inet", &names::table()], "")?;
+    if !out.status.success() {
+        return if is_gone(&out) { Ok(None) } else { Err(failure("list the table", &out)) };
+    }
+    let listing: Value = serde_json::from_slice(&out.stdout)
+        .map_err(|e| Error::new(Code::Internal, format!("cannot read what nft lists: {e}")))?;
+    let mut elements = BTreeSet::new();
+    for object in listing["nftables"].as_array().into_iter().flatten() {
+        let Some(set) = object.get("set").or(object.get("map")) else { continue };
+        for element in set["elem"].as_array().into_iter().flatten() {
+            let name = set["name"].as_str().unwrap_or_default().to_owned();
+            // An interface is written in quotation marks, the rest without.
+            let quoted = set["type"] == "ifname" || set["type"] == json!(["ifname", "ifname"]);
+            let (key, value) = match element.as_array().map(Vec::as_slice) {
+                Some([key, value]) => (key, Some(text(value, false))),
+                _ => (element, None),
+            };
+            elements.insert(Element { set: name, key: text(key, quoted), value });
+        }
+    }
+    Ok(Some(elements))
+}
+
+/// libnftables-json(5): a value, a prefix, a concatenation.
+fn text(value: &Value, quoted: bool) -> String {
+    if let Some(parts) = value["concat"].as_array() {
+        return parts.iter().map(|part| text(part, quoted)).collect::<Vec<_>>().join(" . ");
+    }
+    if let Some(prefix) = value.get("prefix") {
+        return format!("{}/{}", text(&prefix["addr"], false), prefix["len"]);
+    }
+    match value.as_str() {
+        Some(word) if quoted => format!("\"{word}\""),
+        Some(word) => word.to_owned(),
+        None => value.to_string(),
+    }
+}
+
+/// Makes the whole table anew, of `elements`, in one transaction: there is no moment without it.
+///
+/// # Errors
+/// `unsupported` without nft(8) or nftables in the kernel; `denied`.
+pub fn install(elements: &BTreeSet<Element>) -> Result<()> {
+    let table = names::table();
+    let adds: String = elements.iter().map(|element| element.command("add") + "\n").collect();
+    // The first line makes it, so that there is one to be deleted.
+    let text = format!("table inet {table}\ndelete table inet {table}\ntable inet {table} {{\n{CHAINS}}}\n{adds}");
+    let shown: Vec<String> = elements.iter().map(ToString::to_string).collect();
+    trace::act("nft", || json!({"install": table, "elements": shown}), || run(&text))
+}
+
+/// Adds elements, and takes others away before, in one transaction; either may be done already.
+///
+/// # Errors
+/// As [`install`]; `not-found` where the table is gone.
+pub fn change(away: &[Element], add: &[Element]) -> Result<()> {
+    if away.is_empty() && add.is_empty() {
+        return Ok(());
+    }
+    // To delete what is not there would fail; so it is added first.
+    let away = away.iter().flat_map(|element| [element.command("add"), element.command("delete")]);
+    let commands: Vec<String> = away.chain(add.iter().map(|element| element.command("add"))).collect();
+    trace::act("nft", || json!({"commands": commands}), || run(&(commands.join("\n") + "\n")))
+}
+
+/// Takes elements away; succeeds where they, or the table, are gone.
+///
+/// # Errors
+/// `unsupported` without nft(8).
+pub fn remove(elements: &[Element]) -> Result<()> {
+    match change(elements, &[]) {
+        Err(e) if e.code == Code::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Takes the whole table away.
+///
+/// # Errors
+/// As [`remove`].
+pub fn delete() -> Result<()> {
+    let table = names::table();
+    let text = format!("table inet {table}\ndelete table inet {table}\n");
+    trace::act("nft", || json!({"delete": table}), || run(&text))
+}
+
+fn run(text: &str) -> Result<()> {
+    let out = nft(&["-f", "-"], text)?;
+    if out.status.success() { Ok(()) } else { Err(failure("change the firewall", &out)) }
+}
+
+/// nft(8), also where the caller's PATH has no place for administrators' programs.
+fn nft(args: &[&str], input: &str) -> Result<Output> {
+    let spawn = |program: &str| {
+        let mut command = Command::new(program);
+        // The messages are read.
+        command.args(args).env("LC_ALL", "C").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn()
+    };
+    let spawned = match spawn("nft") {
+        Err(e) if e.kind() == ErrorKind::NotFound => spawn("/usr/sbin/nft"),
+        other => other,
+    };
+    let mut child = match spawned {
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            return Err(Error::new(Code::Unsupported, "no program nft: networks need it").hint("install nftables"));
+        }
+        other => other.cannot(|| "run nft")?,
+    };
+    if let Some(mut stdin) = child.stdin.take() {
+        // One that fails before it reads says so itself.
+        let _ = stdin.write_all(input.as_bytes());
+    }
+    child.wait_with_output().cannot(|| "wait for nft")
+}
+
+fn is_gone(out: &Output) -> bool {
+    String::from_utf8_lossy(&out.stderr).contains("No such file or directory")
+}
+
+fn failure(what: &str, out: &Output) -> Error {
+    let text = String::from_utf8_lossy(&out.stderr);
+    let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("no reason given");
+    let reason = line.rsplit("Error: ").next().unwrap_or(line);
+    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    let code = match () {
+        () if has(&["Operation not permitted", "must be root"]) => Code::Denied,
+        () if has(&["not supported", "Unable to initialize Netlink socket"]) => Code::Unsupported,
+        () if is_gone(out) => Code::NotFound,
+        () => Code::Io,
+    };
+    Error::new(code, format!("cannot {what}: nft: {reason}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::network::Pool;
+
+    #[test]
+    fn elements_of_networks_and_ports() {
+        let pool = Pool::new("10.9.0.0/24".parse().unwrap(), None, None).unwrap();
+        let mut network = Network::new("web", pool);
+        let keys = |network: &Network| of_network(network).unwrap().iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert!(keys(&network).contains(&"10.9.0.0/24 of outward".to_owned()));
+        network.internal = true;
+        network.options.insert("isolate".to_owned(), "false".to_owned());
+        assert!(keys(&network).iter().any(|k| k.ends_with("of internal")));
+        assert!(!keys(&network).iter().any(|k| k.ends_with("of outward")));
+        assert!(keys(&network).iter().any(|k| k.ends_with("of open")));
+    }
+
+    #[test]
+    fn what_nft_lists_is_what_was_added() {
+        assert_eq!(text(&json!({"concat": ["br0", "br0"]}), true), "\"br0\" . \"br0\"");
+        assert_eq!(text(&json!({"prefix": {"addr": "10.9.0.0", "len": 24}}), false), "10.9.0.0/24");
+        assert_eq!(text(&json!({"concat": ["tcp", "127.0.0.1", 80]}), false), "tcp . 127.0.0.1 . 80");
+    }
+}

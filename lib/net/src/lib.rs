@@ -1,0 +1,28 @@
+//! Networks of containers, as far as records and names tell: what the kernel has of them is made and compared by
+//! `net-attach`, and taken away by its id here, without netlink.
+//!
+//! There is no database. A network is `networks/<name>.json`, an address in use a symbolic link
+//! `addresses/<network>/<address>` whose text is the id of the container, a published port a link in the run directory.
+
+pub mod address;
+pub mod firewall;
+mod holder;
+mod lock;
+pub mod mode;
+pub mod names;
+pub mod netns;
+pub mod network;
+pub mod port;
+mod section;
+mod subnet;
+mod undo;
+
+pub use lock::Lock;
+pub use network::Network;
+pub use port::{Claim, Mapping};
+pub use section::{Dns, Interface, Ip, Net, PortMap, Route};
+pub use subnet::Subnet;
+pub use undo::{detach, undo};
+
+/// The CNI version of the section `net`.
+pub const CNI_VERSION: &str = "1.1.0";

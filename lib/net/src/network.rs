@@ -1,0 +1,325 @@
+//! A network: its record `networks/<name>.json`.
+
+use crate::{Subnet, address, names};
+use ctr_core::{Cannot, Code, Error, Result, files, ident, json, paths, trace};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, fs, io::ErrorKind, net::Ipv4Addr, path::PathBuf};
+
+/// The network of a container that names none; made when it is first needed.
+pub const DEFAULT: &str = "bridge";
+
+/// Names that mean no network of ours.
+const RESERVED: [&str; 5] = ["none", "host", "default", "private", "container"];
+
+/// The options that a network may have.
+const OPTIONS: [&str; 3] = ["mtu", "isolate", "icc"];
+
+/// A network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Network {
+    /// Its name.
+    pub name: String,
+    /// 64 hex digits, as docker shows them; nothing derives from it.
+    pub id: String,
+    /// RFC 3339.
+    pub created: String,
+    /// `bridge`.
+    pub driver: String,
+    /// Its subnets; today one.
+    pub subnets: Vec<Pool>,
+    /// Nothing outside is reached from it, nor reaches it.
+    #[serde(default)]
+    pub internal: bool,
+    /// `mtu`, `isolate`, `icc`.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
+    /// For people.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Where addresses come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pool {
+    /// All addresses.
+    pub subnet: Subnet,
+    /// The bridge's own.
+    pub gateway: Ipv4Addr,
+    /// Those that containers get which name none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip_range: Option<Subnet>,
+}
+
+impl Pool {
+    /// Checks that its parts fit together; without a gateway the first address is it.
+    ///
+    /// # Errors
+    /// `invalid`, naming the part.
+    pub fn new(subnet: Subnet, gateway: Option<Ipv4Addr>, ip_range: Option<Subnet>) -> Result<Self> {
+        let first = subnet.hosts().next().filter(|_| subnet.length() >= 8);
+        let Some(first) = first else {
+            return Err(Error::new(
+                Code::Invalid,
+                format!("subnet {subnet}: between 8 and 30 bits, to have two hosts"),
+            ));
+        };
+        if subnet.overlaps(&Subnet::around(Ipv4Addr::LOCALHOST, 8)?) || first.is_multicast() || first.octets()[0] == 0 {
+            return Err(Error::new(Code::Invalid, format!("subnet {subnet}: its addresses are no hosts'")));
+        }
+        let gateway = gateway.unwrap_or(first);
+        let is_host = subnet.contains(gateway) && gateway != subnet.first() && gateway != subnet.last();
+        if !is_host {
+            return Err(Error::new(Code::Invalid, format!("gateway {gateway} is no host of subnet {subnet}")));
+        }
+        if let Some(range) = ip_range.filter(|range| !subnet.holds(range)) {
+            return Err(Error::new(Code::Invalid, format!("range {range} is not within subnet {subnet}")));
+        }
+        Ok(Self { subnet, gateway, ip_range })
+    }
+}
+
+impl Network {
+    /// A new one; it has no record yet.
+    pub fn new(name: &str, pool: Pool) -> Self {
+        Self {
+            name: name.to_owned(),
+            id: ident::new_id(),
+            created: Timestamp::now().to_string(),
+            driver: "bridge".to_owned(),
+            subnets: vec![pool],
+            internal: false,
+            options: BTreeMap::new(),
+            labels: BTreeMap::new(),
+        }
+    }
+
+    /// Its one subnet.
+    ///
+    /// # Errors
+    /// `corrupt` for a record without.
+    pub fn pool(&self) -> Result<&Pool> {
+        self.subnets.first().ok_or_else(|| Error::new(Code::Corrupt, format!("network {} has no subnet", self.name)))
+    }
+
+    /// Its bridge.
+    pub fn bridge(&self) -> String {
+        names::bridge(&self.name)
+    }
+
+    /// The option `mtu`.
+    pub fn mtu(&self) -> Option<u32> {
+        self.options.get("mtu")?.parse().ok()
+    }
+
+    /// The option `isolate`: networks that have it off reach each other. On unless it is said.
+    pub fn isolated(&self) -> bool {
+        self.options.get("isolate").is_none_or(|word| word != "false")
+    }
+
+    /// The option `icc`: whether its containers reach each other. On unless it is said.
+    pub fn icc(&self) -> bool {
+        self.options.get("icc").is_none_or(|word| word != "false")
+    }
+
+    /// Writes the record; hold the [`Lock`](crate::Lock).
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn save(&self) -> Result<()> {
+        let text = serde_json::to_string(self).map_err(|e| Error::new(Code::Internal, e.to_string()))?;
+        trace::act(
+            "save",
+            || json!({"network": self.name}),
+            || {
+                files::make_dir(&dir())?;
+                files::replace(&path(&self.name), text.as_bytes(), true)
+            },
+        )
+    }
+}
+
+/// Checks `KEY=VALUE` of an option.
+///
+/// # Errors
+/// `unsupported` for another key, `invalid` for a value that is none.
+pub fn option(word: &str) -> Result<(String, String)> {
+    let (key, value) = word.split_once('=').unwrap_or((word, ""));
+    // docker's names of the same.
+    let key = match key {
+        "com.docker.network.driver.mtu" => "mtu",
+        "com.docker.network.bridge.enable_icc" => "icc",
+        other => other,
+    };
+    let good = match key {
+        "mtu" => value.parse::<u32>().is_ok_and(|mtu| (68..=65535).contains(&mtu)),
+        "isolate" | "icc" => matches!(value, "true" | "false"),
+        _ => {
+            let known = OPTIONS.join(", ");
+            return Err(Error::new(Code::Unsupported, format!("option {key:?} of a network: not there")).hint(known));
+        }
+    };
+    if !good {
+        return Err(Error::new(Code::Invalid, format!("option {key}: not {value:?}")));
+    }
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+/// Checks the name of a network.
+///
+/// # Errors
+/// `invalid`.
+pub fn check_name(name: &str) -> Result<()> {
+    ident::check_name(name)?;
+    if RESERVED.contains(&name) || name.len() > 128 {
+        return Err(Error::new(Code::Invalid, format!("invalid name {name:?} of a network: it means another thing")));
+    }
+    Ok(())
+}
+
+fn dir() -> PathBuf {
+    paths::root().join("networks")
+}
+
+fn path(name: &str) -> PathBuf {
+    dir().join(format!("{name}.json"))
+}
+
+/// The record of that name; `None` where there is none.
+///
+/// # Errors
+/// `invalid` for what is no name, `corrupt`.
+pub fn find(name: &str) -> Result<Option<Network>> {
+    check_name(name)?;
+    let path = path(name);
+    let text = match fs::read_to_string(&path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        other => other.cannot(|| format!("read {}", path.display()))?,
+    };
+    let corrupt = |why: String| Error::new(Code::Corrupt, format!("network {}: {why}", path.display()));
+    let network: Network = serde_json::from_str(&text).map_err(|e| corrupt(e.to_string()))?;
+    if network.name != name {
+        return Err(corrupt(format!("it names {:?}", network.name)));
+    }
+    network.pool()?;
+    Ok(Some(network))
+}
+
+/// The network of that name, or of a prefix of an id that no other has.
+///
+/// # Errors
+/// `not-found`, as well as those of [`find`].
+pub fn load(word: &str) -> Result<Network> {
+    if let Some(network) = find(word)? {
+        return Ok(network);
+    }
+    let mut by_id = all()?.into_iter().filter(|network| network.id.starts_with(word));
+    match (by_id.next(), by_id.next()) {
+        (Some(network), None) => Ok(network),
+        _ => Err(Error::new(Code::NotFound, format!("no network {word}")).hint("ctr network create makes one")),
+    }
+}
+
+/// Every network that has a record, by name.
+///
+/// # Errors
+/// The file system's; a record that is `corrupt`.
+pub fn all() -> Result<Vec<Network>> {
+    let entries = match fs::read_dir(dir()) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.cannot(|| format!("read {}", dir().display()))?,
+    };
+    let mut networks = Vec::new();
+    for entry in entries {
+        let name = entry.cannot(|| format!("read {}", dir().display()))?.file_name().to_string_lossy().into_owned();
+        if let Some(name) = name.strip_suffix(".json").filter(|name| check_name(name).is_ok()) {
+            networks.extend(find(name)?);
+        }
+    }
+    networks.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(networks)
+}
+
+/// A subnet that nobody has: of 10.90.0.0/16 to 10.254.0.0/16 the first that no network has and that no route of
+/// `routes` leads into.
+///
+/// # Errors
+/// `limit` where all are taken.
+pub fn free_subnet(routes: &[Subnet]) -> Result<Subnet> {
+    let networks = all()?;
+    let taken: Vec<Subnet> = networks.iter().flat_map(|n| &n.subnets).map(|pool| pool.subnet).collect();
+    for second in 90..255 {
+        let subnet = Subnet::around(Ipv4Addr::new(10, second, 0, 0), 16)?;
+        if !taken.iter().chain(routes).any(|other| other.overlaps(&subnet)) {
+            return Ok(subnet);
+        }
+    }
+    Err(Error::new(Code::Limit, "every subnet from 10.90.0.0/16 to 10.254.0.0/16 is taken").hint("give --subnet"))
+}
+
+/// Refuses a subnet that overlaps another network's, or that a route of the host leads into.
+///
+/// # Errors
+/// `exists`, naming the other.
+pub fn check_free(subnet: &Subnet, routes: &[Subnet]) -> Result<()> {
+    for network in all()? {
+        if let Some(pool) = network.subnets.iter().find(|pool| pool.subnet.overlaps(subnet)) {
+            let message = format!("subnet {subnet} overlaps {} of network {}", pool.subnet, network.name);
+            return Err(Error::new(Code::Exists, message));
+        }
+    }
+    match routes.iter().find(|route| route.overlaps(subnet)) {
+        Some(route) => Err(Error::new(Code::Exists, format!("subnet {subnet} overlaps {route}, a route of the host"))),
+        None => Ok(()),
+    }
+}
+
+/// Removes the record; hold the [`Lock`](crate::Lock).
+///
+/// # Errors
+/// `busy` while a container has an address on it.
+pub fn remove(network: &Network) -> Result<()> {
+    if let Some((address, holder)) = address::of_network(&network.name)?.into_iter().next() {
+        let message = format!("network {} is in use: {}", network.name, address::held(address, &holder));
+        return Err(Error::new(Code::Busy, message).hint("remove that container"));
+    }
+    trace::act("remove", || json!({"network": network.name}), || files::remove_file(&path(&network.name)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn pools_hold_together() {
+        let net = |text: &str| text.parse::<Subnet>().unwrap();
+        assert_eq!(Pool::new(net("10.9.0.0/24"), None, None).unwrap().gateway, Ipv4Addr::new(10, 9, 0, 1));
+        for (subnet, gateway, range) in [
+            ("10.9.0.0/31", None, None),
+            ("10.0.0.0/7", None, None),
+            ("127.0.0.0/16", None, None),
+            ("224.0.0.0/16", None, None),
+            ("10.9.0.0/24", Some("10.9.1.1"), None),
+            ("10.9.0.0/24", Some("10.9.0.255"), None),
+            ("10.9.0.0/24", None, Some("10.9.1.0/25")),
+            ("10.9.0.0/24", None, Some("10.9.0.0/23")),
+        ] {
+            let gateway = gateway.map(|text| text.parse().unwrap());
+            let made = Pool::new(net(subnet), gateway, range.map(net));
+            assert_eq!(made.unwrap_err().code, Code::Invalid, "{subnet}");
+        }
+    }
+
+    #[test]
+    fn options_are_known() {
+        assert_eq!(option("mtu=1400").unwrap(), ("mtu".to_owned(), "1400".to_owned()));
+        assert_eq!(option("com.docker.network.bridge.enable_icc=false").unwrap().0, "icc");
+        for bad in ["mtu=x", "mtu", "icc=no", "mtu=1"] {
+            assert_eq!(option(bad).unwrap_err().code, Code::Invalid, "{bad}");
+        }
+        assert_eq!(option("parent=eth0").unwrap_err().code, Code::Unsupported);
+    }
+}

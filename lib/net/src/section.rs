@@ -1,0 +1,108 @@
+//! Section `net` of the document: a CNI 1.1 result (CNI specification, "ADD Success"), with the network's name, the
+//! namespace and the ports.
+
+use serde::{Deserialize, Serialize};
+use std::net::Ipv4Addr;
+
+/// The section.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Net {
+    /// Of the result's form.
+    pub cni_version: String,
+    /// The network.
+    pub name: String,
+    /// The bridge, the host's end, the container's end.
+    pub interfaces: Vec<Interface>,
+    /// The addresses.
+    pub ips: Vec<Ip>,
+    /// The routes of the container.
+    #[serde(default)]
+    pub routes: Vec<Route>,
+    /// What /etc/resolv.conf says.
+    #[serde(default)]
+    pub dns: Dns,
+    /// The network namespace.
+    pub netns: String,
+    /// What is published.
+    #[serde(default)]
+    pub ports: Vec<PortMap>,
+}
+
+/// An interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interface {
+    /// Its name where it is.
+    pub name: String,
+    /// Its hardware address, where it was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<String>,
+    /// Most bytes of a packet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u32>,
+    /// The network namespace of one that is not the host's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<String>,
+}
+
+/// An address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ip {
+    /// With the bits of its subnet, `10.90.0.2/16`.
+    pub address: String,
+    /// The next hop; none on an internal network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<Ipv4Addr>,
+    /// Its interface, by its place in the list.
+    pub interface: usize,
+}
+
+/// A route.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// Where to.
+    pub dst: String,
+    /// By whom.
+    pub gw: Ipv4Addr,
+}
+
+/// Who resolves names (resolv.conf(5)).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dns {
+    /// Servers.
+    #[serde(default)]
+    pub nameservers: Vec<String>,
+    /// Domains that short names are looked for in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub search: Vec<String>,
+    /// Options of the resolver.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<String>,
+}
+
+/// A published port, as CNI's capability `portMappings` has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PortMap {
+    /// The address of the host; `0.0.0.0`: every one.
+    #[serde(rename = "hostIP")]
+    pub host_ip: Ipv4Addr,
+    /// The host's port.
+    pub host_port: u16,
+    /// The container's port.
+    pub container_port: u16,
+    /// `tcp` or `udp`.
+    pub protocol: String,
+}
+
+impl Net {
+    /// The first address, without its prefix.
+    pub fn address(&self) -> Option<Ipv4Addr> {
+        self.ips.first()?.address.split('/').next()?.parse().ok()
+    }
+
+    /// The container's own interface.
+    pub fn inside(&self) -> Option<&Interface> {
+        self.interfaces.iter().find(|interface| interface.sandbox.is_some())
+    }
+}

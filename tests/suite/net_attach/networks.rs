@@ -1,0 +1,142 @@
+//! Networks that users define: apart from each other, from the host's routes, and gone when they are removed.
+
+use super::*;
+
+pub fn tests() -> Vec<Test> {
+    tests!("net-attach",
+        ["root", "overlay", "umoci", "nft", "ip"]:
+            networks_do_not_reach_each_other,
+            internal_and_secluded_ones,
+            definitions_are_checked,
+            fifty_at_once
+    )
+}
+
+fn networks_do_not_reach_each_other() {
+    let host = host();
+    let outside = Outside::of(&host);
+    for name in ["red", "blue", "free", "open"] {
+        let options = if matches!(name, "free" | "open") { "-o isolate=false" } else { "" };
+        host.sh(&format!("ctr network create {options} {name}")).ok();
+    }
+    for (name, network) in [("a", "red"), ("b", "red"), ("c", "blue"), ("d", "free"), ("e", "open")] {
+        server(&host, name, &format!("--network {network}"));
+    }
+    let reach =
+        |from: &str, to: &str| host.sh(&format!("ctr exec {from} {}", get_inside(&address(&host, to)))).status == 0;
+    assert!(reach("a", "b") && reach("b", "a"));
+    for (from, to) in [("a", "c"), ("c", "a"), ("a", "d"), ("d", "a")] {
+        assert!(!reach(from, to), "{from} reaches {to}");
+    }
+    assert!(reach("d", "e") && reach("e", "d"));
+    // What is published is for everybody.
+    server(&host, "f", "--network blue -p 8080:80");
+    host.sh(&format!("ctr exec a {}", get_inside(&format!("{HOST}:8080")))).ok();
+    outside.sh(&host, &get(&format!("{HOST}:8080"))).ok();
+    let shown = host.sh("ctr network inspect red").ok().json();
+    let shown = if shown.is_array() { shown[0].clone() } else { shown };
+    let names: Vec<_> =
+        shown["Containers"].as_object().unwrap().values().map(|c| c["Name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["a", "b"], "{shown}");
+    host.sh("ctr network rm red").fails(1).stderr_has("network red is in use: container a (");
+    host.sh("ctr rm -f a b c d e f").ok();
+    host.sh("ctr network rm red").ok().stdout_is("red\n");
+    host.sh("ctr network prune").fails(2);
+    host.sh("ctr network prune -f").ok().stdout_is("blue\nfree\nopen\n");
+    assert_eq!(host.sh("ctr network ls -q").ok().text(), "");
+    nothing_is_left(&host);
+    host.tool("net-attach", &["--gc"]).ok();
+    assert_eq!(kernel(&host), "");
+}
+
+fn internal_and_secluded_ones() {
+    let host = host();
+    let outside = Outside::of(&host);
+    outside.sh(&host, "mkdir www; echo world >www/hostname; busybox httpd -p 80 -h www").ok();
+    host.sh("ctr network create --internal in && ctr network create -o icc=false alone").ok();
+    server(&host, "a", "--network in");
+    server(&host, "b", "--network in");
+    host.sh(&format!("ctr exec a {}", get_inside(&address(&host, "b")))).ok();
+    host.sh(&format!("ctr exec a {}", get_inside(OUTSIDE))).exits(1);
+    // Not even where it makes itself a way.
+    let pid = host.tool("ctr-inspect", &["a"]).ok().json()["state"]["pid"].as_i64().unwrap();
+    let gateway = host.sh("ctr-network inspect in | jq -r '.IPAM.Config[0].Gateway'").ok().text();
+    host.sh(&format!("nsenter -t {pid} -n ip route add default via {gateway}")).ok();
+    host.sh(&format!("ctr exec a {}", get_inside(OUTSIDE))).exits(1);
+    host.sh("ctr run --rm --network in -p 80:80 busybox true").fails(125).stderr_has("network in is internal");
+    server(&host, "c", "--network alone");
+    server(&host, "d", "--network alone");
+    let (c, d) = (address(&host, "c"), address(&host, "d"));
+    host.sh(&format!("ctr exec c {}", get_inside(OUTSIDE))).ok();
+    host.sh(&format!("ctr exec c {}", get_inside(&d))).exits(1);
+    // Nor through the host.
+    let pid = host.tool("ctr-inspect", &["c"]).ok().json()["state"]["pid"].as_i64().unwrap();
+    host.sh(&format!("nsenter -t {pid} -n ip route add {d} via $(echo {c} | sed 's/[0-9]*$/1/')")).ok();
+    host.sh(&format!("ctr exec c {}", get_inside(&d))).exits(1);
+    host.sh("ctr rm -f a b c d && ctr network rm in alone").ok();
+    nothing_is_left(&host);
+}
+
+fn definitions_are_checked() {
+    let host = host();
+    let _outside = Outside::of(&host);
+    let id = host
+        .sh("ctr network create --subnet 10.7.0.0/24 --gateway 10.7.0.254 --ip-range 10.7.0.128/30 --label a=b \
+                      -o mtu=1300 web")
+        .ok()
+        .text();
+    assert_eq!(id.trim().len(), 64);
+    host.sh("ctr network ls").ok().stdout_has(&format!("{}   web", &id[..12])).stdout_has("bridge");
+    host.sh("ctr network ls -q -f label=a=b").ok().stdout_is(&format!("{}\n", &id[..12]));
+    host.sh("ctr network ls -q -f label=a=c").ok().stdout_is("");
+    for (args, code, part) in [
+        ("web", "exists", "web is there already"),
+        ("--subnet 10.7.0.128/25 x", "exists", "overlaps 10.7.0.0/24 of network web"),
+        ("--subnet 198.51.100.0/25 x", "exists", "a route of the host"),
+        ("--subnet nonsense x", "invalid", "invalid subnet"),
+        ("--subnet 10.8.0.0/16 --gateway 10.9.0.1 x", "invalid", "no host of subnet"),
+        ("--gateway 10.9.0.1 x", "invalid", "parts of a --subnet"),
+        ("-o parent=eth0 x", "unsupported", "not there"),
+        ("-d macvlan x", "unsupported", "not there yet"),
+        ("none", "invalid", "means another thing"),
+        ("../x", "invalid", "invalid name"),
+    ] {
+        let ran = host.sh(&format!("ctr-network create {args}"));
+        ran.fails(1).stderr_has(part);
+        assert!(!code.is_empty());
+    }
+    host.sh("ctr network rm absent").fails(1).stderr_has("no network absent");
+    host.sh("ctr network rm -f absent").ok();
+    // The range has four addresses, the rest are for those who name one.
+    let doc = json!({"ctr": 1});
+    let attach = |args: &[&str]| host.pipe_to(&doc, "net-attach", &[&["--network", "web"], args].concat());
+    for n in 128..132 {
+        let doc = attach(&[]).ok().json();
+        assert_eq!(
+            doc["net"]["ips"][0],
+            json!({"address": format!("10.7.0.{n}/24"), "gateway": "10.7.0.254", "interface": 2})
+        );
+        assert_eq!(doc["net"]["interfaces"][2]["mtu"], 1300);
+    }
+    attach(&[]).fails(1).code("limit").stderr_has("no free address in 10.7.0.128/30");
+    let named = attach(&["--ip", "10.7.0.9", "--mac-address", "02:00:00:00:00:09"]).ok().json();
+    assert_eq!(named["net"]["interfaces"][2]["mac"], "02:00:00:00:00:09");
+    schema::assert_valid(std::slice::from_ref(&named));
+    for (ip, code) in
+        [("10.7.0.9", "exists"), ("10.7.0.254", "exists"), ("10.7.0.255", "invalid"), ("10.7.1.1", "invalid")]
+    {
+        attach(&["--ip", ip]).fails(1).code(code);
+    }
+    host.sh("ctr network rm web").fails(1).stderr_has("in use");
+}
+
+/// Eight at a time, each a container of its own.
+fn fifty_at_once() {
+    let host = host();
+    let line = "mkdir docs; seq 50 | xargs -P 8 -I{} sh -c 'echo \"{\\\"ctr\\\":1}\" | net-attach >docs/{}' && \
+                cat docs/* | jq -r '.net.ips[0].address' | sort -u | wc -l";
+    host.sh_cmd(line).limit(120).run().ok().stdout_is("50\n");
+    host.sh("for d in docs/*; do net-attach --check <$d >/dev/null || exit 1; done").ok();
+    host.sh("ls docs/* | xargs -P 8 -n 1 net-attach --undo -f >/dev/null").ok();
+    nothing_is_left(&host);
+}

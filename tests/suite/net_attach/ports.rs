@@ -1,0 +1,135 @@
+//! Published ports: who reaches them, who holds them, and that they are free afterwards.
+
+use super::*;
+
+pub fn tests() -> Vec<Test> {
+    tests!("net-attach",
+        ["root", "overlay", "umoci", "nft", "ip"]:
+            a_published_port_is_reached_from_everywhere,
+            a_taken_port_names_its_holder,
+            ports_of_one_address_of_ranges_and_of_the_image;
+        ["root", "overlay", "umoci", "nft", "ip", "python3"]:
+            udp_is_led_on_too
+    )
+}
+
+fn a_published_port_is_reached_from_everywhere() {
+    let host = host();
+    let outside = Outside::of(&host);
+    let id = server(&host, "web", "-p 8080:80");
+    server(&host, "other", "");
+    let name = &id[..12];
+    let good = |ran: Ran| drop(ran.ok().stdout_is(&format!("{name}\n")));
+    good(host.sh(&get("127.0.0.1:8080")));
+    good(host.sh(&get(&format!("{HOST}:8080"))));
+    good(host.sh(&get("10.90.0.1:8080")));
+    good(outside.sh(&host, &get(&format!("{HOST}:8080"))));
+    for at in ["10.90.0.1:8080", &format!("{HOST}:8080")] {
+        good(host.sh(&format!("ctr exec other {}", get_inside(at))));
+        good(host.sh(&format!("ctr exec web {}", get_inside(at))));
+    }
+    // Who asked from outside is seen, not the host.
+    let log = host.sh("ctr logs web 2>&1").succeeds().text();
+    assert!(log.contains(&format!("{OUTSIDE}]:")), "{log}");
+    // A port that is not published is not reached from outside, whatever the route; nor is the host's loopback from inside.
+    outside.sh(&host, &format!("ip route add 10.90.0.0/16 via {HOST}")).ok();
+    outside.sh(&host, &get("10.90.0.2:80")).exits(1);
+    let _service = host.cmd("busybox", &["httpd", "-f", "-p", "127.0.0.1:7000", "-h", "/etc"]).spawn();
+    host.sh_cmd(&format!("until ({}) >/dev/null; do sleep 0.02; done", get("127.0.0.1:7000"))).run().ok();
+    outside.sh(&host, &format!("ip route add 127.0.0.2/32 via {HOST} dev up1")).ok();
+    outside.sh(&host, &get("127.0.0.2:7000")).exits(1);
+    assert_eq!(
+        host.sh("ctr ps --format '{{.Names}} {{.Ports}}' | sort").ok().text(),
+        "other \nweb 0.0.0.0:8080->80/tcp\n"
+    );
+    host.sh("ctr port web").ok().stdout_is("80/tcp -> 0.0.0.0:8080\n");
+    host.sh("ctr port web 80").ok().stdout_is("0.0.0.0:8080\n");
+    host.sh("ctr port web 81").fails(1).stderr_has("does not publish 81/tcp");
+    let ports = host.sh("ctr inspect -f '{{json .NetworkSettings.Ports}}' web").ok().json();
+    assert_eq!(ports, json!({"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}]}));
+    host.sh("ctr rm -f web other").ok();
+    outside.sh(&host, &get(&format!("{HOST}:8080"))).exits(1);
+    nothing_is_left(&host);
+}
+
+fn a_taken_port_names_its_holder() {
+    let host = host();
+    let id = server(&host, "web", "-p 8080:80");
+    for word in ["8080:80", "127.0.0.1:8080:81"] {
+        host.sh(&format!("ctr run -d --name second -p {word} busybox true"))
+            .fails(125)
+            .stderr_has(&format!("8080/tcp: held by container web ({})", &id[..12]));
+    }
+    host.sh("ctr inspect second").exits(1);
+    // The other protocol is another port.
+    host.sh("ctr run --rm -p 8080:80/udp busybox true").ok();
+    let _process = host.cmd("busybox", &["httpd", "-f", "-p", "9000"]).spawn();
+    host.sh_cmd("until grep -q ':2328 ' /proc/net/tcp /proc/net/tcp6; do sleep 0.02; done").run().ok();
+    host.sh("ctr run --rm -p 9000:80 busybox true").fails(125).stderr_has("held by process ").stderr_has("(busybox)");
+    host.sh("ctr run --rm -p 192.0.2.77:9001:80 busybox true").fails(125).stderr_has("the host has no such address");
+    // A container that has stopped holds none; when it starts again another may have it.
+    host.sh("ctr stop -t 0 web").ok();
+    let third = server(&host, "third", "-p 8080:80");
+    host.sh(&get("127.0.0.1:8080")).ok().stdout_is(&format!("{}\n", &third[..12]));
+    host.sh("ctr start web").exits(1).stderr_has("held by container third");
+    host.sh("ctr rm -f third && ctr start web").ok();
+    host.sh_cmd(&format!("until ({}); do sleep 0.05; done", get("127.0.0.1:8080"))).limit(20).run().succeeds();
+    host.sh("ctr rm -f web").ok();
+    nothing_is_left(&host);
+}
+
+fn ports_of_one_address_of_ranges_and_of_the_image() {
+    let host = host();
+    let outside = Outside::of(&host);
+    server(&host, "local", "-p 127.0.0.1:8080:80 -p 8100-8101:80-81 -p 80");
+    host.sh(&get("127.0.0.1:8080")).ok();
+    host.sh(&get("127.0.0.1:8100")).ok();
+    outside.sh(&host, &get(&format!("{HOST}:8080"))).exits(1);
+    outside.sh(&host, &get(&format!("{HOST}:8100"))).ok();
+    let ports = host.tool("ctr-inspect", &["local"]).ok().json()["net"]["ports"].take();
+    let random = ports[3]["hostPort"].as_u64().unwrap();
+    outside.sh(&host, &get(&format!("{HOST}:{random}"))).ok();
+    // Of a range for one port the first that is free.
+    server(&host, "next", "-p 8100-8103:80");
+    host.sh("ctr port next").ok().stdout_is("80/tcp -> 0.0.0.0:8102\n");
+    // What the image exposes.
+    let doc = json!({"ctr": 1, "image": {"config": {"config": {"ExposedPorts": {"80/tcp": {}, "53/udp": {}}}}}});
+    let doc = host.pipe_to(&doc, "net-attach", &["-P", "-p", "8200:80"]).ok().json();
+    let ports: Vec<_> =
+        doc["net"]["ports"].as_array().unwrap().iter().map(|p| (&p["containerPort"], &p["protocol"])).collect();
+    assert_eq!(ports, [(&json!(80), &json!("tcp")), (&json!(53), &json!("udp"))]);
+    // It is no whole image.
+    let mut whole = doc.clone();
+    whole.as_object_mut().unwrap().remove("image");
+    schema::assert_valid(std::slice::from_ref(&whole));
+    let undone = host.pipe_to(&doc, "net-attach", &["--undo"]).ok().json();
+    assert_eq!(undone.get("net").or(undone.get("id")).or(undone.get("steps")), None);
+    host.sh("ctr rm -f local next").ok();
+    nothing_is_left(&host);
+}
+
+fn udp_is_led_on_too() {
+    let host = host();
+    let outside = Outside::of(&host);
+    host.sh("ctr run -d --name u -p 5000:7/udp busybox sleep 6901").ok();
+    let netns = host.tool("ctr-inspect", &["u"]).ok().json()["net"]["netns"].as_str().unwrap().to_owned();
+    // It answers with whom it sees.
+    let server = "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 7)); \
+                  [s.sendto(a[0].encode(), a) for a in iter(lambda: s.recvfrom(9)[1], None)]";
+    let server = host.cmd("nsenter", &[&format!("--net={netns}"), "python3", "-c", server]).spawn();
+    host.sh_cmd(&format!("until nsenter --net={netns} grep -q ':0007 ' /proc/net/udp; do sleep 0.02; done")).run().ok();
+    let ask = |address: &str| {
+        format!(
+            "python3 -c \"import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(5); \
+             s.connect(('{address}', 5000)); s.send(b'x'); print(s.recv(99).decode())\""
+        )
+    };
+    host.sh(&ask("127.0.0.1")).ok().stdout_is("10.90.0.1\n");
+    outside.sh(&host, &ask(HOST)).ok().stdout_is(&format!("{OUTSIDE}\n"));
+    host.sh("ctr port u 7/udp").ok().stdout_is("0.0.0.0:5000\n");
+    host.sh("ctr rm -f u").ok();
+    // Who is in the namespace yet keeps it, but no longer its way to the bridge once gc has seen it.
+    host.tool("net-attach", &["--gc"]).ok().stdout_has("\"removed\":\"link\",\"name\":\"v");
+    nothing_is_left(&host);
+    drop(server);
+}

@@ -1,0 +1,73 @@
+//! `rm` and `prune`: the record, the bridge and the rules of a network that no container is on.
+
+use clap::Args;
+use ctr_core::{Code, Error, Result, each, print_line};
+use ctr_net::{Lock, Network, address, firewall, names, network};
+use ctr_netlink::{Netlink, has_table};
+
+/// The arguments of `rm`.
+#[derive(Args, Debug)]
+pub struct Rm {
+    /// A name, or the beginning of an id
+    #[arg(value_name = "NETWORK", required = true)]
+    networks: Vec<String>,
+    /// Networks that are not there are no failure
+    #[arg(short = 'f', long)]
+    force: bool,
+}
+
+impl Rm {
+    /// Removes one after the other and prints their names.
+    pub fn run(&self) -> Result<()> {
+        let netlink = Netlink::open()?;
+        each(&self.networks, |word| {
+            let lock = Lock::take()?;
+            let network = match network::load(word) {
+                Err(e) if e.code == Code::NotFound && self.force => return Ok(()),
+                other => other?,
+            };
+            if network.name == network::DEFAULT {
+                return Err(Error::new(Code::Denied, format!("network {} is everybody's", network.name)));
+            }
+            remove(&netlink, &network, &lock)?;
+            print_line(&network.name)
+        })
+    }
+}
+
+/// The arguments of `prune`.
+#[derive(Args, Debug)]
+pub struct Prune {
+    /// Say that it is meant: nothing asks
+    #[arg(short = 'f', long)]
+    force: bool,
+}
+
+impl Prune {
+    /// Removes them and prints their names.
+    pub fn run(&self) -> Result<()> {
+        if !self.force {
+            let message = "every network that no container is on would be removed";
+            return Err(Error::new(Code::Usage, message).hint("give --force"));
+        }
+        let netlink = Netlink::open()?;
+        let lock = Lock::take()?;
+        for network in network::all()?.iter().filter(|network| network.name != network::DEFAULT) {
+            if address::of_network(&network.name)?.is_empty() {
+                remove(&netlink, network, &lock)?;
+                print_line(&network.name)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The record goes first: from then on nobody attaches to it, and gc takes what is left.
+fn remove(netlink: &Netlink, network: &Network, _lock: &Lock) -> Result<()> {
+    network::remove(network)?;
+    netlink.delete(&network.bridge())?;
+    if has_table(&names::table())? {
+        firewall::remove(&firewall::of_network(network)?)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! `ls` and `inspect`: what the records say, in docker's shapes.
+
+use clap::Args;
+use ctr_core::{Code, Error, Map, Result, Value, container, each, ident, json, print_line};
+use ctr_net::{Net, Network, address, network};
+
+/// The arguments of `ls`.
+#[derive(Args, Debug)]
+pub struct Ls {
+    /// Only these: name=, id=, driver=, label=
+    #[arg(short = 'f', long, value_name = "KEY=VALUE")]
+    filter: Vec<String>,
+}
+
+impl Ls {
+    /// Prints a line each.
+    pub fn run(&self) -> Result<()> {
+        let filters = self.filter.iter().map(|word| filter(word)).collect::<Result<Vec<_>>>()?;
+        for network in network::all()? {
+            if filters.iter().all(|(key, value)| matches(&network, key, value)) {
+                let labels: Vec<_> = network.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+                print_line(&json!({
+                    "ID": ident::short(&network.id), "Name": network.name, "Driver": network.driver, "Scope": "local",
+                    "Internal": network.internal.to_string(), "IPv6": "false", "Labels": labels.join(","),
+                    "CreatedAt": network.created,
+                }))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn filter(word: &str) -> Result<(&str, &str)> {
+    match word.split_once('=') {
+        Some((key @ ("name" | "id" | "driver" | "label"), value)) => Ok((key, value)),
+        _ => Err(Error::new(Code::Usage, format!("filter {word:?} is none")).hint("name=, id=, driver=, label=")),
+    }
+}
+
+fn matches(network: &Network, key: &str, value: &str) -> bool {
+    match key {
+        // As docker has it: a part of the name, the beginning of the id.
+        "name" => network.name.contains(value),
+        "id" => network.id.starts_with(value),
+        "driver" => network.driver == value,
+        _ => {
+            let (key, wanted) = value.split_once('=').map_or((value, None), |(key, wanted)| (key, Some(wanted)));
+            network.labels.get(key).is_some_and(|has| wanted.is_none_or(|wanted| has == wanted))
+        }
+    }
+}
+
+/// The arguments of `inspect`.
+#[derive(Args, Debug)]
+pub struct Inspect {
+    /// A name, or the beginning of an id
+    #[arg(value_name = "NETWORK", required = true)]
+    networks: Vec<String>,
+}
+
+impl Inspect {
+    /// Prints a line each.
+    pub fn run(&self) -> Result<()> {
+        each(&self.networks, |word| {
+            let network = network::load(word)?;
+            print_line(&shape(&network)?)
+        })
+    }
+}
+
+/// docker's (Engine API, NetworkInspect).
+fn shape(network: &Network) -> Result<Value> {
+    let config = |pool: &network::Pool| {
+        let mut config = json!({"Subnet": pool.subnet, "Gateway": pool.gateway});
+        if let Some(range) = pool.ip_range {
+            config["IPRange"] = json!(range);
+        }
+        config
+    };
+    let config: Vec<Value> = network.subnets.iter().map(config).collect();
+    let mut containers = Map::new();
+    for (address, id) in address::of_network(&network.name)? {
+        let doc = container::recorded(&id).ok();
+        let name = doc.as_ref().and_then(|doc| doc.str("name")).unwrap_or_default().to_owned();
+        let net = doc.as_ref().and_then(|doc| doc.section::<Net>("net").ok().flatten());
+        let mac = net.as_ref().and_then(Net::inside).and_then(|interface| interface.mac.clone()).unwrap_or_default();
+        let length = network.pool()?.subnet.length();
+        let shape =
+            json!({"Name": name, "MacAddress": mac, "IPv4Address": format!("{address}/{length}"), "IPv6Address": ""});
+        containers.insert(id, shape);
+    }
+    Ok(json!({
+        "Name": network.name, "Id": network.id, "Created": network.created, "Scope": "local", "Driver": network.driver,
+        "EnableIPv6": false, "IPAM": {"Driver": "default", "Config": config}, "Internal": network.internal,
+        "Interface": network.bridge(), "Containers": containers, "Options": network.options, "Labels": network.labels,
+    }))
+}

@@ -1,0 +1,112 @@
+//! The commands about networks and ports.
+
+use crate::{
+    Plan,
+    flags::{Flag, Given, list, switch, usage, value},
+    pipe::{Stage, printed},
+};
+use ctr_core::Result;
+
+const TOOL: &str = "ctr-network";
+
+/// `ctr network create`
+pub const CREATE: &[Flag] = &[
+    value("subnet", "SUBNET", "Its addresses, as 10.1.0.0/16").to(TOOL),
+    value("gateway", "ADDRESS", "The address of its bridge").to(TOOL),
+    value("ip-range", "SUBNET", "Give containers addresses of this part of the subnet").to(TOOL),
+    switch("internal", "Nothing outside is reached from it").to(TOOL),
+    value("driver", "bridge", "How it is made").short('d').to(TOOL),
+    list("opt", "KEY=VALUE", "mtu=N, isolate=false, icc=false").short('o').to(TOOL),
+    list("label", "KEY=VALUE", "Give it a label").to(TOOL),
+    list("aux-address", "", "").not_yet("addresses that are not given out"),
+    switch("ipv6", "").not_yet("IPv6"),
+    switch("attachable", "").not_yet("networks of several machines"),
+    switch("ingress", "").not_yet("networks of several machines"),
+    value("scope", "", "").not_yet("networks of several machines"),
+    value("ipam-driver", "", "").not_yet("other choosers of addresses"),
+    list("ipam-opt", "", "").not_yet("other choosers of addresses"),
+    value("config-from", "", "").not_yet("configurations without a network"),
+    switch("config-only", "").not_yet("configurations without a network"),
+];
+
+/// `ctr network ls`
+pub const LS: &[Flag] = &[
+    list("filter", "KEY=VALUE", "Only these: name=, id=, driver=, label=").short('f').to(TOOL),
+    value("format", "FORMAT", "`table TEMPLATE`, a TEMPLATE for each network, or `json`"),
+    switch("quiet", "Only ids").short('q'),
+    switch("no-trunc", "").not_yet("whole ids in the table: network inspect has them"),
+];
+
+/// `ctr network inspect`
+pub const INSPECT: &[Flag] = &[
+    value("format", "FORMAT", "A TEMPLATE for each, or `json`").short('f'),
+    switch("verbose", "").short('v').not_yet("networks of several machines"),
+];
+
+/// `ctr network rm`
+pub const RM: &[Flag] = &[switch("force", "Networks that are not there are no failure").short('f').to(TOOL)];
+
+/// `ctr network prune`
+pub const PRUNE: &[Flag] =
+    &[switch("force", "Do not ask").short('f').to(TOOL), list("filter", "", "").not_yet("filters of prune")];
+
+/// Defines one and prints its id.
+pub fn create(given: &Given) -> Result<Plan> {
+    let [name] = given.operands.as_slice() else { return Err(usage("network create needs one name")) };
+    Ok(stage(given, "create", &[name]))
+}
+
+/// docker's table of networks.
+pub fn ls(given: &Given) -> Result<Plan> {
+    none(given, "ls")?;
+    let format = match given.last("format") {
+        Some(format) => format,
+        None if given.on("quiet") => "{{.ID}}",
+        None => "table {{.ID}}\\t{{.Name}}\\t{{.Driver}}\\t{{.Scope}}",
+    };
+    let find = Stage::new(TOOL).words(["ls"]).words(given.for_tool(TOOL));
+    Ok(Plan::of(printed(&find, &Stage::new("ctr-fmt").operands([format]))))
+}
+
+/// Everything about networks, and who is on them.
+pub fn inspect(given: &Given) -> Result<Plan> {
+    let find = Stage::new(TOOL).words(["inspect"]).operands(some(given, "inspect")?);
+    Ok(Plan::of(printed(&find, &Stage::new("ctr-fmt").operands(given.last("format")))))
+}
+
+/// Removes them.
+pub fn rm(given: &Given) -> Result<Plan> {
+    Ok(stage(given, "rm", some(given, "rm")?))
+}
+
+/// Removes those that nobody is on.
+pub fn prune(given: &Given) -> Result<Plan> {
+    none(given, "prune")?;
+    Ok(stage(given, "prune", &[] as &[String]))
+}
+
+/// Where its ports are found on the host.
+pub fn port(given: &Given) -> Result<Plan> {
+    match given.operands.len() {
+        1 | 2 => Ok(Plan::of(Stage::new("ctr-port").operands(&given.operands).to_string())),
+        _ => Err(usage("port needs a container, and at most one port")),
+    }
+}
+
+fn stage(given: &Given, verb: &str, operands: &[impl AsRef<str>]) -> Plan {
+    Plan::of(Stage::new(TOOL).words([verb]).words(given.for_tool(TOOL)).operands(operands).to_string())
+}
+
+fn some<'a>(given: &'a Given, verb: &str) -> Result<&'a [String]> {
+    if given.operands.is_empty() {
+        return Err(usage(format!("network {verb} needs a network")));
+    }
+    Ok(&given.operands)
+}
+
+fn none(given: &Given, verb: &str) -> Result<()> {
+    match given.operands.first() {
+        Some(word) => Err(usage(format!("network {verb} takes no operand, not {word:?}"))),
+        None => Ok(()),
+    }
+}

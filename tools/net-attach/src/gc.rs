@@ -1,0 +1,97 @@
+//! Finds what crashes left of networks, by its names, and takes it away.
+
+use ctr_core::{Result, Value, container, json, trace};
+use ctr_net::{Lock, address, firewall, names, netns, network, port};
+use ctr_netlink::{Netlink, has_table};
+use std::{collections::BTreeSet, fs};
+
+/// Removes namespaces, veths, addresses and ports of containers that are gone; bridges that no container is on; and makes
+/// the firewall's table what the records say.
+///
+/// A container is claimed before anything of it is made here, and goes after it: what is listed before the containers are
+/// and has none is nobody's.
+pub fn gc() -> Result<Vec<Value>> {
+    let mut removed = Vec::new();
+    if fs::read_dir(paths::containers()).is_err() {
+        // A root that is not mounted yet has not lost its containers.
+        return Ok(removed);
+    }
+    let netlink = Netlink::open()?;
+    let held = netns::all();
+    let links = netlink.links()?;
+    let containers = container::directories()?;
+    let gone = |digits: &str| !containers.iter().any(|id| id.starts_with(digits));
+    for digits in held.iter().filter(|digits| gone(digits)) {
+        let path = netns::path(digits);
+        if note(netns::let_go(digits)) == Some(true) {
+            removed.push(json!({"removed": "netns", "path": path}));
+        }
+    }
+    for link in links.iter().filter(|link| names::id_of_veth(&link.name).is_some_and(gone)) {
+        if note(netlink.delete(&link.name)) == Some(true) {
+            removed.push(json!({"removed": "link", "name": link.name}));
+        }
+    }
+    let _lock = Lock::take()?;
+    removed.extend(claims()?);
+    let mut bridges = BTreeSet::new();
+    for network in network::all()? {
+        if !address::of_network(&network.name)?.is_empty() {
+            bridges.insert(network.bridge());
+        }
+    }
+    for link in links.iter().filter(|link| names::is_bridge(&link.name) && !bridges.contains(&link.name)) {
+        if note(netlink.delete(&link.name)) == Some(true) {
+            removed.push(json!({"removed": "link", "name": link.name}));
+        }
+    }
+    removed.extend(rules()?);
+    Ok(removed)
+}
+
+/// What fails is printed, and the rest is gone on with.
+fn note<T>(result: Result<T>) -> Option<T> {
+    result.map_err(|e| trace::warn(&e.to_string())).ok()
+}
+
+/// Addresses and ports of containers that are gone.
+fn claims() -> Result<Vec<Value>> {
+    let mut removed = Vec::new();
+    let gone = |id: &str| container::checked_id(id).is_err() || container::is_gone(id);
+    for name in address::networks()? {
+        for (address, id) in address::of_network(&name)? {
+            if gone(&id) && note(address::release(&name, address, &id)).is_some() {
+                removed.push(json!({"removed": "address", "address": address, "network": name}));
+            }
+        }
+        if !trace::dry_run() {
+            // Only where it is empty.
+            let _ = fs::remove_dir(address::root().join(&name));
+        }
+    }
+    for claim in port::claims()?.into_iter().filter(|claim| gone(&claim.id)) {
+        if note(claim.release()).is_some() {
+            removed.push(json!({"removed": "port", "port": claim.to_string()}));
+        }
+    }
+    Ok(removed)
+}
+
+fn rules() -> Result<Vec<Value>> {
+    let table = names::table();
+    let wanted = firewall::wanted()?;
+    if wanted.is_empty() {
+        if !has_table(&table)? {
+            return Ok(Vec::new());
+        }
+        firewall::delete()?;
+        return Ok(vec![json!({"removed": "table", "name": table})]);
+    }
+    let present = firewall::present()?;
+    if present.as_ref() == Some(&wanted) {
+        return Ok(Vec::new());
+    }
+    firewall::install(&wanted)?;
+    let extra = present.iter().flatten().filter(|element| !wanted.contains(element));
+    Ok(extra.map(|element| json!({"removed": "rule", "element": element.to_string()})).collect())
+}

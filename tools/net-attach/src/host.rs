@@ -1,0 +1,104 @@
+//! The host's side of a network: its record, its bridge, its rules, forwarding.
+
+use ctr_core::{Cannot, Code, Error, Result, instance::digest, json, trace};
+use ctr_net::{Network, firewall, names, network, network::Pool};
+use ctr_netlink::{Link, Netlink, has_table};
+use std::fs;
+
+/// Of a way out whose MTU is not known.
+const MTU: u32 = 1500;
+
+/// The network of that name; the default one is made where it is not there. Hold the lock.
+///
+/// # Errors
+/// `not-found`; `limit` where every subnet is taken.
+pub fn network(netlink: &Netlink, name: &str) -> Result<Network> {
+    if name != network::DEFAULT {
+        return network::load(name);
+    }
+    if let Some(network) = network::find(name)? {
+        return Ok(network);
+    }
+    let subnet = network::free_subnet(&netlink.subnets()?)?;
+    let network = Network::new(name, Pool::new(subnet, None, None)?);
+    network.save()?;
+    Ok(network)
+}
+
+/// Makes what the network has on the host and what is not there yet; gives its bridge. Hold the lock.
+///
+/// Its rules come before its bridge, and the bridge is up last: one that is up is whole. That the table is there says that
+/// all that belongs in it is, for it is only ever made whole.
+///
+/// # Errors
+/// The kernel's; `unsupported` without nftables.
+pub fn ready(netlink: &Netlink, network: &Network) -> Result<Link> {
+    let name = network.bridge();
+    let found = netlink.link(&name)?;
+    let whole = found.as_ref().is_some_and(|link| link.up);
+    if !has_table(&names::table())? {
+        firewall::install(&firewall::wanted()?)?;
+    } else if !whole {
+        firewall::change(&[], &firewall::of_network(network)?)?;
+    }
+    forward()?;
+    if let Some(link) = found.filter(|link| link.up) {
+        return Ok(link);
+    }
+    if netlink.link(&name)?.is_none() {
+        let mtu = match network.mtu() {
+            Some(mtu) => mtu,
+            None => netlink.way_out_mtu()?.unwrap_or(MTU),
+        };
+        let [a, b, c, d] = digest(name.as_bytes()).to_be_bytes();
+        netlink.add_bridge(&name, [0x02, 0x43, a, b, c, d], mtu)?;
+    }
+    sysctl(&format!("ipv6/conf/{name}/disable_ipv6"), "1")?;
+    let link = there(netlink, &name)?;
+    let pool = network.pool()?;
+    netlink.add_address(link.index, pool.gateway, pool.subnet.length())?;
+    netlink.set_up(link.index, &name)?;
+    Ok(link)
+}
+
+/// An interface that was just made.
+fn there(netlink: &Netlink, name: &str) -> Result<Link> {
+    match netlink.link(name)? {
+        Some(link) => Ok(link),
+        None if trace::dry_run() => Ok(Link { name: name.to_owned(), mtu: MTU, ..Link::default() }),
+        None => Err(Error::new(Code::NotFound, format!("interface {name} was taken away"))),
+    }
+}
+
+/// Lets the host send on what comes from containers.
+fn forward() -> Result<()> {
+    if is_forwarding() { Ok(()) } else { sysctl("ipv4/ip_forward", "1") }
+}
+
+/// Whether it does.
+pub fn is_forwarding() -> bool {
+    fs::read_to_string("/proc/sys/net/ipv4/ip_forward").is_ok_and(|text| text.trim() == "1")
+}
+
+/// Lets what comes from the host's loopback go out by the bridge: it is masqueraded there, and what comes in for loopback is
+/// dropped.
+pub fn route_localnet(bridge: &str) -> Result<()> {
+    let name = format!("ipv4/conf/{bridge}/route_localnet");
+    match fs::read_to_string(format!("/proc/sys/net/{name}")) {
+        Ok(text) if text.trim() == "1" => Ok(()),
+        _ => sysctl(&name, "1"),
+    }
+}
+
+/// Sets a parameter of the network namespace that this thread is in; nothing where the kernel has not such a one.
+pub fn sysctl(name: &str, value: &str) -> Result<()> {
+    let path = format!("/proc/sys/net/{name}");
+    trace::act(
+        "write",
+        || json!({"path": path, "value": value}),
+        || match fs::write(&path, value) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            other => other.cannot(|| format!("write {value} to {path}")),
+        },
+    )
+}
