@@ -189,8 +189,17 @@ fn enable(group: &Group, needed: &BTreeSet<&str>) -> Result<()> {
             let what = || json!({"file": path, "value": value});
             trace::act("write", what, || group.write(FILE, &value).map_err(|e| handed_on(&path, e)))
         };
+        if off.is_empty() {
+            continue;
+        }
         // All in one write, of which the kernel takes all or none.
-        if off.is_empty() || write(&off).is_ok() {
+        let Err(refused) = write(&off) else { continue };
+        if refused.code == Code::Busy {
+            // It has processes. Some controllers would be taken alone, and make it threaded: the group below it could then
+            // have none (cgroup-v2.rst, Threads).
+            if off.iter().any(|word| needed.contains(word)) {
+                return Err(refused);
+            }
             continue;
         }
         for word in off {

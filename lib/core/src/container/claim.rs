@@ -185,13 +185,21 @@ pub fn checked_id(id: &str) -> Result<&str> {
 }
 
 /// The id in the `undo` of a step, where it is the document's own: no tool writes a step about another container, and
-/// whoever made up the document does not get to name one.
+/// whoever made up the document does not get to name one. Of a document that is nothing but its steps, each has to be one
+/// that the container's record has, as long as there is a record.
 ///
 /// # Errors
-/// `invalid` if it is another, or not an id of ours.
+/// `invalid` if it is another's, or not an id of ours.
 pub fn step_id<'a>(doc: &Document, undo: &'a Value) -> Result<&'a str> {
     let id = checked_id(undo.get("id").and_then(Value::as_str).unwrap_or_default())?;
-    if doc.str("id") == Some(id) {
+    let is_own = match doc.str("id") {
+        Some(own) => own == id,
+        None => match record::recorded(id) {
+            Ok(record) => record.steps()?.iter().any(|step| step.undo == *undo),
+            Err(e) => e.code == Code::NotFound,
+        },
+    };
+    if is_own {
         return Ok(id);
     }
     let short = ident::short(id);
