@@ -1,6 +1,6 @@
 //! Finds what crashes left of networks, by its names, and takes it away.
 
-use ctr_core::{Result, Value, container, json, trace};
+use ctr_core::{Result, Value, container, json, paths, trace};
 use ctr_net::{Lock, address, firewall, names, netns, network, port};
 use ctr_netlink::{Netlink, has_table};
 use std::{collections::BTreeSet, fs};
