@@ -15,7 +15,7 @@ pub fn before(linux: Option<&Value>) -> Map<String, Value> {
 
 /// Undoes one step.
 pub fn undo(doc: &mut Document, undo: &Value) -> Result<()> {
-    let id = container::step_id(doc, undo)?;
+    let Some(id) = container::step_id(doc, undo)? else { return Ok(()) };
     let claimed = undo.get("claimed") == Some(&json!(true));
     // Before anything is ended: the container may not go while others need it.
     let _held = if claimed { container::hold_to_remove(id)? } else { None };

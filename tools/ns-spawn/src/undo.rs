@@ -7,7 +7,7 @@ use std::time::Duration;
 /// Undoes one step: kills the process if it still is that process, forgets its state, gives the spec back as it
 /// was, and removes the container if this step began it.
 pub fn undo(doc: &mut Document, undo: &Value) -> Result<()> {
-    let id = container::step_id(doc, undo)?;
+    let Some(id) = container::step_id(doc, undo)? else { return Ok(()) };
     if !trace::dry_run() {
         // In version 1 of cgroups a frozen process does not die.
         freezer::thaw(doc)?;

@@ -8,7 +8,7 @@ use ctr_core::{Document, Error, Result, Value, container, json, paths, trace};
 /// # Errors
 /// `busy` while the container's process runs.
 pub fn undo(doc: &mut Document, undo: &Value) -> Result<()> {
-    let id = container::step_id(doc, undo)?;
+    let Some(id) = container::step_id(doc, undo)? else { return Ok(()) };
     let hint = |e: Error| e.hint("stop it, or undo the later steps first");
     // Where its directory is gone there is nothing to hold, and nothing to make for it.
     let _held = if paths::run_dir(id).exists() { container::hold_ended(id).map_err(hint)? } else { None };

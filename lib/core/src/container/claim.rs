@@ -185,25 +185,26 @@ pub fn checked_id(id: &str) -> Result<&str> {
 }
 
 /// The id in the `undo` of a step, where it is the document's own: no tool writes a step about another container, and
-/// whoever made up the document does not get to name one. Of a document that is nothing but its steps, each has to be one
-/// that the container's record has, as long as there is a record.
+/// whoever made up the document does not get to name one. A document that is nothing but its steps undoes those that the
+/// container's record has, or that nobody has a record of; `None` for another, which was undone before.
 ///
 /// # Errors
 /// `invalid` if it is another's, or not an id of ours.
-pub fn step_id<'a>(doc: &Document, undo: &'a Value) -> Result<&'a str> {
+pub fn step_id<'a>(doc: &Document, undo: &'a Value) -> Result<Option<&'a str>> {
     let id = checked_id(undo.get("id").and_then(Value::as_str).unwrap_or_default())?;
-    let is_own = match doc.str("id") {
-        Some(own) => own == id,
+    match doc.str("id") {
+        Some(own) if own == id => Ok(Some(id)),
+        Some(_) => {
+            let message =
+                format!("document: a step is about container {}, which is not the document's", ident::short(id));
+            Err(Error::new(Code::Invalid, message))
+        }
         None => match record::recorded(id) {
-            Ok(record) => record.steps()?.iter().any(|step| step.undo == *undo),
-            Err(e) => e.code == Code::NotFound,
+            Ok(record) => Ok(Some(id).filter(|_| record.steps().is_ok_and(|s| s.iter().any(|s| s.undo == *undo)))),
+            Err(e) if e.code == Code::NotFound => Ok(Some(id)),
+            Err(e) => Err(e),
         },
-    };
-    if is_own {
-        return Ok(id);
     }
-    let short = ident::short(id);
-    Err(Error::new(Code::Invalid, format!("document: a step is about container {short}, which is not the document's")))
 }
 
 /// Writes the first record of a container just claimed, `partial` until its tool [`save`]s it whole, and whose it is:
