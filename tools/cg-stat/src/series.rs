@@ -3,14 +3,15 @@
 use crate::{
     kernel::Kernel,
     reading::{Mark, Reading},
-    wanted::Wanted,
+    subject::Subject,
+    wanted::{MANY, Wanted},
 };
 use ctr_core::{Cannot, Code, Error, Result, container::Handle};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
 };
-use std::{collections::HashMap, mem, path::PathBuf, process, time::Instant};
+use std::{collections::HashMap, mem, path::PathBuf, process, thread::scope, time::Instant};
 
 /// 128 + SIGPIPE: how the shell shows a writer whose reader went away.
 const BROKEN_PIPE: i32 = 141;
@@ -23,6 +24,8 @@ pub struct Series {
     /// Whose they are.
     pub wanted: Wanted,
     kernel: Kernel,
+    /// A second reader, for many.
+    other: Option<Kernel>,
     list: bool,
     /// Those of the last reading, by container and group: a name may be another's by the next.
     marks: HashMap<Whose, Mark>,
@@ -35,7 +38,7 @@ impl Series {
     /// # Errors
     /// `unsupported` where no control groups are mounted.
     pub fn new(wanted: Wanted, list: bool) -> Result<Self> {
-        Ok(Self { wanted, kernel: Kernel::open()?, list, marks: HashMap::new(), begun: false })
+        Ok(Self { wanted, kernel: Kernel::open()?, other: None, list, marks: HashMap::new(), begun: false })
     }
 
     /// One reading of all that are there: a line each, or one list.
@@ -45,10 +48,26 @@ impl Series {
     pub fn read(&mut self) -> Result<String> {
         let before = mem::take(&mut self.marks);
         let (mut lines, mut gone) = (Vec::new(), Vec::new());
-        for subject in self.wanted.subjects() {
+        let subjects = self.wanted.subjects();
+        let taken = if subjects.len() < MANY {
+            take(&mut self.kernel, &subjects, &before)?
+        } else {
+            if self.other.is_none() {
+                self.other = Some(Kernel::open()?);
+            }
+            let (first, second) = subjects.split_at(subjects.len() / 2);
+            let (kernel, other) = (&mut self.kernel, &mut self.other);
+            scope(|scope| {
+                let other =
+                    scope.spawn(|| other.as_mut().map_or(Ok(Vec::new()), |kernel| take(kernel, second, &before)));
+                let mut taken = take(kernel, first, &before)?;
+                let failed = || Error::new(Code::Internal, "a reading thread failed");
+                taken.extend(other.join().map_err(|_| failed())??);
+                Ok(taken)
+            })?
+        };
+        for (subject, (reading, mark)) in subjects.into_iter().zip(taken) {
             let whose = (subject.id.clone(), subject.group.clone());
-            let mut mark = before.get(&whose).copied();
-            let reading = Reading::take(&mut self.kernel, subject, &mut mark)?;
             let is_there = |group| reading.has_figures() || self.kernel.has(group);
             if self.wanted.is_named() && !subject.group.as_deref().is_none_or(is_there) {
                 if !self.begun {
@@ -94,4 +113,18 @@ impl Series {
             return Ok(());
         }
     }
+}
+
+/// A reading of each, with the mark for the next, by one reader.
+fn take<'a>(
+    kernel: &mut Kernel,
+    subjects: &[&'a Subject],
+    before: &HashMap<Whose, Mark>,
+) -> Result<Vec<(Reading<'a>, Option<Mark>)>> {
+    let mut taken = Vec::with_capacity(subjects.len());
+    for subject in subjects {
+        let mut mark = before.get(&(subject.id.clone(), subject.group.clone())).copied();
+        taken.push((Reading::take(kernel, subject, &mut mark)?, mark));
+    }
+    Ok(taken)
 }

@@ -9,6 +9,7 @@ use ctr_lifecycle::{Noted, noted};
 use std::{
     collections::{HashMap, HashSet},
     mem,
+    thread::scope,
 };
 
 /// What was asked for.
@@ -29,8 +30,9 @@ impl Wanted {
             return Ok(Self::Every { stopped: args.all, known: HashMap::new() });
         }
         let mut list = args.paths.iter().map(|path| Subject::path(path)).collect::<Result<Vec<_>>>()?;
+        let mut found = by_two(args.containers.iter().collect(), |word| Subject::container(word)).into_iter();
         each(&args.containers, |word| {
-            list.push(Subject::container(word)?);
+            list.push(found.next().unwrap_or_else(|| Subject::container(word))?);
             Ok(())
         })?;
         if list.is_empty() {
@@ -59,8 +61,11 @@ impl Wanted {
             Self::Every { stopped, known } => {
                 let ids = container::ids()?;
                 known.retain(|id, _| ids.contains(id));
-                for id in ids {
-                    match every(&id, *stopped, known.remove(&id)) {
+                let asked: Vec<_> = ids.into_iter().map(|id| (known.remove(&id), id)).collect();
+                let stopped = *stopped;
+                let look = |(known, id): (Option<Subject>, String)| (every(&id, stopped, known), id);
+                for (looked, id) in by_two(asked, look) {
+                    match looked {
                         Ok(Some(subject)) => drop(known.insert(id, subject)),
                         Ok(None) => {}
                         // Removed meanwhile.
@@ -101,6 +106,23 @@ impl Wanted {
     pub fn is_named(&self) -> bool {
         matches!(self, Self::These { .. })
     }
+}
+
+/// From so many on a second thread reads its half of the records.
+pub const MANY: usize = 16;
+
+/// What `f` gives for each, in their order; of many by two threads.
+fn by_two<A: Send, B: Send>(mut all: Vec<A>, f: impl Fn(A) -> B + Sync) -> Vec<B> {
+    if all.len() < MANY {
+        return all.into_iter().map(f).collect();
+    }
+    let half = all.split_off(all.len() / 2);
+    scope(|scope| {
+        let other = scope.spawn(|| half.into_iter().map(&f).collect::<Vec<_>>());
+        let mut done: Vec<_> = all.into_iter().map(&f).collect();
+        done.extend(other.join().unwrap_or_default());
+        done
+    })
 }
 
 /// Container `id` as it is now, if it is wanted. The record of one that was `known` to run is
