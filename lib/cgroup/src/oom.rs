@@ -79,9 +79,10 @@ impl Oom {
     /// How many were killed since the last call.
     pub fn more(&mut self) -> u64 {
         let rang = self.bell.as_ref().is_some_and(|bell| rustix::io::read(bell, &mut [0; 8]).is_ok());
+        let now = self.now();
         // A file of a group that was removed rings without end.
-        self.gone = self.now().is_none();
-        let now = self.now().unwrap_or(self.seen);
+        self.gone = now.is_none();
+        let now = now.unwrap_or(self.seen);
         let more = now.saturating_sub(self.seen);
         let tries = if rang { 0 } else { self.again.map_or(AGAIN.len(), |(_, tries)| tries + 1) };
         self.again = AGAIN.get(tries).filter(|_| more == 0).map(|wait| (Instant::now() + *wait, tries));

@@ -62,8 +62,6 @@ fn start(word: &str, id: &str, again: bool, hold: bool) -> Result<()> {
             _ => Ok(()),
         };
     }
-    // Of a container that is not there no directory is made.
-    container::recorded(id)?;
     let _lock = container::hold_limits(id)?;
     let mut doc = container::recorded(id)?;
     if doc.is_partial() {

@@ -47,6 +47,22 @@ pub const fn list(long: &'static str, name: &'static str, help: &'static str) ->
     Flag { list: true, ..value(long, name, help) }
 }
 
+/// Lists of flags as one; `N` is how many they have together.
+pub const fn joined<const N: usize>(parts: &[&[Flag]]) -> [Flag; N] {
+    let mut all = [switch("", ""); N];
+    let (mut part, mut at) = (0, 0);
+    while part < parts.len() {
+        let mut place = 0;
+        while place < parts[part].len() {
+            all[at] = parts[part][place];
+            (place, at) = (place + 1, at + 1);
+        }
+        part += 1;
+    }
+    assert!(at == N, "every place has its flag");
+    all
+}
+
 impl Flag {
     /// With a letter.
     pub const fn short(self, letter: char) -> Self {

@@ -8,6 +8,7 @@ mod flags;
 mod help;
 mod image;
 mod life;
+mod limits;
 mod machine;
 mod network;
 mod pipe;

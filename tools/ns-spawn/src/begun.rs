@@ -29,7 +29,7 @@ impl Begun {
         let held = container::hold(&id)?;
         args.held = true;
         // The document may be older than a change of the name.
-        if let Some(name) = container::recorded(&id).ok().and_then(|record| record.get("name").cloned()) {
+        if let Some(name) = container::recorded_name(&id) {
             doc.set("name", &name)?;
         }
         Ok(Self { id, claimed, held, before: doc.object("spec")?.clone(), whole: false })

@@ -1,6 +1,6 @@
 //! A container that stays: its process is started by a process that becomes its supervisor.
 
-use crate::{NsSpawn, begun::Begun, options, spawn::group, state};
+use crate::{NsSpawn, begun::Begun, options, state};
 use ctr_core::{
     Cannot, Code, Document, Done, Error, Lock, Process, Result, Rootfs, State, Supervise, Value, container, events,
     ident, json, paths, steps, trace,
@@ -166,7 +166,7 @@ fn become_supervisor(
     if hold {
         handover.words.push("--hold".to_owned());
     }
-    if let Some(group) = group(spec) {
+    if let Some(group) = spec.linux().as_ref().and_then(run::control_group) {
         handover.words.push(format!("--group={}", group.display()));
     }
     if let Some(check) = &supervise.health {

@@ -4,8 +4,7 @@ use crate::{NsSpawn, begun::Begun, options, state, status::Status, undo_all};
 use ctr_cgroup::Oom;
 use ctr_core::{Document, Done, Lock, Result, Rootfs, container, events, json, trace};
 use ctr_runtime::run::{self, Exit, Options};
-use oci_spec::runtime::Spec;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Completes the spec and runs it to its end.
 pub fn spawn(
@@ -44,24 +43,19 @@ fn run(
         stdin_is_document,
         ..options(&spec, &begun.id)
     };
-    let mut oom = group(&spec).and_then(Oom::count);
+    let group = spec.linux().as_ref().and_then(run::control_group);
+    let mut oom = group.and_then(Oom::count);
     let exit = run::run(&spec, options, &mut |pid| {
         let running = state::running(doc, &begun.id, pid, None)?;
         status.running(&begun.id, &running);
         events::emit("start", doc, &json!({}));
         Ok(())
     })?;
-    if let Some(group) = group(&spec) {
+    if let Some(group) = group {
         // Where it has no pid namespace of its own, those it started may be left.
         ctr_cgroup::end(group, &begun.id).unwrap_or_else(|e| trace::warn(&e.to_string()));
     }
     Ok((exit, oom.as_mut().is_some_and(|oom| oom.more() > 0)))
-}
-
-/// The control group that the spec names.
-pub fn group(spec: &Spec) -> Option<&Path> {
-    let path = spec.linux().as_ref()?.cgroups_path().as_deref()?;
-    Some(path).filter(|path| !path.as_os_str().is_empty())
 }
 
 /// The record says how the process ended; with `rm` nothing is left. Who hears of the end may start it again at once.

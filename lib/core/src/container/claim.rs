@@ -157,6 +157,11 @@ struct Named {
     name: Option<String>,
 }
 
+/// The name in the record of container `id`, and nothing else of it; `None` without one, or where the record does not read.
+pub fn recorded_name(id: &str) -> Option<String> {
+    record::recorded_as::<Named>(id).ok()?.name
+}
+
 /// The id of the container that holds `name`; `None` where it is free, and where the link is what a rename that was
 /// killed left: the record has another name. A record that does not read gives its name to nobody.
 pub fn holder(name: &str) -> Result<Option<String>> {
@@ -164,8 +169,7 @@ pub fn holder(name: &str) -> Result<Option<String>> {
     match fs::read_link(&link) {
         Ok(target) => {
             let id = target.to_string_lossy().into_owned();
-            let has_other =
-                |id: &str| record::recorded_as::<Named>(id).is_ok_and(|doc| doc.name.is_some_and(|n| n != name));
+            let has_other = |id: &str| recorded_name(id).is_some_and(|n| n != name);
             Ok(Some(id).filter(|id| ident::is_id(id) && dir(id).exists() && !has_other(id)))
         }
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),

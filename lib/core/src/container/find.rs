@@ -1,12 +1,15 @@
 //! Which containers there are, and which one a word means.
 
-use super::{dir, holder, live_state, record::RECORD};
+use super::{
+    dir, holder, live_state,
+    record::{self, RECORD},
+};
 use crate::{Cannot, Code, Error, Result, ident, paths};
 use std::{fs, io::ErrorKind, path::Path};
 
 /// The ids of all containers that have a record, in no order.
 pub fn ids() -> Result<Vec<String>> {
-    Ok(directories()?.into_iter().filter(|id| dir(id).join(RECORD).exists()).collect())
+    Ok(directories()?.into_iter().filter(|id| record::exists(id)).collect())
 }
 
 /// Every directory with the name of an id under `containers/`, with a record or without.
@@ -28,7 +31,7 @@ pub fn is_gone(id: &str) -> bool {
 /// # Errors
 /// `not-found`, or `invalid` with the candidates where a prefix is ambiguous.
 pub fn find(word: &str) -> Result<String> {
-    if ident::is_id(word) && dir(word).join(RECORD).exists() {
+    if ident::is_id(word) && record::exists(word) {
         return Ok(word.to_owned());
     }
     if ident::check_name(word).is_ok()

@@ -1,6 +1,6 @@
 //! Who may start, end or remove a container: one at a time.
 
-use super::{checked_id, is_alive, live_state};
+use super::{checked_id, is_alive, live_state, record};
 use crate::{Code, Error, Lock, Result, files, ident, paths, trace};
 use std::{
     thread::sleep,
@@ -36,9 +36,13 @@ pub fn hold(id: &str) -> Result<Option<Lock>> {
 /// the record back. Waits ten seconds at most.
 ///
 /// # Errors
-/// `busy` where another takes longer than that.
+/// `not-found` for a container that is not there, for which no directory is made; `busy` where another takes longer than
+/// that.
 pub fn hold_limits(id: &str) -> Result<Lock> {
     let dir = paths::run_dir(checked_id(id)?);
+    if !record::exists(id) {
+        return Err(Error::new(Code::NotFound, format!("no container {}", ident::short(id))));
+    }
     files::make_dir(&dir)?;
     let start = Instant::now();
     loop {

@@ -14,7 +14,9 @@ mod signal;
 mod state;
 
 pub use crate::sys::pidfd_signal;
-pub use claim::{begin, checked_id, claim, claim_unless_there, disown, holder, is_orphan, labels, rename, step_id};
+pub use claim::{
+    begin, checked_id, claim, claim_unless_there, disown, holder, is_orphan, labels, recorded_name, rename, step_id,
+};
 pub use descendants::{adopt_orphans, end_descendants, pid_of, reap_orphans};
 pub use find::{directories, find, ids, is_gone, namespace};
 pub use hold::{hold, hold_ended, hold_limits};

@@ -71,6 +71,11 @@ pub fn recorded_as<T: DeserializeOwned>(id: &str) -> Result<T> {
     read(id)
 }
 
+/// Whether container `id` has a record.
+pub(super) fn exists(id: &str) -> bool {
+    dir(id).join(RECORD).exists()
+}
+
 fn read<T: DeserializeOwned>(id: &str) -> Result<T> {
     let path = dir(checked_id(id)?).join(RECORD);
     let text = fs::read_to_string(&path).map_err(|e| {

@@ -34,6 +34,7 @@ mod target;
 mod tty;
 mod watch;
 
+pub use cgroup::named as control_group;
 pub use detach::detached;
 pub use parent::Running;
 pub use signals::hold_back;

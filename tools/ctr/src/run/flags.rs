@@ -1,6 +1,9 @@
 //! The flags of `docker run`: which tool acts on each.
 
-use crate::flags::{Flag, list, switch, value};
+use crate::{
+    flags::{Flag, joined, list, switch, value},
+    limits,
+};
 
 const PULL: &str = "img-pull";
 const MOUNT: &str = "overlay-mount";
@@ -9,7 +12,13 @@ const SPAWN: &str = "ns-spawn";
 const ATTACH: &str = "net-attach";
 
 /// What is there.
-pub const FLAGS: &[Flag] = &[
+pub const FLAGS: &[Flag] = &joined::<{ BEFORE_LIMITS.len() + limits::COUNT + AFTER_LIMITS.len() }>(&[
+    BEFORE_LIMITS,
+    &limits::of(LIMIT),
+    AFTER_LIMITS,
+]);
+
+const BEFORE_LIMITS: &[Flag] = &[
     // The image.
     value("pull", "always|missing|never", "Whether to ask the registry [default: missing]"),
     value("platform", "OS/ARCH[/VARIANT]", "The platform of an image that has several").to(PULL),
@@ -71,28 +80,11 @@ pub const FLAGS: &[Flag] = &[
     value("cgroupns", "host|private", "Whose control groups it sees").to(SPAWN),
     value("shm-size", "SIZE", "Size of /dev/shm").to(SPAWN),
     list("sysctl", "KEY=VALUE", "Set a kernel parameter of the container").to(SPAWN),
-    // What it may use.
-    value("memory", "SIZE", "Most memory").short('m').to(LIMIT),
-    value("memory-reservation", "SIZE", "Memory that is left to it when memory becomes scarce").to(LIMIT),
-    value("memory-swap", "SIZE", "Most memory and swap together, -1 for no limit").to(LIMIT),
-    value("memory-swappiness", "N", "How readily its memory is swapped, 0 to 100").to(LIMIT),
-    value("kernel-memory", "SIZE", "Refused: no kernel of today limits it").to(LIMIT),
-    switch("oom-kill-disable", "Its processes wait for memory and are not killed").to(LIMIT),
-    value("cpus", "N", "How many processors' time it has at most, as 1.5").to(LIMIT),
-    value("cpu-shares", "N", "Its share where processors are scarce, against 1024 of others").short('c').to(LIMIT),
-    value("cpu-quota", "TIME", "Microseconds of processor time in each period").to(LIMIT),
-    value("cpu-period", "TIME", "Microseconds of a period").to(LIMIT),
-    value("cpuset-cpus", "LIST", "Processors that it runs on, as 0-3,7").to(LIMIT),
-    value("cpuset-mems", "LIST", "Memory nodes that it has memory from").to(LIMIT),
-    value("pids-limit", "N", "Most processes and threads").to(LIMIT),
-    value("blkio-weight", "N", "Its share where a block device is busy, 10 to 1000").to(LIMIT),
-    list("device-read-bps", "DEVICE:SIZE", "Most bytes a second that it reads from a device").to(LIMIT),
-    list("device-write-bps", "DEVICE:SIZE", "Most bytes a second that it writes to a device").to(LIMIT),
-    list("device-read-iops", "DEVICE:N", "Most reads a second from a device").to(LIMIT),
-    list("device-write-iops", "DEVICE:N", "Most writes a second to a device").to(LIMIT),
+];
+
+const AFTER_LIMITS: &[Flag] = &[
     list("device", "HOST[:CONTAINER][:rwm]", "Give it a device of the host, or all in a directory").to(LIMIT),
     list("device-cgroup-rule", "RULE", "Let it open more devices, as 'c 42:* rwm'").to(LIMIT),
-    list("cgroup-conf", "KEY=VALUE", "Write a file of control groups version 2, as memory.high=64m").to(LIMIT),
     value("cgroup-parent", "GROUP", "Make its control groups below this one").to(LIMIT),
     value("cgroups", "enabled|disabled", "Whether it has control groups of its own [default: enabled]"),
     // What it may do.
