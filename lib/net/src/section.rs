@@ -27,6 +27,22 @@ pub struct Net {
     /// What is published.
     #[serde(default)]
     pub ports: Vec<PortMap>,
+    /// The networks that it is on, the first of them first.
+    #[serde(default)]
+    pub networks: Vec<Attachment>,
+}
+
+/// A container's place on one network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attachment {
+    /// The network.
+    pub name: String,
+    /// The container's interface on it, by its name inside.
+    pub interface: String,
+    /// What it is called there beside its name and the first digits of its id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
 }
 
 /// An interface.

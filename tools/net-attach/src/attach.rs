@@ -3,7 +3,7 @@
 use crate::{host, mac_text};
 use ctr_core::{Code, Error, Map, Result, Rollback, container, json, trace};
 use ctr_net::{
-    CNI_VERSION, Claim, Interface, Ip, Lock, Mapping, Net, Network, Route, address, firewall, names, netns, port,
+    Attachment, CNI_VERSION, Claim, Interface, Ip, Lock, Mapping, Net, Network, Route, address, firewall, names, netns, port,
 };
 use ctr_netlink::{Link, Netlink, Veth};
 use std::{fs::File, net::Ipv4Addr, os::fd::AsFd, thread};
@@ -85,6 +85,11 @@ impl Attach {
             dns: self.dns.clone(),
             netns,
             ports: claims.iter().map(Claim::mapping).collect(),
+            networks: vec![Attachment {
+                name: end.network.name.clone(),
+                interface: INTERFACE.to_owned(),
+                aliases: Vec::new(),
+            }],
         }
     }
 }
