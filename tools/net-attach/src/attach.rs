@@ -3,7 +3,8 @@
 use crate::{host, mac_text};
 use ctr_core::{Code, Error, Map, Result, Rollback, container, json, trace};
 use ctr_net::{
-    Attachment, CNI_VERSION, Claim, Interface, Ip, Lock, Mapping, Net, Network, Route, address, firewall, names, netns, port,
+    Attachment, CNI_VERSION, Claim, Interface, Ip, Lock, Mapping, Net, Network, Route, address, firewall, names, netns,
+    port,
 };
 use ctr_netlink::{Link, Netlink, Veth};
 use std::{fs::File, net::Ipv4Addr, os::fd::AsFd, thread};
