@@ -3,6 +3,7 @@
 mod crash;
 mod networks;
 mod ports;
+mod several;
 mod words;
 
 use ctr_tests::*;
@@ -16,6 +17,7 @@ pub fn tests() -> Vec<Test> {
     );
     tests.extend(ports::tests());
     tests.extend(networks::tests());
+    tests.extend(several::tests());
     tests.extend(crash::tests());
     tests.extend(words::tests());
     tests
