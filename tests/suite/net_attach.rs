@@ -1,6 +1,7 @@
 //! net-attach: what reaches a container and what does not, by addresses and ports; and what is left after each end.
 
 mod crash;
+mod members;
 mod networks;
 mod ports;
 mod several;
@@ -18,6 +19,7 @@ pub fn tests() -> Vec<Test> {
     tests.extend(ports::tests());
     tests.extend(networks::tests());
     tests.extend(several::tests());
+    tests.extend(members::tests());
     tests.extend(crash::tests());
     tests.extend(words::tests());
     tests

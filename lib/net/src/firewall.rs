@@ -125,17 +125,19 @@ pub fn of_claim(claim: &Claim) -> Element {
     }
 }
 
-/// What the records ask for: the networks on which an address is in use, and the claims of ports.
+/// What the records ask for: the claims of ports, and all networks, for a bridge may be up that no container is on; nothing
+/// where no address is in use on any.
 ///
 /// # Errors
 /// Those of reading them.
 pub fn wanted() -> Result<BTreeSet<Element>> {
     let mut elements: BTreeSet<Element> = port::claims()?.iter().map(of_claim).collect();
+    let (mut networks, mut in_use) = (Vec::new(), false);
     for network in network::all()? {
-        if !address::of_network(&network.name)?.is_empty() {
-            elements.extend(of_network(&network)?);
-        }
+        in_use |= !address::of_network(&network.name)?.is_empty();
+        networks.extend(of_network(&network)?);
     }
+    elements.extend(networks.into_iter().filter(|_| in_use));
     Ok(elements)
 }
 

@@ -209,7 +209,7 @@ pub fn claims() -> Result<Vec<Claim>> {
 pub struct Published {
     /// The container's claims, in the order of the mappings.
     pub claims: Vec<Claim>,
-    /// Claims of containers that do not run, which were in the way.
+    /// Claims that were in the way: of containers that do not run, and its own that led elsewhere.
     pub ousted: Vec<Claim>,
 }
 
@@ -258,7 +258,9 @@ pub fn publish(mappings: &[Mapping], id: &str, target: Ipv4Addr) -> Result<Publi
             }
         };
         let stale = others.iter().filter(|other| other.clashes(mapping.protocol, mapping.ip, port));
-        published.ousted.extend(stale.cloned());
+        // Its own that led to another network, which it was taken off.
+        let moved = own.iter().filter(|o| o.link() == claim(port).link() && o.target != target);
+        published.ousted.extend(stale.chain(moved).cloned());
         published.claims.push(claim(port));
     }
     for stale in &published.ousted {

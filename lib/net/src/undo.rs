@@ -29,7 +29,11 @@ pub fn detach(id: &str, addresses: &Map<String, Value>) -> Result<()> {
     failed.map_or(Ok(()), Err)
 }
 
-fn unpublish(id: &str) -> Result<()> {
+/// Takes the ports of a container away.
+///
+/// # Errors
+/// Those of nft(8), the file system's.
+pub fn unpublish(id: &str) -> Result<()> {
     let claims: Vec<_> = port::claims()?.into_iter().filter(|claim| claim.id == id).collect();
     let elements: Vec<_> = claims.iter().map(firewall::of_claim).collect();
     // While the claim is there nobody else's rule can have its place.
@@ -44,8 +48,7 @@ fn unpublish(id: &str) -> Result<()> {
 pub fn undo(doc: &mut Document, undo: &Value) -> Result<()> {
     if let Some(id) = undo.get("id").and_then(Value::as_str) {
         let id = container::checked_id(id)?;
-        let none = Map::new();
-        detach(id, undo.get("addresses").and_then(Value::as_object).unwrap_or(&none))?;
+        detach(id, &addresses(id, undo))?;
     }
     doc.remove("net");
     restore(doc, undo.get("before").filter(|before| !before.is_null()))?;
@@ -56,6 +59,20 @@ pub fn undo(doc: &mut Document, undo: &Value) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Those of the step, and those that the record's step has by now: it may have been put on other networks.
+fn addresses(id: &str, undo: &Value) -> Map<String, Value> {
+    let recorded = container::recorded(id).and_then(|record| record.steps()).unwrap_or_default();
+    let steps = recorded.iter().map(|step| &step.undo).filter(|step| step.get("id") == undo.get("id"));
+    let mut all = Map::new();
+    for (network, list) in steps.chain([undo]).filter_map(|step| step.get("addresses")?.as_object()).flatten() {
+        let known = all.entry(network.clone()).or_insert_with(|| json!([]));
+        if let (Some(known), Some(list)) = (known.as_array_mut(), list.as_array()) {
+            known.extend(list.iter().cloned());
+        }
+    }
+    all
 }
 
 /// Gives `spec.linux.namespaces` back as it was.

@@ -29,6 +29,20 @@ pub const CREATE: &[Flag] = &[
     switch("config-only", "").not_yet("configurations without a network"),
 ];
 
+/// `ctr network connect`
+pub const CONNECT: &[Flag] = &[
+    list("alias", "NAME", "Call it so too on this network").to(TOOL),
+    value("ip", "ADDRESS", "Give it this address").to(TOOL),
+    value("ip6", "ADDRESS", "Give it this address of IPv6").to(TOOL),
+    value("gw-priority", "N", "The default route goes by the network that has most of it").to(TOOL),
+    list("link", "", "").not_yet("names of containers for one other alone: --alias is for all"),
+    list("link-local-ip", "", "").not_yet("more than one address"),
+    list("driver-opt", "", "").not_yet("options of one container's interface"),
+];
+
+/// `ctr network disconnect`
+pub const DISCONNECT: &[Flag] = &[switch("force", "Also from a network that is no longer there").short('f').to(TOOL)];
+
 /// `ctr network ls`
 pub const LS: &[Flag] = &[
     list("filter", "KEY=VALUE", "Only these: name=, id=, driver=, label=").short('f').to(TOOL),
@@ -54,6 +68,23 @@ pub const PRUNE: &[Flag] =
 pub fn create(given: &Given) -> Result<Plan> {
     let [name] = given.operands.as_slice() else { return Err(usage("network create needs one name")) };
     Ok(stage(given, "create", &[name]))
+}
+
+/// Puts a container on a network.
+pub fn connect(given: &Given) -> Result<Plan> {
+    member(given, "connect")
+}
+
+/// Takes a container off a network.
+pub fn disconnect(given: &Given) -> Result<Plan> {
+    member(given, "disconnect")
+}
+
+fn member(given: &Given, verb: &str) -> Result<Plan> {
+    match given.operands.as_slice() {
+        [_, _] => Ok(stage(given, verb, &given.operands)),
+        _ => Err(usage(format!("network {verb} needs a network and a container"))),
+    }
 }
 
 /// docker's table of networks.

@@ -97,7 +97,11 @@ fn target(ends: &[End], mappings: &[Mapping]) -> Result<Ipv4Addr> {
     }
 }
 
-fn publish(published: &port::Published) -> Result<()> {
+/// Takes what was in the way of these claims out of the firewall, and puts them in.
+///
+/// # Errors
+/// Those of nft(8).
+pub fn publish(published: &port::Published) -> Result<()> {
     let elements = |claims: &[Claim]| claims.iter().map(firewall::of_claim).collect::<Vec<_>>();
     firewall::change(&elements(&published.ousted), &elements(&published.claims))
 }
@@ -132,8 +136,11 @@ pub fn repair(id: &str, net: &Net) -> Result<()> {
     for end in &ends {
         ctr_net::address::claim(&end.network, id, &end.addresses)?;
     }
-    let mappings = net.ports.iter().map(mapping).collect::<Result<Vec<_>>>()?;
-    let published = port::publish(&mappings, id, target(&ends, &mappings)?)?;
+    // Off every network that has a way out it publishes nothing.
+    let published = match end::way_out(&ends, false).and_then(End::four) {
+        Some(target) => port::publish(&net.ports.iter().map(mapping).collect::<Result<Vec<_>>>()?, id, target)?,
+        None => port::Published::default(),
+    };
     let bridges = host::ready_all(&netlink, &mut ends)?;
     let wanted = firewall::wanted()?;
     if firewall::present()?.as_ref() != Some(&wanted) {
@@ -163,7 +170,11 @@ pub fn repair(id: &str, net: &Net) -> Result<()> {
     if way_out.is_some() { localnet(&ends) } else { Ok(()) }
 }
 
-fn mapping(port: &PortMap) -> Result<Mapping> {
+/// A port of the section, as it was asked for.
+///
+/// # Errors
+/// `invalid` for a protocol that is none.
+pub fn mapping(port: &PortMap) -> Result<Mapping> {
     let host = Some(port.host_port..=port.host_port);
     let protocol = port::protocol_of(&port.protocol)?;
     Ok(Mapping { ip: port.host_ip, host, container: port.container_port, protocol })

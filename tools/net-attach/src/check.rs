@@ -91,7 +91,8 @@ fn rules(id: &str, net: &Net, ends: &[End]) -> Result<Vec<Error>> {
         return Ok(findings);
     }
     let claims: Vec<_> = port::claims()?.into_iter().filter(|claim| claim.id == id).collect();
-    for port in net.ports.iter().filter(|port| !claims.iter().any(|claim| claim.mapping() == **port)) {
+    let published = net.ports.iter().filter(|_| end::way_out(ends, false).is_some());
+    for port in published.filter(|port| !claims.iter().any(|claim| claim.mapping() == **port)) {
         let port = format!("{}:{}/{}", port.host_ip, port.host_port, port.protocol);
         findings.push(gone(format!("port {port} is no longer the container's")));
     }

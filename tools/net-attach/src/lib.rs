@@ -2,18 +2,21 @@
 //! published ports.
 
 mod attach;
+mod change;
 mod check;
 mod dns;
 mod end;
 mod gc;
 mod host;
+mod hosts;
 mod word;
 
 use attach::Attach;
+pub use change::{connect, disconnect};
 use clap::Args;
 use ctr_core::{Code, Common, Document, Done, Error, Result, Rollback, Tool, Value, container, json};
 use ctr_net::{Mapping, Net, mode::Mode, names, network, port};
-use word::Wanted;
+pub use word::{Wanted, alias, ip};
 
 /// The environment variable that says what `--network` would, where it is not given.
 const DEFAULT: &str = "CTR_NETWORK";
