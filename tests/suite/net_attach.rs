@@ -5,6 +5,7 @@ mod members;
 mod networks;
 mod ports;
 mod several;
+mod six;
 mod words;
 
 use ctr_tests::*;
@@ -19,6 +20,7 @@ pub fn tests() -> Vec<Test> {
     tests.extend(ports::tests());
     tests.extend(networks::tests());
     tests.extend(several::tests());
+    tests.extend(six::tests());
     tests.extend(members::tests());
     tests.extend(crash::tests());
     tests.extend(words::tests());

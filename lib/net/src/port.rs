@@ -227,6 +227,9 @@ pub fn publish(mappings: &[Mapping], id: &str, target: Ipv4Addr) -> Result<Publi
         return Ok(published);
     }
     let (own, others): (Vec<_>, Vec<_>) = claims()?.into_iter().partition(|claim| claim.id == id);
+    // Its own that led to another network, which it was taken off.
+    let (own, moved): (Vec<_>, Vec<_>) = own.into_iter().partition(|claim| claim.target == target);
+    published.ousted = moved;
     for mapping in mappings {
         let claim = |port| Claim {
             protocol: mapping.protocol,
@@ -258,9 +261,7 @@ pub fn publish(mappings: &[Mapping], id: &str, target: Ipv4Addr) -> Result<Publi
             }
         };
         let stale = others.iter().filter(|other| other.clashes(mapping.protocol, mapping.ip, port));
-        // Its own that led to another network, which it was taken off.
-        let moved = own.iter().filter(|o| o.link() == claim(port).link() && o.target != target);
-        published.ousted.extend(stale.chain(moved).cloned());
+        published.ousted.extend(stale.cloned());
         published.claims.push(claim(port));
     }
     for stale in &published.ousted {

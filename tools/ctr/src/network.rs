@@ -11,15 +11,15 @@ const TOOL: &str = "ctr-network";
 
 /// `ctr network create`
 pub const CREATE: &[Flag] = &[
-    value("subnet", "SUBNET", "Its addresses, as 10.1.0.0/16").to(TOOL),
-    value("gateway", "ADDRESS", "The address of its bridge").to(TOOL),
-    value("ip-range", "SUBNET", "Give containers addresses of this part of the subnet").to(TOOL),
+    list("subnet", "SUBNET", "Its addresses, as 10.1.0.0/16; with --ipv6 a second one, as fd00:1::/64").to(TOOL),
+    list("gateway", "ADDRESS", "The address of its bridge, in each subnet").to(TOOL),
+    list("ip-range", "SUBNET", "Give containers addresses of this part of a subnet").to(TOOL),
+    switch("ipv6", "Addresses of IPv6 beside those of IPv4").to(TOOL),
     switch("internal", "Nothing outside is reached from it").to(TOOL),
     value("driver", "bridge", "How it is made").short('d').to(TOOL),
     list("opt", "KEY=VALUE", "mtu=N, isolate=false, icc=false").short('o').to(TOOL),
     list("label", "KEY=VALUE", "Give it a label").to(TOOL),
     list("aux-address", "", "").not_yet("addresses that are not given out"),
-    switch("ipv6", "").not_yet("IPv6"),
     switch("attachable", "").not_yet("networks of several machines"),
     switch("ingress", "").not_yet("networks of several machines"),
     value("scope", "", "").not_yet("networks of several machines"),

@@ -284,7 +284,7 @@ fn what_is_not_there_says_so() {
         ("network connect a", Usage, "network connect needs a network and a container"),
         ("network connect --link x a b", Unsupported, "--link: not there yet"),
         ("network create", Usage, "network create needs one name"),
-        ("network create --ipv6 x", Unsupported, "--ipv6: not there yet"),
+        ("network create --attachable x", Unsupported, "--attachable: not there yet"),
         ("network ls x", Usage, "network ls takes no operand"),
         ("port", Usage, "port needs a container"),
         ("run -v /a:/b x", Unsupported, "--volume: not there yet"),
