@@ -3,6 +3,7 @@
 mod crash;
 mod members;
 mod networks;
+mod parents;
 mod ports;
 mod several;
 mod six;
@@ -21,6 +22,7 @@ pub fn tests() -> Vec<Test> {
     tests.extend(networks::tests());
     tests.extend(several::tests());
     tests.extend(six::tests());
+    tests.extend(parents::tests());
     tests.extend(members::tests());
     tests.extend(crash::tests());
     tests.extend(words::tests());

@@ -98,8 +98,11 @@ impl fmt::Display for Element {
     }
 }
 
-/// The elements of a network.
+/// The elements of a network; one without a bridge has none.
 pub fn of_network(network: &Network) -> Vec<Element> {
+    if network.parent().is_some() {
+        return Vec::new();
+    }
     let bridge = format!("\"{}\"", network.bridge());
     let mut elements = vec![Element::new("bridges", &bridge), Element::new("within", format!("{bridge} . {bridge}"))];
     for Pool { subnet, gateway, .. } in &network.subnets {

@@ -5,7 +5,7 @@
 mod link;
 mod table;
 
-pub use link::{Link, Veth};
+pub use link::{Link, Over, Veth};
 pub use table::has_table;
 
 use ctr_core::{Cannot, Code, Error, Result, json, trace};

@@ -1,7 +1,7 @@
 //! A container that is put on a network, or taken off one, after it was made; running or not.
 //!
-//! The record changes first, what the kernel has after it: who is killed between leaves a record that `--repair` makes true,
-//! or an interface and an address that the record does not name, which gc takes.
+//! The interface is there only while the record names it, the address as long as either: who is killed between leaves a record
+//! that `--repair` makes true, or an address that the record does not name, which gc takes.
 
 use crate::{
     attach::{self, mapping},
@@ -51,7 +51,7 @@ impl Changed {
     /// Moves the container's ports to the way out that it has now, where they were led to another. Hold the lock.
     fn move_ports(&self, netlink: &Netlink, ends: &[End]) -> Result<()> {
         let claims: Vec<_> = port::claims()?.into_iter().filter(|claim| claim.id == self.id).collect();
-        let out = end::way_out(ends, false);
+        let out = end::way_in(ends);
         let Some((out, target)) = out.and_then(|out| Some((out, out.four()?))) else {
             return ctr_net::unpublish(&self.id);
         };
@@ -103,8 +103,8 @@ pub fn connect(id: &str, wanted: &Wanted) -> Result<Network> {
     Changed::record(id, &net, &ends)?;
     let new = &ends[ends.len() - 1];
     if netns::is_held(id) {
-        let own = id.to_owned();
-        rollback.push(move || Netlink::open()?.delete(&names::veth(&own, place)).map(drop));
+        let (own, inside) = (id.to_owned(), network.parent().is_some());
+        rollback.push(move || end::unlink(&Netlink::open()?, &own, place, inside));
         new.link(&netlink, id, &bridge, false)?;
         end::configure(id, &[new], &ends)?;
     }
@@ -135,6 +135,11 @@ pub fn disconnect(id: &str, word: &str, force: bool) -> Result<Option<Network>> 
     let staying = changed.net.networks.iter().filter(|attachment| attachment.name != name);
     let ends = staying.map(|attachment| End::read(&changed.net, attachment)).collect::<Result<Vec<_>>>()?;
     let net = end::section(id, &ends, changed.net.dns.clone(), changed.net.ports.clone());
+    // What it leaves has a host's end in the section, or is inside alone.
+    let inside = net_has_no_end(&changed.net, &leaving.interface);
+    if let Some(place) = names::place_of(&leaving.interface) {
+        end::unlink(&netlink, id, place, inside)?;
+    }
     Changed::record(id, &net, &ends)?;
 
     let mut failed: Option<Error> = None;
@@ -144,9 +149,6 @@ pub fn disconnect(id: &str, word: &str, force: bool) -> Result<Option<Network>> 
         }
     };
     let addresses = changed.net.addresses(&leaving.interface);
-    if let Some(place) = names::place_of(&leaving.interface) {
-        note(netlink.delete(&names::veth(id, place)).map(drop));
-    }
     if netns::is_held(id) {
         note(end::configure(id, &[], &ends));
     }
@@ -156,4 +158,11 @@ pub fn disconnect(id: &str, word: &str, force: bool) -> Result<Option<Network>> 
         note(address::release(name, address, id));
     }
     failed.map_or(Ok(network), Err)
+}
+
+/// Whether an interface has no end on the host: it is over a parent.
+fn net_has_no_end(net: &Net, interface: &str) -> bool {
+    let place = names::place_of(interface);
+    let ends = net.interfaces.iter().filter_map(|end| names::id_of_veth(&end.name));
+    !ends.map(|(_, at)| Some(at)).any(|at| at == place)
 }

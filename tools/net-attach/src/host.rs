@@ -35,7 +35,8 @@ pub fn ready_all(netlink: &Netlink, ends: &mut [End]) -> Result<Vec<Link>> {
     ends.iter_mut().map(ready).collect()
 }
 
-/// Makes what the network has on the host and what is not there yet; gives its bridge. Hold the lock.
+/// Makes what the network has on the host and what is not there yet; gives its bridge, or the parent of one that has none.
+/// Hold the lock.
 ///
 /// Its rules come before its bridge, and the bridge is up last: one that is up is whole. That the table is there says that
 /// all that belongs in it is, for it is only ever made whole.
@@ -43,6 +44,12 @@ pub fn ready_all(netlink: &Netlink, ends: &mut [End]) -> Result<Vec<Link>> {
 /// # Errors
 /// The kernel's; `unsupported` without nftables.
 pub fn ready(netlink: &Netlink, network: &Network) -> Result<Link> {
+    if let Some(parent) = network.parent() {
+        let gone =
+            || Error::new(Code::NotFound, format!("no interface {parent}, the parent of network {}", network.name));
+        let link = netlink.link(parent)?.ok_or_else(gone)?;
+        return Ok(Link { mtu: network.mtu().unwrap_or(link.mtu), ..link });
+    }
     let name = network.bridge();
     let found = netlink.link(&name)?;
     let whole = found.as_ref().is_some_and(|link| link.up);
