@@ -20,7 +20,8 @@ use std::{
 /// What comes from a container for 127/8, or as from there, is dropped: with `route_localnet`, by which the host's own
 /// loopback reaches published ports, it would reach what listens on the host's loopback. Containers of one bridge that talk
 /// by a port of the host are masqueraded, for else the answer would go past the host; that is told by their addresses, for
-/// where bridges hand frames to netfilter the hook knows no incoming interface.
+/// where bridges hand frames to netfilter the hook knows no incoming interface. What is for ::1 is not led on: the kernel
+/// lets nothing from there out by another interface, whatever becomes of its address.
 const CHAINS: &str = "\
 	set bridges { type ifname; }
 	set within { type ifname . ifname; }
@@ -33,6 +34,7 @@ const CHAINS: &str = "\
 	set outward6 { type ipv6_addr; flags interval; }
 	map ports { type inet_proto . ipv4_addr . inet_service : ipv4_addr . inet_service; }
 	map ports_any { type inet_proto . inet_service : ipv4_addr . inet_service; }
+	map ports_any6 { type inet_proto . inet_service : ipv6_addr . inet_service; }
 	chain loopback {
 		type filter hook prerouting priority -300;
 		iifname @bridges ip daddr 127.0.0.0/8 drop
@@ -41,6 +43,8 @@ const CHAINS: &str = "\
 	chain publish {
 		meta l4proto { tcp, udp } dnat ip to meta l4proto . ip daddr . th dport map @ports
 		meta l4proto { tcp, udp } dnat ip to meta l4proto . th dport map @ports_any
+		ip6 daddr ::1 return
+		meta l4proto { tcp, udp } dnat ip6 to meta l4proto . th dport map @ports_any6
 	}
 	chain prerouting {
 		type nat hook prerouting priority -100;
@@ -125,8 +129,19 @@ pub fn of_network(network: &Network) -> Vec<Element> {
     elements
 }
 
+/// The elements of published ports.
+pub fn of_claims(claims: &[Claim]) -> Vec<Element> {
+    claims.iter().flat_map(|claim| [Some(of_claim(claim)), of_claim_six(claim)]).flatten().collect()
+}
+
+fn of_claim_six(claim: &Claim) -> Option<Element> {
+    let Claim { protocol, port, six, target_port, .. } = claim;
+    let value = Some(format!("{} . {target_port}", (*six)?));
+    Some(Element { set: "ports_any6".to_owned(), key: format!("{protocol} . {port}"), value })
+}
+
 /// The element of a published port.
-pub fn of_claim(claim: &Claim) -> Element {
+fn of_claim(claim: &Claim) -> Element {
     let Claim { protocol, ip, port, target, target_port, .. } = claim;
     let value = Some(format!("{target} . {target_port}"));
     if ip.is_unspecified() {
@@ -142,7 +157,7 @@ pub fn of_claim(claim: &Claim) -> Element {
 /// # Errors
 /// Those of reading them.
 pub fn wanted() -> Result<BTreeSet<Element>> {
-    let mut elements: BTreeSet<Element> = port::claims()?.iter().map(of_claim).collect();
+    let mut elements: BTreeSet<Element> = of_claims(&port::claims()?).into_iter().collect();
     let (mut networks, mut in_use) = (Vec::new(), false);
     for network in network::all()? {
         in_use |= !address::of_network(&network.name)?.is_empty();

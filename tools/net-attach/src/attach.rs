@@ -6,7 +6,7 @@ use crate::{
     word::Wanted,
 };
 use ctr_core::{Code, Error, Map, Result, Rollback, Value, container, json};
-use ctr_net::{Claim, Dns, Lock, Mapping, Net, PortMap, firewall, netns, port};
+use ctr_net::{Dns, Lock, Mapping, Net, PortMap, Target, firewall, netns, port};
 use ctr_netlink::Netlink;
 use std::{net::Ipv4Addr, thread};
 
@@ -85,10 +85,10 @@ pub fn addresses(ends: &[End]) -> Map<String, Value> {
 }
 
 /// Where published ports lead: to the address on the network of the default route.
-fn target(ends: &[End], mappings: &[Mapping]) -> Result<Ipv4Addr> {
-    match (end::way_in(ends).and_then(End::four), end::way_out(ends, false)) {
+fn target(ends: &[End], mappings: &[Mapping]) -> Result<Target> {
+    match (end::way_in(ends).and_then(End::target), end::way_out(ends, false)) {
         (Some(address), _) => Ok(address),
-        _ if mappings.is_empty() => Ok(Ipv4Addr::UNSPECIFIED),
+        _ if mappings.is_empty() => Ok(Target { four: Ipv4Addr::UNSPECIFIED, six: None }),
         (None, Some(out)) => {
             let (name, driver) = (&out.network.name, &out.network.driver);
             let message = format!("network {name} is of driver {driver}: no port of the host leads to it");
@@ -107,8 +107,7 @@ fn target(ends: &[End], mappings: &[Mapping]) -> Result<Ipv4Addr> {
 /// # Errors
 /// Those of nft(8).
 pub fn publish(published: &port::Published) -> Result<()> {
-    let elements = |claims: &[Claim]| claims.iter().map(firewall::of_claim).collect::<Vec<_>>();
-    firewall::change(&elements(&published.ousted), &elements(&published.claims))
+    firewall::change(&firewall::of_claims(&published.ousted), &firewall::of_claims(&published.claims))
 }
 
 /// Lets the host's own loopback reach published ports.
@@ -142,7 +141,7 @@ pub fn repair(id: &str, net: &Net) -> Result<()> {
         ctr_net::address::claim(&end.network, id, &end.addresses)?;
     }
     // Off every network that has a way out it publishes nothing.
-    let published = match end::way_in(&ends).and_then(End::four) {
+    let published = match end::way_in(&ends).and_then(End::target) {
         Some(target) => port::publish(&net.ports.iter().map(mapping).collect::<Result<Vec<_>>>()?, id, target)?,
         None => port::Published::default(),
     };

@@ -52,10 +52,10 @@ impl Changed {
     fn move_ports(&self, netlink: &Netlink, ends: &[End]) -> Result<()> {
         let claims: Vec<_> = port::claims()?.into_iter().filter(|claim| claim.id == self.id).collect();
         let out = end::way_in(ends);
-        let Some((out, target)) = out.and_then(|out| Some((out, out.four()?))) else {
+        let Some((out, target)) = out.and_then(|out| Some((out, out.target()?))) else {
             return ctr_net::unpublish(&self.id);
         };
-        if self.net.ports.is_empty() || claims.first().is_some_and(|claim| claim.target == target) {
+        if self.net.ports.is_empty() || claims.first().is_some_and(|claim| claim.leads_to(target)) {
             return Ok(());
         }
         let runs = container::live_state(&self.id)?.is_some();

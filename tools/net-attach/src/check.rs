@@ -119,7 +119,7 @@ fn rules(id: &str, net: &Net, ends: &[End]) -> Result<Vec<Error>> {
         findings.push(gone(message));
         return Ok(findings);
     };
-    let mut wanted: Vec<_> = claims.iter().map(firewall::of_claim).collect();
+    let mut wanted = firewall::of_claims(&claims);
     for end in ends {
         wanted.extend(firewall::of_network(&end.network));
     }

@@ -6,13 +6,14 @@ use crate::{
 };
 use ctr_core::{Cannot, Code, Error, Result, trace};
 use ctr_net::{
-    Attachment, CNI_VERSION, Claim, Dns, Interface, Ip, Net, Network, PortMap, Route, address, names, netns, network,
+    Attachment, CNI_VERSION, Claim, Dns, Interface, Ip, Net, Network, PortMap, Route, Target, address, names, netns,
+    network,
 };
 use ctr_netlink::{Link, Netlink, Over, Veth};
 use std::{
     cmp::Reverse,
     fs::File,
-    net::{IpAddr, Ipv4Addr},
+    net::IpAddr,
     os::fd::{AsFd, OwnedFd},
 };
 
@@ -101,12 +102,17 @@ impl End {
         self.gateways().find(|gateway| gateway.is_ipv6() == six)
     }
 
-    /// The address of IPv4.
-    pub fn four(&self) -> Option<Ipv4Addr> {
-        self.addresses.iter().find_map(|address| match address {
+    /// Where ports that are published on it lead.
+    pub fn target(&self) -> Option<Target> {
+        let four = self.addresses.iter().find_map(|address| match address {
             IpAddr::V4(address) => Some(*address),
             IpAddr::V6(_) => None,
-        })
+        });
+        let six = self.addresses.iter().find_map(|address| match address {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(address) => Some(*address),
+        });
+        four.map(|four| Target { four, six })
     }
 
     /// The bits of the subnet that an address of it is in.
