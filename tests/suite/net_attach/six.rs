@@ -89,7 +89,9 @@ fn both_families() {
     host.sh_cmd("until grep -q ':2328 ' /proc/net/tcp6; do sleep 0.02; done").limit(20).run().ok();
     host.sh("ctr run --rm --network local -p 9000:80 busybox true").fails(125).stderr_has("held by process ");
     // The host's own way is the router's yet.
-    host.sh("cd /proc/sys/net/ipv6/conf && cat up0/accept_ra all/forwarding").ok().stdout_is("2\n1\n");
+    host.sh("cd /proc/sys/net/ipv6/conf && cat up0/accept_ra all/forwarding && cat default/accept_ra br*/accept_ra")
+        .ok()
+        .stdout_is("2\n1\n1\n0\n0\n");
     // What is gone is made again.
     host.sh("ctr-inspect w >doc").ok();
     for (line, part) in [
