@@ -1,8 +1,12 @@
 //! net-attach: what reaches a container and what does not, by addresses and ports; and what is left after each end.
 
 mod crash;
+mod members;
 mod networks;
+mod parents;
 mod ports;
+mod several;
+mod six;
 mod words;
 
 use ctr_tests::*;
@@ -16,6 +20,10 @@ pub fn tests() -> Vec<Test> {
     );
     tests.extend(ports::tests());
     tests.extend(networks::tests());
+    tests.extend(several::tests());
+    tests.extend(six::tests());
+    tests.extend(parents::tests());
+    tests.extend(members::tests());
     tests.extend(crash::tests());
     tests.extend(words::tests());
     tests

@@ -2,7 +2,11 @@
 //! networks keep from each other. Its chains never change; what does are the elements of its sets and maps, and those
 //! derive from the records.
 
-use crate::{Claim, Network, address, names, network, port};
+use crate::{
+    Claim, Network, address, names,
+    network::{self, Pool},
+    port,
+};
 use ctr_core::{Cannot, Code, Error, Result, Value, json, trace};
 use std::{
     collections::BTreeSet,
@@ -16,7 +20,8 @@ use std::{
 /// What comes from a container for 127/8, or as from there, is dropped: with `route_localnet`, by which the host's own
 /// loopback reaches published ports, it would reach what listens on the host's loopback. Containers of one bridge that talk
 /// by a port of the host are masqueraded, for else the answer would go past the host; that is told by their addresses, for
-/// where bridges hand frames to netfilter the hook knows no incoming interface.
+/// where bridges hand frames to netfilter the hook knows no incoming interface. What is for ::1 is not led on: the kernel
+/// lets nothing from there out by another interface, whatever becomes of its address.
 const CHAINS: &str = "\
 	set bridges { type ifname; }
 	set within { type ifname . ifname; }
@@ -25,8 +30,11 @@ const CHAINS: &str = "\
 	set secluded { type ifname; }
 	set near { type ipv4_addr . ipv4_addr; flags interval; }
 	set outward { type ipv4_addr; flags interval; }
+	set near6 { type ipv6_addr . ipv6_addr; flags interval; }
+	set outward6 { type ipv6_addr; flags interval; }
 	map ports { type inet_proto . ipv4_addr . inet_service : ipv4_addr . inet_service; }
 	map ports_any { type inet_proto . inet_service : ipv4_addr . inet_service; }
+	map ports_any6 { type inet_proto . inet_service : ipv6_addr . inet_service; }
 	chain loopback {
 		type filter hook prerouting priority -300;
 		iifname @bridges ip daddr 127.0.0.0/8 drop
@@ -35,6 +43,8 @@ const CHAINS: &str = "\
 	chain publish {
 		meta l4proto { tcp, udp } dnat ip to meta l4proto . ip daddr . th dport map @ports
 		meta l4proto { tcp, udp } dnat ip to meta l4proto . th dport map @ports_any
+		ip6 daddr ::1 return
+		meta l4proto { tcp, udp } dnat ip6 to meta l4proto . th dport map @ports_any6
 	}
 	chain prerouting {
 		type nat hook prerouting priority -100;
@@ -49,6 +59,8 @@ const CHAINS: &str = "\
 		ip saddr . ip daddr @near ct status dnat masquerade
 		ip saddr 127.0.0.0/8 oifname @bridges masquerade
 		ip saddr @outward oifname != @bridges masquerade
+		ip6 saddr . ip6 daddr @near6 ct status dnat masquerade
+		ip6 saddr @outward6 oifname != @bridges masquerade
 	}
 	chain forward {
 		type filter hook forward priority 0;
@@ -90,19 +102,22 @@ impl fmt::Display for Element {
     }
 }
 
-/// The elements of a network.
-///
-/// # Errors
-/// `corrupt` for a record without a subnet.
-pub fn of_network(network: &Network) -> Result<Vec<Element>> {
+/// The elements of a network; one without a bridge has none.
+pub fn of_network(network: &Network) -> Vec<Element> {
+    if network.parent().is_some() {
+        return Vec::new();
+    }
     let bridge = format!("\"{}\"", network.bridge());
     let mut elements = vec![Element::new("bridges", &bridge), Element::new("within", format!("{bridge} . {bridge}"))];
-    let subnet = network.pool()?.subnet;
-    elements.push(Element::new("near", format!("{subnet} . {subnet}")));
+    for Pool { subnet, gateway, .. } in &network.subnets {
+        let six = if gateway.is_ipv6() { "6" } else { "" };
+        elements.push(Element::new(&format!("near{six}"), format!("{subnet} . {subnet}")));
+        if !network.internal && network::is_masqueraded(subnet) {
+            elements.push(Element::new(&format!("outward{six}"), subnet.to_string()));
+        }
+    }
     if network.internal {
         elements.push(Element::new("internal", &bridge));
-    } else {
-        elements.push(Element::new("outward", subnet.to_string()));
     }
     if !network.isolated() {
         elements.push(Element::new("open", &bridge));
@@ -111,11 +126,22 @@ pub fn of_network(network: &Network) -> Result<Vec<Element>> {
         // Its ports do not hand frames to each other; neither is this host the way round.
         elements.push(Element::new("secluded", &bridge));
     }
-    Ok(elements)
+    elements
+}
+
+/// The elements of published ports.
+pub fn of_claims(claims: &[Claim]) -> Vec<Element> {
+    claims.iter().flat_map(|claim| [Some(of_claim(claim)), of_claim_six(claim)]).flatten().collect()
+}
+
+fn of_claim_six(claim: &Claim) -> Option<Element> {
+    let Claim { protocol, port, six, target_port, .. } = claim;
+    let value = Some(format!("{} . {target_port}", (*six)?));
+    Some(Element { set: "ports_any6".to_owned(), key: format!("{protocol} . {port}"), value })
 }
 
 /// The element of a published port.
-pub fn of_claim(claim: &Claim) -> Element {
+fn of_claim(claim: &Claim) -> Element {
     let Claim { protocol, ip, port, target, target_port, .. } = claim;
     let value = Some(format!("{target} . {target_port}"));
     if ip.is_unspecified() {
@@ -125,17 +151,19 @@ pub fn of_claim(claim: &Claim) -> Element {
     }
 }
 
-/// What the records ask for: the networks on which an address is in use, and the claims of ports.
+/// What the records ask for: the claims of ports, and all networks, for a bridge may be up that no container is on; nothing
+/// where no address is in use on any.
 ///
 /// # Errors
 /// Those of reading them.
 pub fn wanted() -> Result<BTreeSet<Element>> {
-    let mut elements: BTreeSet<Element> = port::claims()?.iter().map(of_claim).collect();
+    let mut elements: BTreeSet<Element> = of_claims(&port::claims()?).into_iter().collect();
+    let (mut networks, mut in_use) = (Vec::new(), false);
     for network in network::all()? {
-        if !address::of_network(&network.name)?.is_empty() {
-            elements.extend(of_network(&network)?);
-        }
+        in_use |= !address::of_network(&network.name)?.is_empty();
+        networks.extend(of_network(&network));
     }
+    elements.extend(networks.into_iter().filter(|_| in_use));
     Ok(elements)
 }
 
@@ -282,13 +310,12 @@ fn failure(what: &str, out: &Output) -> Error {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::network::Pool;
 
     #[test]
     fn elements_of_networks_and_ports() {
-        let pool = Pool::new("10.9.0.0/24".parse().unwrap(), None, None).unwrap();
+        let pool = Pool::new(crate::subnet::parse("10.9.0.0/24").unwrap(), None, None).unwrap();
         let mut network = Network::new("web", pool);
-        let keys = |network: &Network| of_network(network).unwrap().iter().map(ToString::to_string).collect::<Vec<_>>();
+        let keys = |network: &Network| of_network(network).iter().map(ToString::to_string).collect::<Vec<_>>();
         assert!(keys(&network).contains(&"10.9.0.0/24 of outward".to_owned()));
         network.internal = true;
         network.options.insert("isolate".to_owned(), "false".to_owned());

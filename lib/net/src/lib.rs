@@ -14,15 +14,15 @@ pub mod netns;
 pub mod network;
 pub mod port;
 mod section;
-mod subnet;
+pub mod subnet;
 mod undo;
 
 pub use lock::Lock;
 pub use network::Network;
-pub use port::{Claim, Mapping};
+pub use port::{Claim, Mapping, Target};
 pub use section::{Attachment, Dns, Interface, Ip, Net, PortMap, Route};
 pub use subnet::Subnet;
-pub use undo::{detach, undo};
+pub use undo::{detach, undo, unpublish};
 
 /// The CNI version of the section `net`.
 pub const CNI_VERSION: &str = "1.1.0";

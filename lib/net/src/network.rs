@@ -1,10 +1,16 @@
 //! A network: its record `networks/<name>.json`.
 
-use crate::{Subnet, address, names};
+use crate::{Subnet, address, names, subnet};
 use ctr_core::{Cannot, Code, Error, Result, files, ident, json, paths, trace};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fs, io::ErrorKind, net::Ipv4Addr, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::ErrorKind,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    path::PathBuf,
+};
 
 /// The network of a container that names none; made when it is first needed.
 pub const DEFAULT: &str = "bridge";
@@ -12,8 +18,12 @@ pub const DEFAULT: &str = "bridge";
 /// Names that mean no network of ours.
 const RESERVED: [&str; 5] = ["none", "host", "default", "private", "container"];
 
-/// The options that a network may have.
-const OPTIONS: [&str; 3] = ["mtu", "isolate", "icc"];
+/// The drivers, each with the options that a network of it may have.
+const DRIVERS: [(&str, &[&str]); 3] = [
+    ("bridge", &["mtu", "isolate", "icc"]),
+    ("macvlan", &["mtu", "parent", "macvlan_mode"]),
+    ("ipvlan", &["mtu", "parent", "ipvlan_mode"]),
+];
 
 /// A network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,14 +35,14 @@ pub struct Network {
     pub id: String,
     /// RFC 3339.
     pub created: String,
-    /// `bridge`.
+    /// `bridge`; `macvlan` and `ipvlan`, whose containers are on the network of an interface of the host.
     pub driver: String,
-    /// Its subnets; today one.
+    /// Its subnets: one of IPv4, and one of IPv6 if it has that.
     pub subnets: Vec<Pool>,
     /// Nothing outside is reached from it, nor reaches it.
     #[serde(default)]
     pub internal: bool,
-    /// `mtu`, `isolate`, `icc`.
+    /// What the driver has of them.
     #[serde(default)]
     pub options: BTreeMap<String, String>,
     /// For people.
@@ -47,7 +57,7 @@ pub struct Pool {
     /// All addresses.
     pub subnet: Subnet,
     /// The bridge's own.
-    pub gateway: Ipv4Addr,
+    pub gateway: IpAddr,
     /// Those that containers get which name none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip_range: Option<Subnet>,
@@ -58,26 +68,35 @@ impl Pool {
     ///
     /// # Errors
     /// `invalid`, naming the part.
-    pub fn new(subnet: Subnet, gateway: Option<Ipv4Addr>, ip_range: Option<Subnet>) -> Result<Self> {
-        let first = subnet.hosts().next().filter(|_| subnet.length() >= 8);
-        let Some(first) = first else {
-            return Err(Error::new(
-                Code::Invalid,
-                format!("subnet {subnet}: between 8 and 30 bits, to have two hosts"),
-            ));
+    pub fn new(subnet: Subnet, gateway: Option<IpAddr>, ip_range: Option<Subnet>) -> Result<Self> {
+        let bad = |why: String| Err(Error::new(Code::Invalid, why));
+        let (least, most) = if subnet.max_prefix_len() == 32 { (8, 30) } else { (16, 126) };
+        if !(least..=most).contains(&subnet.prefix_len()) {
+            return bad(format!("subnet {subnet}: between {least} and {most} bits, to have two hosts"));
+        }
+        let first = subnet.network();
+        let is_nobodys = match first {
+            IpAddr::V4(first) => first.octets()[0] == 0,
+            IpAddr::V6(first) => first.is_unicast_link_local() || first.segments()[0] == 0,
         };
-        if subnet.overlaps(&Subnet::around(Ipv4Addr::LOCALHOST, 8)?) || first.is_multicast() || first.octets()[0] == 0 {
-            return Err(Error::new(Code::Invalid, format!("subnet {subnet}: its addresses are no hosts'")));
+        if is_nobodys || first.is_loopback() || first.is_multicast() {
+            return bad(format!("subnet {subnet}: its addresses are no hosts'"));
         }
-        let gateway = gateway.unwrap_or(first);
-        let is_host = subnet.contains(gateway) && gateway != subnet.first() && gateway != subnet.last();
-        if !is_host {
-            return Err(Error::new(Code::Invalid, format!("gateway {gateway} is no host of subnet {subnet}")));
+        let Some(gateway) = gateway.or_else(|| subnet::addresses(&subnet).nth(1)) else {
+            return bad(format!("subnet {subnet} has no host"));
+        };
+        if !subnet::is_host(&subnet, gateway) {
+            return bad(format!("gateway {gateway} is no host of subnet {subnet}"));
         }
-        if let Some(range) = ip_range.filter(|range| !subnet.holds(range)) {
-            return Err(Error::new(Code::Invalid, format!("range {range} is not within subnet {subnet}")));
+        if let Some(range) = ip_range.filter(|range| !subnet.contains(range)) {
+            return bad(format!("range {range} is not within subnet {subnet}"));
         }
         Ok(Self { subnet, gateway, ip_range })
+    }
+
+    /// Whether the address is of its family.
+    pub fn is_of(&self, address: IpAddr) -> bool {
+        self.gateway.is_ipv4() == address.is_ipv4()
     }
 }
 
@@ -96,7 +115,7 @@ impl Network {
         }
     }
 
-    /// Its one subnet.
+    /// Its first subnet, that of IPv4.
     ///
     /// # Errors
     /// `corrupt` for a record without.
@@ -104,9 +123,25 @@ impl Network {
         self.subnets.first().ok_or_else(|| Error::new(Code::Corrupt, format!("network {} has no subnet", self.name)))
     }
 
+    /// Its subnet of IPv6, where it has that.
+    pub fn six(&self) -> Option<&Pool> {
+        self.subnets.iter().find(|pool| pool.gateway.is_ipv6())
+    }
+
     /// Its bridge.
     pub fn bridge(&self) -> String {
         names::bridge(&self.name)
+    }
+
+    /// The interface that its containers' are over, where it has no bridge.
+    pub fn parent(&self) -> Option<&str> {
+        (self.driver != "bridge").then(|| self.options.get("parent").map(String::as_str).unwrap_or_default())
+    }
+
+    /// How those that are over one parent reach each other: docker's default where it is not said.
+    pub fn mode(&self) -> &str {
+        let default = if self.driver == "ipvlan" { "l2" } else { "bridge" };
+        self.options.get(&format!("{}_mode", self.driver)).map_or(default, String::as_str)
     }
 
     /// The option `mtu`.
@@ -141,30 +176,45 @@ impl Network {
     }
 }
 
-/// Checks `KEY=VALUE` of an option.
+/// Reads options of a network, `KEY=VALUE` each.
 ///
 /// # Errors
-/// `unsupported` for another key, `invalid` for a value that is none.
-pub fn option(word: &str) -> Result<(String, String)> {
-    let (key, value) = word.split_once('=').unwrap_or((word, ""));
-    // docker's names of the same.
-    let key = match key {
-        "com.docker.network.driver.mtu" => "mtu",
-        "com.docker.network.bridge.enable_icc" => "icc",
-        other => other,
+/// `unsupported` for a driver, or a key of it, that is not there; `invalid` for a value that is none, or where one is missing.
+pub fn options(driver: &str, words: &[String]) -> Result<BTreeMap<String, String>> {
+    let Some((_, known)) = DRIVERS.iter().find(|(name, _)| *name == driver) else {
+        let hint = DRIVERS.map(|(name, _)| name).join(", ");
+        return Err(Error::new(Code::Unsupported, format!("driver {driver:?} of a network: not there")).hint(hint));
     };
-    let good = match key {
-        "mtu" => value.parse::<u32>().is_ok_and(|mtu| (68..=65535).contains(&mtu)),
-        "isolate" | "icc" => matches!(value, "true" | "false"),
-        _ => {
-            let known = OPTIONS.join(", ");
-            return Err(Error::new(Code::Unsupported, format!("option {key:?} of a network: not there")).hint(known));
+    let mut options = BTreeMap::new();
+    for word in words {
+        let (key, value) = word.split_once('=').unwrap_or((word, ""));
+        // docker's names of the same.
+        let key = match key {
+            "com.docker.network.driver.mtu" => "mtu",
+            "com.docker.network.bridge.enable_icc" => "icc",
+            other => other,
+        };
+        if !known.contains(&key) {
+            let message = format!("option {key:?} of a network of driver {driver}: not there");
+            return Err(Error::new(Code::Unsupported, message).hint(known.join(", ")));
         }
-    };
-    if !good {
-        return Err(Error::new(Code::Invalid, format!("option {key}: not {value:?}")));
+        let good = match key {
+            "mtu" => value.parse::<u32>().is_ok_and(|mtu| (68..=65535).contains(&mtu)),
+            "isolate" | "icc" => matches!(value, "true" | "false"),
+            "macvlan_mode" => matches!(value, "bridge" | "private" | "vepa" | "passthru"),
+            "ipvlan_mode" => matches!(value, "l2" | "l3" | "l3s"),
+            _ => (1..=names::MAX_INTERFACE).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_graphic()),
+        };
+        if !good {
+            return Err(Error::new(Code::Invalid, format!("option {key}: not {value:?}")));
+        }
+        options.insert(key.to_owned(), value.to_owned());
     }
-    Ok((key.to_owned(), value.to_owned()))
+    if known.contains(&"parent") && !options.contains_key("parent") {
+        return Err(Error::new(Code::Invalid, format!("driver {driver} needs an interface of the host"))
+            .hint("-o parent=INTERFACE"));
+    }
+    Ok(options)
 }
 
 /// Checks the name of a network.
@@ -251,12 +301,28 @@ pub fn free_subnet(routes: &[Subnet]) -> Result<Subnet> {
     let networks = all()?;
     let taken: Vec<Subnet> = networks.iter().flat_map(|n| &n.subnets).map(|pool| pool.subnet).collect();
     for second in 90..255 {
-        let subnet = Subnet::around(Ipv4Addr::new(10, second, 0, 0), 16)?;
-        if !taken.iter().chain(routes).any(|other| other.overlaps(&subnet)) {
+        let subnet = Subnet::new_assert(Ipv4Addr::new(10, second, 0, 0).into(), 16);
+        if !taken.iter().chain(routes).any(|other| subnet::overlaps(other, &subnet)) {
             return Ok(subnet);
         }
     }
     Err(Error::new(Code::Limit, "every subnet from 10.90.0.0/16 to 10.254.0.0/16 is taken").hint("give --subnet"))
+}
+
+/// A subnet of IPv6 for the network of that id, of those that anybody may use: the 40 bits that RFC 4193, 3.2, wants to be
+/// random are the id's.
+pub fn local_subnet(id: &str) -> Subnet {
+    let bits = u128::from_str_radix(id.get(..10).unwrap_or_default(), 16).unwrap_or_default();
+    Subnet::new_assert(Ipv6Addr::from((0xfd << 120) | (bits << 80)).into(), 64)
+}
+
+/// Whether a subnet is of those that nobody else routes to, so that what leaves it is masqueraded: all of IPv4, and the
+/// unique local ones (RFC 4193).
+pub fn is_masqueraded(subnet: &Subnet) -> bool {
+    match subnet {
+        Subnet::V4(_) => true,
+        Subnet::V6(subnet) => subnet.network().is_unique_local(),
+    }
 }
 
 /// Refuses a subnet that overlaps another network's, or that a route of the host leads into.
@@ -265,12 +331,12 @@ pub fn free_subnet(routes: &[Subnet]) -> Result<Subnet> {
 /// `exists`, naming the other.
 pub fn check_free(subnet: &Subnet, routes: &[Subnet]) -> Result<()> {
     for network in all()? {
-        if let Some(pool) = network.subnets.iter().find(|pool| pool.subnet.overlaps(subnet)) {
+        if let Some(pool) = network.subnets.iter().find(|pool| subnet::overlaps(&pool.subnet, subnet)) {
             let message = format!("subnet {subnet} overlaps {} of network {}", pool.subnet, network.name);
             return Err(Error::new(Code::Exists, message));
         }
     }
-    match routes.iter().find(|route| route.overlaps(subnet)) {
+    match routes.iter().find(|route| subnet::overlaps(route, subnet)) {
         Some(route) => Err(Error::new(Code::Exists, format!("subnet {subnet} overlaps {route}, a route of the host"))),
         None => Ok(()),
     }
@@ -295,8 +361,9 @@ mod tests {
 
     #[test]
     fn pools_hold_together() {
-        let net = |text: &str| text.parse::<Subnet>().unwrap();
-        assert_eq!(Pool::new(net("10.9.0.0/24"), None, None).unwrap().gateway, Ipv4Addr::new(10, 9, 0, 1));
+        let net = |text: &str| subnet::parse(text).unwrap();
+        let gateway = |text: &str| Pool::new(net(text), None, None).unwrap().gateway.to_string();
+        assert_eq!((gateway("10.9.0.0/24"), gateway("fd00:9::/64")), ("10.9.0.1".to_owned(), "fd00:9::1".to_owned()));
         for (subnet, gateway, range) in [
             ("10.9.0.0/31", None, None),
             ("10.0.0.0/7", None, None),
@@ -306,6 +373,9 @@ mod tests {
             ("10.9.0.0/24", Some("10.9.0.255"), None),
             ("10.9.0.0/24", None, Some("10.9.1.0/25")),
             ("10.9.0.0/24", None, Some("10.9.0.0/23")),
+            ("10.9.0.0/24", Some("fd00::1"), None),
+            ("fe80::/64", None, None),
+            ("fd00::/127", None, None),
         ] {
             let gateway = gateway.map(|text| text.parse().unwrap());
             let made = Pool::new(net(subnet), gateway, range.map(net));
@@ -314,12 +384,34 @@ mod tests {
     }
 
     #[test]
+    fn local_subnets() {
+        let subnet = local_subnet(&"0123456789abcdef".repeat(4));
+        assert_eq!(subnet.to_string(), "fd01:2345:6789::/64");
+        assert!(is_masqueraded(&subnet) && !is_masqueraded(&subnet::parse("2001:db8::/64").unwrap()));
+    }
+
+    #[test]
     fn options_are_known() {
-        assert_eq!(option("mtu=1400").unwrap(), ("mtu".to_owned(), "1400".to_owned()));
-        assert_eq!(option("com.docker.network.bridge.enable_icc=false").unwrap().0, "icc");
-        for bad in ["mtu=x", "mtu", "icc=no", "mtu=1"] {
-            assert_eq!(option(bad).unwrap_err().code, Code::Invalid, "{bad}");
+        let options = |driver: &str, words: &[&str]| {
+            super::options(driver, &words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(options("bridge", &["mtu=1400"]).unwrap()["mtu"], "1400");
+        assert_eq!(options("bridge", &["com.docker.network.bridge.enable_icc=false"]).unwrap()["icc"], "false");
+        assert_eq!(options("macvlan", &["parent=eth0", "macvlan_mode=vepa"]).unwrap().len(), 2);
+        for (driver, bad) in [
+            ("bridge", "mtu=x"),
+            ("bridge", "mtu"),
+            ("bridge", "icc=no"),
+            ("bridge", "mtu=1"),
+            ("macvlan", "macvlan_mode=x"),
+            ("macvlan", "mtu=1400"),
+            ("ipvlan", "parent=a b"),
+            ("ipvlan", "parent="),
+        ] {
+            assert_eq!(options(driver, &[bad]).unwrap_err().code, Code::Invalid, "{bad}");
         }
-        assert_eq!(option("parent=eth0").unwrap_err().code, Code::Unsupported);
+        for (driver, bad) in [("bridge", "parent=eth0"), ("macvlan", "icc=false"), ("overlay", "mtu=1400")] {
+            assert_eq!(options(driver, &[bad]).unwrap_err().code, Code::Unsupported, "{bad}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use ctr_core::{Cannot, Code, Error, Result, container, files, json, paths, trace
 use std::{
     fmt, fs,
     io::{self, ErrorKind},
-    net::{Ipv4Addr, TcpListener, UdpSocket},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket},
     ops::RangeInclusive,
     os::unix::fs::symlink,
     path::PathBuf,
@@ -47,7 +47,10 @@ impl Mapping {
         let protocol =
             protocol_of(protocol).map_err(|e| Error { message: format!("cannot publish {word:?}: {e}"), ..e })?;
         if ports.contains('[') {
-            return Err(Error::new(Code::Unsupported, format!("cannot publish {word:?}: IPv6 is not there yet")));
+            let message = format!("cannot publish {word:?}: a port of one address of IPv6 is not there");
+            return Err(
+                Error::new(Code::Unsupported, message).hint("without an address it is that of all, of both kinds")
+            );
         }
         let (host, container) = ports.rsplit_once(':').map_or((None, ports), |(host, c)| (Some(host), c));
         let (ip, host) = match host.and_then(|host| host.rsplit_once(':')) {
@@ -103,6 +106,15 @@ fn range(text: &str) -> std::result::Result<RangeInclusive<u16>, String> {
     Ok(first..=last)
 }
 
+/// Where ports lead: a container's addresses on a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Of IPv4.
+    pub four: Ipv4Addr,
+    /// Of IPv6: what comes for every address of the host's comes for those too.
+    pub six: Option<Ipv6Addr>,
+}
+
 /// A port of the host that is a container's.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Claim {
@@ -116,6 +128,8 @@ pub struct Claim {
     pub id: String,
     /// Its address.
     pub target: Ipv4Addr,
+    /// Its address of IPv6, where the port is that of every address of the host.
+    pub six: Option<Ipv6Addr>,
     /// Its port.
     pub target_port: u16,
 }
@@ -141,6 +155,11 @@ impl Claim {
         }
     }
 
+    /// Whether it is led to these addresses.
+    pub fn leads_to(&self, target: Target) -> bool {
+        self.target == target.four && self.six == target.six.filter(|_| self.ip.is_unspecified())
+    }
+
     fn clashes(&self, protocol: &str, ip: Ipv4Addr, port: u16) -> bool {
         let ip = self.ip == ip || self.ip.is_unspecified() || ip.is_unspecified();
         self.protocol == protocol && self.port == port && ip
@@ -156,6 +175,7 @@ impl Claim {
             id: text.next()?.to_owned(),
             target: text.next()?.parse().ok()?,
             target_port: text.next()?.parse().ok()?,
+            six: text.next().map(str::parse).transpose().ok()?,
         })
     }
 
@@ -165,7 +185,8 @@ impl Claim {
             || json!({"port": self.to_string(), "to": format!("{}:{}", self.target, self.target_port)}),
             || {
                 files::make_dir(&dir())?;
-                let text = format!("{}/{}/{}", self.id, self.target, self.target_port);
+                let six = self.six.map(|six| format!("/{six}")).unwrap_or_default();
+                let text = format!("{}/{}/{}{six}", self.id, self.target, self.target_port);
                 symlink(text, self.link()).cannot(|| format!("claim port {self}"))
             },
         )
@@ -209,7 +230,7 @@ pub fn claims() -> Result<Vec<Claim>> {
 pub struct Published {
     /// The container's claims, in the order of the mappings.
     pub claims: Vec<Claim>,
-    /// Claims of containers that do not run, which were in the way.
+    /// Claims that were in the way: of containers that do not run, and its own that led elsewhere.
     pub ousted: Vec<Claim>,
 }
 
@@ -221,30 +242,38 @@ pub struct Published {
 /// # Errors
 /// `exists`, naming the holder, a container or a process; `invalid` for an address that the host has not; `limit`
 /// where no port is free.
-pub fn publish(mappings: &[Mapping], id: &str, target: Ipv4Addr) -> Result<Published> {
+pub fn publish(mappings: &[Mapping], id: &str, target: Target) -> Result<Published> {
     let mut published = Published::default();
     if mappings.is_empty() {
         return Ok(published);
     }
     let (own, others): (Vec<_>, Vec<_>) = claims()?.into_iter().partition(|claim| claim.id == id);
+    // Its own that led to another network, which it was taken off.
+    let (own, moved): (Vec<_>, Vec<_>) = own.into_iter().partition(|claim| claim.leads_to(target));
+    published.ousted = moved;
     for mapping in mappings {
         let claim = |port| Claim {
             protocol: mapping.protocol,
             ip: mapping.ip,
             port,
             id: id.to_owned(),
-            target,
+            target: target.four,
+            six: target.six.filter(|_| mapping.ip.is_unspecified()),
             target_port: mapping.container,
         };
         let port = match &mapping.host {
-            None => any(mapping, &others, &published)?,
+            None => any(mapping, target.six.is_some(), &others, &published)?,
             Some(range) => {
                 let mut failed = None;
                 let mut ports = range.clone();
                 let found = ports.find(|port| {
                     // Its own from before a repair.
                     let kept = own.contains(&claim(*port));
-                    let free = if kept { Ok(()) } else { check_free(mapping, *port, &others, &published) };
+                    let free = if kept {
+                        Ok(())
+                    } else {
+                        check_free(mapping, *port, target.six.is_some(), &others, &published)
+                    };
                     free.map_err(|e| failed = Some(e)).is_ok()
                 });
                 match (found, failed) {
@@ -275,18 +304,18 @@ pub fn publish(mappings: &[Mapping], id: &str, target: Ipv4Addr) -> Result<Publi
     Ok(published)
 }
 
-fn any(mapping: &Mapping, others: &[Claim], published: &Published) -> Result<u16> {
+fn any(mapping: &Mapping, six: bool, others: &[Claim], published: &Published) -> Result<u16> {
     for _ in 0..TRIES {
         let port = bind(mapping.protocol, mapping.ip, 0)
             .cannot(|| format!("find a free port of {} for {}", mapping.ip, mapping.container))?;
-        if check_free(mapping, port, others, published).is_ok() {
+        if check_free(mapping, port, six, others, published).is_ok() {
             return Ok(port);
         }
     }
     Err(Error::new(Code::Limit, format!("cannot publish {}: no port is free", mapping.container)))
 }
 
-fn check_free(mapping: &Mapping, port: u16, others: &[Claim], published: &Published) -> Result<()> {
+fn check_free(mapping: &Mapping, port: u16, six: bool, others: &[Claim], published: &Published) -> Result<()> {
     let Mapping { ip, protocol, .. } = mapping;
     let refuse = |holder: &str| {
         let message = format!("cannot publish {ip}:{port}/{protocol}: held by {holder}");
@@ -299,7 +328,12 @@ fn check_free(mapping: &Mapping, port: u16, others: &[Claim], published: &Publis
     if let Some(other) = clashing.find(|other| !container::is_orphan(&other.id)) {
         return refuse(&format!("container {}", address::name_of(&other.id)));
     }
-    match bind(protocol, *ip, port) {
+    let mut bound = bind(protocol, *ip, port);
+    if bound.is_ok() && ip.is_unspecified() && six {
+        // Of both families, unless the host says otherwise (bindv6only).
+        bound = bind(protocol, Ipv6Addr::UNSPECIFIED, port);
+    }
+    match bound {
         Ok(_) => Ok(()),
         Err(e) if e.kind() == ErrorKind::AddrInUse => {
             refuse(&holder::of_port(protocol, port).unwrap_or_else(|| "another program".to_owned()))
@@ -313,7 +347,8 @@ fn check_free(mapping: &Mapping, port: u16, others: &[Claim], published: &Publis
 }
 
 /// Binds a socket for a moment; gives its port.
-fn bind(protocol: &str, ip: Ipv4Addr, port: u16) -> io::Result<u16> {
+fn bind(protocol: &str, ip: impl Into<IpAddr>, port: u16) -> io::Result<u16> {
+    let ip = ip.into();
     let address = match protocol {
         "udp" => UdpSocket::bind((ip, port))?.local_addr(),
         _ => TcpListener::bind((ip, port))?.local_addr(),
@@ -356,6 +391,11 @@ mod tests {
     #[test]
     fn a_claim_reads_as_it_was_written() {
         let text = format!("{}/10.90.0.2/80", "a".repeat(64));
+        assert_eq!(
+            Claim::read("tcp-0.0.0.0-8080", &format!("{text}/fd00::2")).unwrap().six,
+            Some("fd00::2".parse().unwrap())
+        );
+        assert!(Claim::read("tcp-0.0.0.0-8080", &format!("{text}/x")).is_none());
         let claim = Claim::read("tcp-0.0.0.0-8080", &text).unwrap();
         assert_eq!((claim.to_string(), claim.target_port), ("0.0.0.0:8080/tcp".to_owned(), 80));
         assert!(claim.clashes("tcp", Ipv4Addr::LOCALHOST, 8080) && !claim.clashes("udp", Ipv4Addr::LOCALHOST, 8080));

@@ -1,9 +1,9 @@
 //! Finds what crashes left of networks, by its names, and takes it away.
 
 use ctr_core::{Result, Value, container, json, paths, trace};
-use ctr_net::{Lock, address, firewall, names, netns, network, port};
+use ctr_net::{Lock, Net, address, firewall, names, netns, network, port};
 use ctr_netlink::{Netlink, has_table};
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, net::IpAddr};
 
 /// Removes namespaces, veths, addresses and ports of containers that are gone; bridges that no container is on; and makes
 /// the firewall's table what the records say.
@@ -27,12 +27,13 @@ pub fn gc() -> Result<Vec<Value>> {
             removed.push(json!({"removed": "netns", "path": path}));
         }
     }
-    for link in links.iter().filter(|link| names::id_of_veth(&link.name).is_some_and(gone)) {
+    for link in links.iter().filter(|link| names::id_of_veth(&link.name).is_some_and(|(digits, _)| gone(digits))) {
         if note(netlink.delete(&link.name)) == Some(true) {
             removed.push(json!({"removed": "link", "name": link.name}));
         }
     }
     let _lock = Lock::take()?;
+    removed.extend(strays(&containers)?);
     removed.extend(claims()?);
     let mut bridges = BTreeSet::new();
     for network in network::all()? {
@@ -52,6 +53,42 @@ pub fn gc() -> Result<Vec<Value>> {
 /// What fails is printed, and the rest is gone on with.
 fn note<T>(result: Result<T>) -> Option<T> {
     result.map_err(|e| trace::warn(&e.to_string())).ok()
+}
+
+/// What a change of networks that was killed left of containers that are there: addresses on networks that their records do not
+/// name. One that is being changed, or has no networks in its record yet, is let be.
+fn strays(containers: &[String]) -> Result<Vec<Value>> {
+    let mut removed = Vec::new();
+    let mut held = Vec::new();
+    for name in address::networks()? {
+        held.extend(address::of_network(&name)?.into_iter().map(|(address, id)| (name.clone(), address, id)));
+    }
+    for id in containers {
+        let stray = |net: &Net| {
+            let has = |name: &str, address: &IpAddr| {
+                let mut own = net.networks.iter().filter(|attachment| attachment.name == name);
+                own.any(|attachment| net.addresses(&attachment.interface).contains(address))
+            };
+            held.iter().filter(|(name, address, own)| own == id && !has(name, address)).collect::<Vec<_>>()
+        };
+        if recorded(id).is_none_or(|net| stray(&net).is_empty()) {
+            continue;
+        }
+        let Some(_held) = container::try_hold_limits(id)? else { continue };
+        // Once more, now that nobody changes it.
+        let Some(net) = recorded(id) else { continue };
+        for (name, address, _) in stray(&net) {
+            if note(address::release(name, *address, id)).is_some() {
+                removed.push(json!({"removed": "address", "address": address, "network": name}));
+            }
+        }
+    }
+    Ok(removed)
+}
+
+/// The section of a container whose record has one.
+fn recorded(id: &str) -> Option<Net> {
+    container::recorded(id).ok().filter(|doc| !doc.is_partial())?.section("net").ok()?
 }
 
 /// Addresses and ports of containers that are gone.
