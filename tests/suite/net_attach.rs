@@ -1,6 +1,7 @@
 //! net-attach: what reaches a container and what does not, by addresses and ports; and what is left after each end.
 
 mod crash;
+mod hostile;
 mod networks;
 mod ports;
 mod words;
@@ -17,6 +18,7 @@ pub fn tests() -> Vec<Test> {
     tests.extend(ports::tests());
     tests.extend(networks::tests());
     tests.extend(crash::tests());
+    tests.extend(hostile::tests());
     tests.extend(words::tests());
     tests
 }

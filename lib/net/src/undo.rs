@@ -1,6 +1,6 @@
 //! Takes a container off its networks, by its id: without netlink, so that whoever ends a container can do it itself.
 
-use crate::{address, firewall, netns, network, port};
+use crate::{Lock, address, firewall, netns, network, port};
 use ctr_core::{Document, Error, Map, Result, Value, container, json, trace};
 use std::net::Ipv4Addr;
 
@@ -29,7 +29,13 @@ pub fn detach(id: &str, addresses: &Map<String, Value>) -> Result<()> {
 }
 
 fn unpublish(id: &str) -> Result<()> {
-    let claims: Vec<_> = port::claims()?.into_iter().filter(|claim| claim.id == id).collect();
+    let own = || Ok(port::claims()?.into_iter().filter(|claim| claim.id == id).collect::<Vec<_>>());
+    if own()?.is_empty() {
+        return Ok(());
+    }
+    // A gc at the same time would bring the rules back, of claims that it has read before they went.
+    let _lock = Lock::take()?;
+    let claims = own()?;
     let elements: Vec<_> = claims.iter().map(firewall::of_claim).collect();
     // While the claim is there nobody else's rule can have its place.
     firewall::remove(&elements)?;
@@ -41,8 +47,8 @@ fn unpublish(id: &str) -> Result<()> {
 /// # Errors
 /// As [`detach`].
 pub fn undo(doc: &mut Document, undo: &Value) -> Result<()> {
-    if let Some(id) = undo.get("id").and_then(Value::as_str) {
-        let id = container::checked_id(id)?;
+    if undo.get("id").is_some() {
+        let Some(id) = container::step_id(doc, undo)? else { return Ok(()) };
         let none = Map::new();
         detach(id, undo.get("addresses").and_then(Value::as_object).unwrap_or(&none))?;
     }
