@@ -1,6 +1,6 @@
 //! Compares what the kernel has with the section `net`.
 
-use crate::{attach, host};
+use crate::{attach, foreign, host};
 use ctr_core::{Code, Document, Error, Result, container};
 use ctr_net::{Net, address, firewall, names, netns, network, port};
 use ctr_netlink::Netlink;
@@ -53,6 +53,7 @@ pub fn check(doc: &Document) -> Result<Vec<Error>> {
         findings.push(gone(format!("no network namespace at {}", netns::path(id).display())));
     }
     findings.extend(rules(id, &net, &network)?);
+    findings.extend(foreign::check()?);
     if !host::is_forwarding() {
         findings.push(Error::new(Code::Invalid, "the host does not forward: net.ipv4.ip_forward is 0"));
     }

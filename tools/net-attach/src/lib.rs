@@ -4,6 +4,7 @@
 mod attach;
 mod check;
 mod dns;
+mod foreign;
 mod gc;
 mod host;
 
