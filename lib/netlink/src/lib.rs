@@ -2,9 +2,12 @@
 //!
 //! A socket stays in the network namespace that it was opened in, whatever its thread enters later.
 
+mod conntrack;
 mod link;
+mod nfnetlink;
 mod table;
 
+pub use conntrack::{Connections, forget};
 pub use link::{Link, Veth};
 pub use table::{Chain, Family, chain, has_table};
 

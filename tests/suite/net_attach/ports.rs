@@ -9,7 +9,8 @@ pub fn tests() -> Vec<Test> {
             a_taken_port_names_its_holder,
             ports_of_one_address_of_ranges_and_of_the_image;
         ["root", "overlay", "umoci", "nft", "ip", "python3"]:
-            udp_is_led_on_too
+            udp_is_led_on_too,
+            datagrams_reach_the_next_holder_at_once
     )
 }
 
@@ -110,10 +111,7 @@ fn udp_is_led_on_too() {
     host.sh("ctr run -d --name u -p 5000:7/udp busybox sleep 6901").ok();
     let netns = host.tool("ctr-inspect", &["u"]).ok().json()["net"]["netns"].as_str().unwrap().to_owned();
     // It answers with whom it sees.
-    let server = "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 7)); \
-                  [s.sendto(a[0].encode(), a) for a in iter(lambda: s.recvfrom(9)[1], None)]";
-    let server = host.cmd("nsenter", &[&format!("--net={netns}"), "python3", "-c", server]).spawn();
-    host.sh_cmd(&format!("until nsenter --net={netns} grep -q ':0007 ' /proc/net/udp; do sleep 0.02; done")).run().ok();
+    let server = echo(&host, &netns, "a[0]");
     let ask = |address: &str| {
         format!(
             "python3 -c \"import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(5); \
@@ -128,4 +126,59 @@ fn udp_is_led_on_too() {
     host.tool("net-attach", &["--gc"]).ok().stdout_has("\"removed\":\"link\",\"name\":\"v");
     nothing_is_left(&host);
     drop(server);
+}
+
+/// A server on UDP port 7 in the network namespace, which answers by what the Python expression says; `a` is who asked.
+fn echo(host: &Host, netns: &str, answer: &str) -> command::Running {
+    let server = format!(
+        "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 7)); \
+         [s.sendto({answer}.encode(), a) for a in iter(lambda: s.recvfrom(9)[1], None)]"
+    );
+    let running = host.cmd("nsenter", &[&format!("--net={netns}"), "python3", "-c", &server]).spawn();
+    host.sh_cmd(&format!("until nsenter --net={netns} grep -q ':0007 ' /proc/net/udp; do sleep 0.02; done")).run().ok();
+    running
+}
+
+/// A client that keeps its port, so that all it sends is one flow to the kernel; prints whom it reached, or nothing.
+fn ask_from_one_port() -> String {
+    format!(
+        "python3 -c \"import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(5); s.bind(('', 4000)); \
+         s.connect(('{HOST}', 5000)); s.send(b'x'); print(s.recv(99).decode())\" 2>&1 | tail -n 1"
+    )
+}
+
+fn datagrams_reach_the_next_holder_at_once() {
+    let host = host();
+    let outside = Outside::of(&host);
+    let netns = |name: &str| {
+        let doc = host.tool("ctr-inspect", &[name]).ok().json();
+        doc["net"]["netns"].as_str().unwrap().to_owned()
+    };
+    // Before anybody has the port: the kernel remembers that too.
+    outside.sh(&host, &ask_from_one_port()).ok().stdout_has("refused");
+    for name in ["first", "second"] {
+        host.sh(&format!("ctr run -d --name {name} -p 5000:7/udp busybox sleep 6907")).ok();
+        let server = echo(&host, &netns(name), &format!("'{name}'"));
+        for _ in 0..3 {
+            outside.sh(&host, &ask_from_one_port()).ok().stdout_is(&format!("{name}\n"));
+        }
+        if name == "first" {
+            // Its address stays taken, so that only the flow could lead there.
+            drop(server);
+            host.sh("ctr stop -t 0 first").ok();
+            continue;
+        }
+        host.sh("ctr rm -f first second").ok();
+        drop(server);
+        host.tool("net-attach", &["--gc"]).ok();
+    }
+    // Who gets the address of the last one gets none of what was meant for it.
+    host.sh("ctr run -d --name between busybox sleep 6908 && ctr run -d --name third busybox sleep 6908").succeeds();
+    assert_eq!(address(&host, "third"), "10.90.0.3");
+    let server = echo(&host, &netns("third"), "'third'");
+    outside.sh(&host, &ask_from_one_port()).ok().stdout_has("refused");
+    host.sh("ctr rm -f between third").ok();
+    drop(server);
+    host.tool("net-attach", &["--gc"]).ok();
+    nothing_is_left(&host);
 }

@@ -6,7 +6,7 @@ use ctr_net::{
     Attachment, CNI_VERSION, Claim, Interface, Ip, Lock, Mapping, Net, Network, Route, address, firewall, names, netns,
     port,
 };
-use ctr_netlink::{Link, Netlink, Veth};
+use ctr_netlink::{Connections, Link, Netlink, Veth, forget};
 use std::{fs::File, net::Ipv4Addr, os::fd::AsFd, thread};
 
 /// The container's interface, as docker calls it.
@@ -51,11 +51,15 @@ impl Attach {
 
         let end = End { id: &self.id, network: &network, address, mac: self.mac.unwrap_or_else(|| mac_of(address)) };
         if published.claims.is_empty() {
+            forget(&connections(address, &[]))?;
             end.make(&netlink, &bridge, false)?;
         } else {
             // What nft does takes as long as all the rest. Its thread stays in the host's namespace.
             thread::scope(|scope| {
-                let rules = scope.spawn(|| publish(&published));
+                let rules = scope.spawn(|| {
+                    publish(&published)?;
+                    forget(&connections(address, &published.claims))
+                });
                 let made = end.make(&netlink, &bridge, true);
                 let rules =
                     rules.join().unwrap_or_else(|_| Err(Error::new(Code::Internal, "the firewall was not changed")));
@@ -98,6 +102,17 @@ impl Attach {
 fn publish(published: &port::Published) -> Result<()> {
     let elements = |claims: &[Claim]| claims.iter().map(firewall::of_claim).collect::<Vec<_>>();
     firewall::change(&elements(&published.ousted), &elements(&published.claims))
+}
+
+/// What the kernel remembers of who had the address, and the ports of UDP, before: it would be led to this container, or still
+/// to the other.
+fn connections(address: Ipv4Addr, claims: &[Claim]) -> Vec<Connections> {
+    [vec![Connections::From(address), Connections::To(address)], datagrams(claims)].concat()
+}
+
+fn datagrams(claims: &[Claim]) -> Vec<Connections> {
+    let udp = claims.iter().filter(|claim| claim.protocol == "udp");
+    udp.map(|claim| Connections::Datagrams(claim.ip, claim.port)).collect()
 }
 
 /// `02:42` and the address, as docker makes them: the same address has the same neighbour.
@@ -236,12 +251,17 @@ pub fn repair(id: &str, net: &Net) -> Result<()> {
     };
     let mappings = net.ports.iter().map(mapping).collect::<Result<Vec<_>>>()?;
     let published = port::publish(&mappings, id, address)?;
+    // What a ctr-port that was killed left behind is no longer in the record.
+    for stale in port::claims()?.iter().filter(|claim| claim.id == id && !published.claims.contains(claim)) {
+        stale.release()?;
+    }
     let bridge = host::ready(&netlink, &network)?;
     let wanted = firewall::wanted()?;
     if firewall::present()?.as_ref() != Some(&wanted) {
         firewall::install(&wanted)?;
     }
     drop(lock);
+    forget(&datagrams(&published.new))?;
 
     let said = net.inside().and_then(|interface| interface.mac.as_deref());
     let mac = said.map_or_else(|| Ok(mac_of(address)), crate::mac)?;
