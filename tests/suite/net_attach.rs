@@ -5,6 +5,7 @@ mod crash;
 mod hostile;
 mod networks;
 mod ports;
+mod several;
 mod words;
 
 use ctr_tests::*;
@@ -19,6 +20,7 @@ pub fn tests() -> Vec<Test> {
     tests.extend(ports::tests());
     tests.extend(networks::tests());
     tests.extend(beside::tests());
+    tests.extend(several::tests());
     tests.extend(crash::tests());
     tests.extend(hostile::tests());
     tests.extend(words::tests());

@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn elements_of_networks_and_ports() {
-        let pool = Pool::new("10.9.0.0/24".parse().unwrap(), None, None).unwrap();
+        let pool = Pool::new(crate::subnet::parse("10.9.0.0/24").unwrap(), None, None).unwrap();
         let mut network = Network::new("web", pool);
         let keys = |network: &Network| of_network(network).unwrap().iter().map(ToString::to_string).collect::<Vec<_>>();
         assert!(keys(&network).contains(&"10.9.0.0/24 of outward".to_owned()));

@@ -14,7 +14,7 @@ pub mod netns;
 pub mod network;
 pub mod port;
 mod section;
-mod subnet;
+pub mod subnet;
 mod undo;
 
 pub use lock::Lock;

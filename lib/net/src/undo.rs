@@ -2,9 +2,10 @@
 
 use crate::{Lock, address, firewall, netns, network, port};
 use ctr_core::{Document, Error, Map, Result, Value, container, json, trace};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-/// Takes away all that a container has of networks: ports, namespace, and the addresses that the step names if they are its.
+/// Takes away all that a container has of networks: ports, namespace, and the addresses that the step names, a list for each
+/// network, if they are its.
 ///
 /// # Errors
 /// The first failure, once all was tried; the others are printed.
@@ -19,9 +20,9 @@ pub fn detach(id: &str, addresses: &Map<String, Value>) -> Result<()> {
     };
     note(unpublish(id));
     note(netns::let_go(id).map(drop));
-    for (name, address) in addresses {
-        let address = address.as_str().and_then(|text| text.parse::<Ipv4Addr>().ok());
-        if let (Ok(()), Some(address)) = (network::check_name(name), address) {
+    for (name, list) in addresses.iter().filter(|(name, _)| network::check_name(name).is_ok()) {
+        let list = list.as_array().into_iter().flatten();
+        for address in list.filter_map(|address| address.as_str()?.parse::<IpAddr>().ok()) {
             note(address::release(name, address, id));
         }
     }

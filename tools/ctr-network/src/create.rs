@@ -2,9 +2,9 @@
 
 use clap::Args;
 use ctr_core::{Code, Error, Result, print_line};
-use ctr_net::{Lock, Network, Subnet, names, network, network::Pool};
+use ctr_net::{Lock, Network, names, network, network::Pool, subnet};
 use ctr_netlink::Netlink;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 /// The arguments of `create`.
 #[derive(Args, Debug)]
@@ -42,12 +42,12 @@ impl Create {
         if self.driver != "bridge" {
             return Err(Error::new(Code::Unsupported, format!("driver {}: not there yet, only bridge", self.driver)));
         }
-        let parse = |text: &String| text.parse::<Subnet>();
+        let parse = |text: &String| subnet::parse(text);
         let subnet = self.subnet.as_ref().map(parse).transpose()?;
         let range = self.ip_range.as_ref().map(parse).transpose()?;
         let gateway = |text: &String| {
-            let bad = || Error::new(Code::Invalid, format!("invalid gateway {text:?}: no IPv4 address"));
-            text.parse::<Ipv4Addr>().map_err(|_| bad())
+            let bad = || Error::new(Code::Invalid, format!("invalid gateway {text:?}: no address"));
+            text.parse::<IpAddr>().map_err(|_| bad())
         };
         let gateway = self.gateway.as_ref().map(gateway).transpose()?;
         if subnet.is_none() && (range.is_some() || gateway.is_some()) {

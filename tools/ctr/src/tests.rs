@@ -87,6 +87,11 @@ fn run_deals_its_flags_out_to_the_tools() {
             "PULL img | img-unpack | overlay-mount \
              | net-attach --network web -p 80:80 -p 81:81 -P --dns 192.0.2.1 --ip 10.9.0.2 | cg-limit | ns-spawn",
         ),
+        (
+            "run --network a --network name=b,alias=c --network-alias d --ip6 fd00::2 img",
+            "PULL img | img-unpack | overlay-mount \
+             | net-attach --network a --network name=b,alias=c --network-alias d --ip6 fd00::2 | cg-limit | ns-spawn",
+        ),
         ("run -P --network none img", "PULL img | img-unpack | overlay-mount | cg-limit | ns-spawn --network none"),
         ("run --net host img", "PULL img | img-unpack | overlay-mount | cg-limit | ns-spawn --network host"),
         (
@@ -271,7 +276,7 @@ fn what_is_not_there_says_so() {
         ("logs a b", Usage, "logs needs one container"),
         ("start -a a b", Usage, "start attaches to one container"),
         ("run --nope x", Usage, "unknown flag --nope"),
-        ("run --network a --network b x", Unsupported, "more than one --network: not there yet"),
+        ("run --network a --network none x", Usage, "network none stands alone"),
         ("run --network none -p 80:80 x", Usage, "-p needs a network, not none"),
         ("run --link a x", Unsupported, "--link: not there yet"),
         ("network connect a b", Unsupported, "network connect: not there yet"),

@@ -28,7 +28,7 @@ pub fn gc() -> Result<Vec<Value>> {
             removed.push(json!({"removed": "netns", "path": path}));
         }
     }
-    for link in links.iter().filter(|link| names::id_of_veth(&link.name).is_some_and(gone)) {
+    for link in links.iter().filter(|link| names::id_of_veth(&link.name).is_some_and(|(digits, _)| gone(digits))) {
         if note(netlink.delete(&link.name)) == Some(true) {
             removed.push(json!({"removed": "link", "name": link.name}));
         }

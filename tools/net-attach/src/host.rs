@@ -1,6 +1,6 @@
 //! The host's side of a network: its record, its bridge, its rules, forwarding.
 
-use crate::foreign;
+use crate::{end::End, foreign};
 use ctr_core::{Cannot, Code, Error, Result, instance::digest, json, trace};
 use ctr_net::{Network, firewall, names, network, network::Pool};
 use ctr_netlink::{Link, Netlink, has_table};
@@ -24,6 +24,15 @@ pub fn network(netlink: &Netlink, name: &str) -> Result<Network> {
     let network = Network::new(name, Pool::new(subnet, None, None)?);
     network.save()?;
     Ok(network)
+}
+
+/// The same as [`ready`] for each; every end learns how long its packets may be.
+///
+/// # Errors
+/// Those of it.
+pub fn ready_all(netlink: &Netlink, ends: &mut [End]) -> Result<Vec<Link>> {
+    let ready = |end: &mut End| ready(netlink, &end.network).inspect(|bridge| end.mtu = bridge.mtu);
+    ends.iter_mut().map(ready).collect()
 }
 
 /// Makes what the network has on the host and what is not there yet; gives its bridge. Hold the lock.
@@ -57,8 +66,9 @@ pub fn ready(netlink: &Netlink, network: &Network) -> Result<Link> {
     }
     sysctl(&format!("ipv6/conf/{name}/disable_ipv6"), "1")?;
     let link = there(netlink, &name)?;
-    let pool = network.pool()?;
-    netlink.add_address(link.index, pool.gateway, pool.subnet.length())?;
+    for pool in &network.subnets {
+        netlink.add_address(link.index, pool.gateway, pool.subnet.prefix_len())?;
+    }
     netlink.set_up(link.index, &name)?;
     Ok(link)
 }
