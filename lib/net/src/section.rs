@@ -1,6 +1,7 @@
 //! Section `net` of the document: a CNI 1.1 result (CNI specification, "ADD Success"), with the network's name, the
 //! namespace and the ports.
 
+use ctr_core::Value;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -112,6 +113,13 @@ pub struct PortMap {
     pub container_port: u16,
     /// `tcp` or `udp`.
     pub protocol: String,
+}
+
+impl PortMap {
+    /// An element of `net.ports`; `None` for what has not its form.
+    pub fn read(value: &Value) -> Option<Self> {
+        Self::deserialize(value).ok()
+    }
 }
 
 impl Net {

@@ -4,9 +4,10 @@ use super::*;
 
 pub fn tests() -> Vec<Test> {
     tests!("net-attach",
-        ["root", "overlay", "umoci", "nft", "ip"]:
+        ["root", "overlay", "umoci", "nft", "ip", "strace"]:
             a_published_port_is_reached_from_everywhere,
             a_taken_port_names_its_holder,
+            ports_of_a_running_container,
             ports_of_one_address_of_ranges_and_of_the_image;
         ["root", "overlay", "umoci", "nft", "ip", "python3"]:
             udp_is_led_on_too,
@@ -126,6 +127,81 @@ fn udp_is_led_on_too() {
     host.tool("net-attach", &["--gc"]).ok().stdout_has("\"removed\":\"link\",\"name\":\"v");
     nothing_is_left(&host);
     drop(server);
+}
+
+fn ports_of_a_running_container() {
+    let host = host();
+    let outside = Outside::of(&host);
+    let id = server(&host, "web", "");
+    server(&host, "other", "-p 8081:80");
+    let reached = |port: u16| outside.sh(&host, &get(&format!("{HOST}:{port}"))).status == 0;
+    assert!(!reached(8080));
+    host.sh("ctr port add web 8080:80").ok().stdout_is("80/tcp -> 0.0.0.0:8080\n");
+    host.sh("ctr port add web 127.0.0.1:8090-8091:80-81").ok();
+    assert!(reached(8080) && !reached(8090));
+    // As if it had been there from the first: by loopback, and by the container itself.
+    for line in
+        [get("127.0.0.1:8080"), get("127.0.0.1:8090"), format!("ctr exec web {}", get_inside(&format!("{HOST}:8080")))]
+    {
+        host.sh(&line).ok().stdout_is(&format!("{}\n", &id[..12]));
+    }
+    let listed = "80/tcp -> 0.0.0.0:8080\n80/tcp -> 127.0.0.1:8090\n81/tcp -> 127.0.0.1:8091\n";
+    host.sh("ctr port web").ok().stdout_is(listed);
+    host.sh("ctr-inspect web >doc; net-attach --check <doc >/dev/null").ok();
+    schema::assert_valid(&[host.sh("cat doc").ok().json()]);
+    // What cannot be changes nothing, not even the port before it.
+    let _process = host.cmd("busybox", &["httpd", "-f", "-p", "9000"]).spawn();
+    host.sh_cmd("until grep -q ':2328 ' /proc/net/tcp /proc/net/tcp6; do sleep 0.02; done").run().ok();
+    host.sh("ctr run -d --name none --network none busybox sleep 6909 && ctr create --name not busybox true")
+        .succeeds();
+    let before = kernel(&host);
+    for (words, code, part) in [
+        ("--add 8100:80 --add 8081:80 web", "exists", "0.0.0.0:8081/tcp: held by container other ("),
+        ("--add 8100:80 --add 9000:80 web", "exists", "held by process "),
+        ("--add 8100:80 --add 8080:81 web", "exists", "held by this container"),
+        ("--add 8100:80 --add 8080:80 web", "exists", "the container does so already"),
+        ("--add 8100:80 --add 8100:81 web", "exists", "held by this container"),
+        ("--add 0:80 web", "invalid", "\"0\" is no port"),
+        ("--add 70000:80 web", "invalid", "\"70000\" is no port"),
+        ("--add 8100-8102:80-81 web", "invalid", "not of one length"),
+        ("--add 192.0.2.77:8100:80 web", "invalid", "the host has no such address"),
+        ("--rm 8100 web", "not-found", "container web does not publish port 8100 of the host"),
+        ("--rm 8080/udp web", "not-found", "does not publish port 8080/udp"),
+        ("--rm 8080 --rm 0 web", "invalid", "\"0\" is no port"),
+        ("--add 8100:80 absent", "not-found", "no container absent"),
+        ("--add 8100:80 none", "invalid", "container none: it is on no network"),
+        ("--add 8100:80 not", "not-found", "container not: it is not running"),
+    ] {
+        let ran = host.tool("ctr-port", &words.split(' ').collect::<Vec<_>>());
+        ran.fails(1).stderr_has(part);
+        assert!(!code.is_empty());
+        assert_eq!(kernel(&host), before, "{words}");
+        host.sh("ctr port web").ok().stdout_is(listed);
+        host.sh("ls $CTR_RUN/ports | wc -l").ok().stdout_is("4\n");
+    }
+    // One that is killed leaves what a repair takes away, or finishes.
+    for (verb, call) in [("--add 8100:80", "rename"), ("--rm 8090", "symlink"), ("--rm 8090", "execve")] {
+        for n in 1..4 {
+            host.sh(&format!(
+                "strace -f -o trace -e trace={call} -e inject={call}:signal=KILL:when={n} ctr-port {verb} web"
+            ));
+            host.sh("ctr-inspect web | net-attach --repair | net-attach --check >/dev/null").ok();
+            let recorded = host.sh("ctr-inspect web | jq '.net.ports | length'").ok().text();
+            assert_eq!(
+                host.sh("ls $CTR_RUN/ports | wc -l").ok().text().trim(),
+                (recorded.trim().parse::<u8>().unwrap() + 1).to_string()
+            );
+            assert_eq!(reached(8100), host.sh("ctr port web").ok().text().contains(":8100"));
+        }
+    }
+    host.sh("ctr port rm web 8080 127.0.0.1:8091/tcp").ok();
+    assert!(!reached(8080) && reached(8081));
+    host.sh("! nft list ruleset | grep 8091").ok();
+    // Over a restart the record counts.
+    host.sh("ctr port add web 8080:80 && ctr stop -t 0 web && ctr start web").succeeds();
+    host.sh_cmd(&format!("until ({}); do sleep 0.05; done", get("127.0.0.1:8080"))).limit(20).run().succeeds();
+    host.sh("ctr rm -f web other none not").ok();
+    nothing_is_left(&host);
 }
 
 /// A server on UDP port 7 in the network namespace, which answers by what the Python expression says; `a` is who asked.

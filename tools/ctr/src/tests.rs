@@ -199,6 +199,10 @@ fn commands_about_containers_and_the_machine() {
     for (line, pipe) in [
         ("rm a b", "ctr-rm a b"),
         ("port web 80/udp", "ctr-port web 80/udp"),
+        ("port ls web", "ctr-port web"),
+        ("port add 80", "ctr-port add 80"),
+        ("port add web 8080:80 53:53/udp", "ctr-port --add 8080:80 --add 53:53/udp web"),
+        ("port rm web 8080", "ctr-port --rm 8080 web"),
         (
             "network create --subnet 10.1.0.0/16 -o mtu=1400 --internal a",
             "ctr-network create --subnet 10.1.0.0/16 -o mtu=1400 --internal a",

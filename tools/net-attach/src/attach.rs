@@ -89,7 +89,7 @@ pub fn addresses(ends: &[End]) -> Map<String, Value> {
 }
 
 /// Where published ports lead: to the address on the network of the default route.
-fn target(ends: &[End], mappings: &[Mapping]) -> Result<Ipv4Addr> {
+pub fn target(ends: &[End], mappings: &[Mapping]) -> Result<Ipv4Addr> {
     match end::way_out(ends, false).and_then(End::four) {
         Some(address) => Ok(address),
         None if mappings.is_empty() => Ok(Ipv4Addr::UNSPECIFIED),
@@ -101,7 +101,7 @@ fn target(ends: &[End], mappings: &[Mapping]) -> Result<Ipv4Addr> {
     }
 }
 
-fn publish(published: &port::Published) -> Result<()> {
+pub fn publish(published: &port::Published) -> Result<()> {
     let elements = |claims: &[Claim]| claims.iter().map(firewall::of_claim).collect::<Vec<_>>();
     firewall::change(&elements(&published.ousted), &elements(&published.claims))
 }
@@ -114,13 +114,13 @@ fn connections(ends: &[End], claims: &[Claim]) -> Vec<Connections> {
 }
 
 /// Those for the ports of UDP.
-fn datagrams(claims: &[Claim]) -> Vec<Connections> {
+pub fn datagrams(claims: &[Claim]) -> Vec<Connections> {
     let udp = claims.iter().filter(|claim| claim.protocol == "udp");
     udp.map(|claim| Connections::Datagrams(claim.ip, claim.port)).collect()
 }
 
 /// Lets the host's own loopback reach published ports.
-fn localnet(ends: &[End]) -> Result<()> {
+pub fn localnet(ends: &[End]) -> Result<()> {
     end::way_out(ends, false).map_or(Ok(()), |end| host::route_localnet(&end.network.bridge()))
 }
 

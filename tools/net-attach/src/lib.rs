@@ -8,6 +8,7 @@ mod end;
 mod foreign;
 mod gc;
 mod host;
+pub mod live;
 mod word;
 
 use attach::Attach;
