@@ -3,9 +3,11 @@
 mod beside;
 mod crash;
 mod hostile;
+mod members;
 mod networks;
 mod ports;
 mod several;
+mod six;
 mod words;
 
 use ctr_tests::*;
@@ -21,6 +23,8 @@ pub fn tests() -> Vec<Test> {
     tests.extend(networks::tests());
     tests.extend(beside::tests());
     tests.extend(several::tests());
+    tests.extend(six::tests());
+    tests.extend(members::tests());
     tests.extend(crash::tests());
     tests.extend(hostile::tests());
     tests.extend(words::tests());

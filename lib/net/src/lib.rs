@@ -22,7 +22,7 @@ pub use network::Network;
 pub use port::{Claim, Mapping};
 pub use section::{Attachment, Dns, Interface, Ip, Net, PortMap, Route};
 pub use subnet::Subnet;
-pub use undo::{detach, undo};
+pub use undo::{detach, undo, unpublish};
 
 /// The CNI version of the section `net`.
 pub const CNI_VERSION: &str = "1.1.0";

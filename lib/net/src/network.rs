@@ -8,7 +8,7 @@ use std::{
     collections::BTreeMap,
     fs,
     io::ErrorKind,
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::PathBuf,
 };
 
@@ -117,6 +117,11 @@ impl Network {
     /// `corrupt` for a record without.
     pub fn pool(&self) -> Result<&Pool> {
         self.subnets.first().ok_or_else(|| Error::new(Code::Corrupt, format!("network {} has no subnet", self.name)))
+    }
+
+    /// Its subnet of IPv6, where it has that.
+    pub fn six(&self) -> Option<&Pool> {
+        self.subnets.iter().find(|pool| pool.gateway.is_ipv6())
     }
 
     /// Its bridge.
@@ -274,6 +279,22 @@ pub fn free_subnet(routes: &[Subnet]) -> Result<Subnet> {
     Err(Error::new(Code::Limit, "every subnet from 10.90.0.0/16 to 10.254.0.0/16 is taken").hint("give --subnet"))
 }
 
+/// A subnet of IPv6 for the network of that id, of those that anybody may use: the 40 bits that RFC 4193, 3.2, wants to be
+/// random are the id's.
+pub fn local_subnet(id: &str) -> Subnet {
+    let bits = u128::from_str_radix(id.get(..10).unwrap_or_default(), 16).unwrap_or_default();
+    Subnet::new_assert(Ipv6Addr::from((0xfd << 120) | (bits << 80)).into(), 64)
+}
+
+/// Whether a subnet is of those that nobody else routes to, so that what leaves it is masqueraded: all of IPv4, and the
+/// unique local ones (RFC 4193).
+pub fn is_masqueraded(subnet: &Subnet) -> bool {
+    match subnet {
+        Subnet::V4(_) => true,
+        Subnet::V6(subnet) => subnet.network().is_unique_local(),
+    }
+}
+
 /// Refuses a subnet that overlaps another network's, or that a route of the host leads into.
 ///
 /// # Errors
@@ -330,6 +351,13 @@ mod tests {
             let made = Pool::new(net(subnet), gateway, range.map(net));
             assert_eq!(made.unwrap_err().code, Code::Invalid, "{subnet}");
         }
+    }
+
+    #[test]
+    fn local_subnets() {
+        let subnet = local_subnet(&"0123456789abcdef".repeat(4));
+        assert_eq!(subnet.to_string(), "fd01:2345:6789::/64");
+        assert!(is_masqueraded(&subnet) && !is_masqueraded(&subnet::parse("2001:db8::/64").unwrap()));
     }
 
     #[test]

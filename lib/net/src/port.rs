@@ -209,7 +209,7 @@ pub fn claims() -> Result<Vec<Claim>> {
 pub struct Published {
     /// The container's claims, in the order of the mappings.
     pub claims: Vec<Claim>,
-    /// Claims of containers that do not run, which were in the way.
+    /// Claims that were in the way: of containers that do not run, and its own that led elsewhere.
     pub ousted: Vec<Claim>,
     /// Those of `claims` that it had not before.
     pub new: Vec<Claim>,
@@ -229,6 +229,9 @@ pub fn publish(mappings: &[Mapping], id: &str, target: Ipv4Addr) -> Result<Publi
         return Ok(published);
     }
     let (own, others): (Vec<_>, Vec<_>) = claims()?.into_iter().partition(|claim| claim.id == id);
+    // Its own that led to another network, which it was taken off.
+    let (own, moved): (Vec<_>, Vec<_>) = own.into_iter().partition(|claim| claim.target == target);
+    published.ousted = moved;
     for mapping in mappings {
         let claim = |port| Claim {
             protocol: mapping.protocol,

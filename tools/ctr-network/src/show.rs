@@ -21,7 +21,7 @@ impl Ls {
                 let labels: Vec<_> = network.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
                 print_line(&json!({
                     "ID": ident::short(&network.id), "Name": network.name, "Driver": network.driver, "Scope": "local",
-                    "Internal": network.internal.to_string(), "IPv6": "false", "Labels": labels.join(","),
+                    "Internal": network.internal.to_string(), "IPv6": network.six().is_some().to_string(), "Labels": labels.join(","),
                     "CreatedAt": network.created,
                 }))?;
             }
@@ -103,7 +103,7 @@ fn shape(network: &Network) -> Result<Value> {
     }
     Ok(json!({
         "Name": network.name, "Id": network.id, "Created": network.created, "Scope": "local", "Driver": network.driver,
-        "EnableIPv6": false, "IPAM": {"Driver": "default", "Config": config}, "Internal": network.internal,
+        "EnableIPv6": network.six().is_some(), "IPAM": {"Driver": "default", "Config": config}, "Internal": network.internal,
         "Interface": network.bridge(), "Containers": containers, "Options": network.options, "Labels": network.labels,
     }))
 }

@@ -101,6 +101,10 @@ pub fn target(ends: &[End], mappings: &[Mapping]) -> Result<Ipv4Addr> {
     }
 }
 
+/// Takes what was in the way of these claims out of the firewall, and puts them in.
+///
+/// # Errors
+/// Those of nft(8).
 pub fn publish(published: &port::Published) -> Result<()> {
     let elements = |claims: &[Claim]| claims.iter().map(firewall::of_claim).collect::<Vec<_>>();
     firewall::change(&elements(&published.ousted), &elements(&published.claims))
@@ -149,8 +153,11 @@ pub fn repair(id: &str, net: &Net) -> Result<()> {
     for end in &ends {
         ctr_net::address::claim(&end.network, id, &end.addresses)?;
     }
-    let mappings = net.ports.iter().map(mapping).collect::<Result<Vec<_>>>()?;
-    let published = port::publish(&mappings, id, target(&ends, &mappings)?)?;
+    // Off every network that has a way out it publishes nothing.
+    let published = match end::way_out(&ends, false).and_then(End::four) {
+        Some(target) => port::publish(&net.ports.iter().map(mapping).collect::<Result<Vec<_>>>()?, id, target)?,
+        None => port::Published::default(),
+    };
     // What a ctr-port that was killed left behind is no longer in the record.
     for stale in port::claims()?.iter().filter(|claim| claim.id == id && !published.claims.contains(claim)) {
         stale.release()?;
@@ -185,7 +192,11 @@ pub fn repair(id: &str, net: &Net) -> Result<()> {
     if way_out.is_some() { localnet(&ends) } else { Ok(()) }
 }
 
-fn mapping(port: &PortMap) -> Result<Mapping> {
+/// A port of the section, as it was asked for.
+///
+/// # Errors
+/// `invalid` for a protocol that is none.
+pub fn mapping(port: &PortMap) -> Result<Mapping> {
     let host = Some(port.host_port..=port.host_port);
     let protocol = port::protocol_of(&port.protocol)?;
     Ok(Mapping { ip: port.host_ip, host, container: port.container_port, protocol })

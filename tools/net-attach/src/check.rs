@@ -47,6 +47,10 @@ pub fn check(doc: &Document) -> Result<Vec<Error>> {
     if !ends.is_empty() && !host::is_forwarding() {
         findings.push(Error::new(Code::Invalid, "the host does not forward: net.ipv4.ip_forward is 0"));
     }
+    if ends.iter().any(|end| end.network.six().is_some()) && !host::is_forwarding_six() {
+        let message = "the host does not forward IPv6: net.ipv6.conf.all.forwarding is 0";
+        findings.push(Error::new(Code::Invalid, message));
+    }
     Ok(findings)
 }
 
@@ -94,7 +98,8 @@ fn rules(id: &str, net: &Net, ends: &[End]) -> Result<Vec<Error>> {
         return Ok(findings);
     }
     let claims: Vec<_> = port::claims()?.into_iter().filter(|claim| claim.id == id).collect();
-    for port in net.ports.iter().filter(|port| !claims.iter().any(|claim| claim.mapping() == **port)) {
+    let published = net.ports.iter().filter(|_| end::way_out(ends, false).is_some());
+    for port in published.filter(|port| !claims.iter().any(|claim| claim.mapping() == **port)) {
         let port = format!("{}:{}/{}", port.host_ip, port.host_port, port.protocol);
         findings.push(gone(format!("port {port} is no longer the container's")));
     }
@@ -105,7 +110,7 @@ fn rules(id: &str, net: &Net, ends: &[End]) -> Result<Vec<Error>> {
     };
     let mut wanted: Vec<_> = claims.iter().map(firewall::of_claim).collect();
     for end in ends {
-        wanted.extend(firewall::of_network(&end.network)?);
+        wanted.extend(firewall::of_network(&end.network));
     }
     for element in wanted.iter().filter(|element| !present.contains(element)) {
         findings.push(gone(format!("no element {element} in the firewall table inet {}", names::table())));

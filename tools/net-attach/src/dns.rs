@@ -13,6 +13,8 @@ pub struct Dns<'a> {
     pub servers: &'a [String],
     pub search: &'a [String],
     pub options: &'a [String],
+    /// Whether the container has IPv6.
+    pub six: bool,
 }
 
 impl Dns<'_> {
@@ -21,9 +23,9 @@ impl Dns<'_> {
     /// # Errors
     /// `invalid` for a flag that is no address, or no word.
     pub fn read(&self) -> Result<ctr_net::Dns> {
-        let mut found = host("/etc/resolv.conf");
+        let mut found = host("/etc/resolv.conf", self.six);
         if found.nameservers.is_empty() && self.servers.is_empty() {
-            found.nameservers = host(RESOLVED).nameservers;
+            found.nameservers = host(RESOLVED, self.six).nameservers;
         }
         if !self.servers.is_empty() {
             let server = |word: &String| {
@@ -54,16 +56,16 @@ fn words(what: &str, words: &[String]) -> Result<Vec<String>> {
     }
 }
 
-/// A file of the host's: what on its loopback answers is not reached from a container, and by IPv6 it has no way.
-fn host(path: &str) -> ctr_net::Dns {
+/// A file of the host's: what on its loopback answers is not reached from a container, nor what has an address of a link.
+fn host(path: &str, six: bool) -> ctr_net::Dns {
     let mut bytes = Vec::new();
     if let Ok(file) = File::open(path) {
         let _ = file.take(MAX).read_to_end(&mut bytes);
     }
-    parse(&String::from_utf8_lossy(&bytes))
+    parse(&String::from_utf8_lossy(&bytes), six)
 }
 
-fn parse(text: &str) -> ctr_net::Dns {
+fn parse(text: &str, six: bool) -> ctr_net::Dns {
     let mut found = ctr_net::Dns::default();
     for line in text.lines() {
         let mut words = line.split_ascii_whitespace();
@@ -73,7 +75,7 @@ fn parse(text: &str) -> ctr_net::Dns {
         match keyword {
             "nameserver" => {
                 let reached = |word: &&String| {
-                    word.parse().is_ok_and(|a: IpAddr| a.is_ipv4() && !a.is_loopback() && !a.is_unspecified())
+                    word.parse().is_ok_and(|a: IpAddr| (a.is_ipv4() || six) && !a.is_loopback() && !a.is_unspecified())
                 };
                 found.nameservers.extend(rest.first().filter(reached).cloned());
             }
@@ -95,11 +97,12 @@ mod tests {
 
     #[test]
     fn servers_that_a_container_reaches() {
-        let text = "# none\nnameserver 127.0.0.53\nnameserver 10.0.0.1 # first\nnameserver ::1\nnameserver fe80::1%eth0\n\
+        let text = "# none\nnameserver 127.0.0.53\nnameserver 10.0.0.1 # first\nnameserver ::1\nnameserver fe80::1%eth0\nnameserver 2001:db8::1\n\
                     domain a\nsearch b c\noptions ndots:2 edns0\nnameserver\n";
-        let found = parse(text);
+        let found = parse(text, false);
         assert_eq!(found.nameservers, ["10.0.0.1"]);
         assert_eq!(found.search, ["b", "c"]);
         assert_eq!(found.options, ["ndots:2", "edns0"]);
+        assert_eq!(parse(text, true).nameservers, ["10.0.0.1", "2001:db8::1"]);
     }
 }

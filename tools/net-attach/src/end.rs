@@ -149,6 +149,8 @@ impl End {
             None => return Err(Error::new(Code::NotFound, format!("interface {name} was taken away"))),
         };
         if self.addresses.iter().any(IpAddr::is_ipv6) {
+            // No neighbour is its router but the bridge.
+            host::sysctl(&format!("ipv6/conf/{name}/accept_ra"), "0")?;
             host::sysctl(&format!("ipv6/conf/{name}/disable_ipv6"), "0")?;
         }
         for address in &self.addresses {

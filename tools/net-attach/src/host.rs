@@ -49,10 +49,13 @@ pub fn ready(netlink: &Netlink, network: &Network) -> Result<Link> {
     if !has_table(&names::table())? {
         firewall::install(&firewall::wanted()?)?;
     } else if !whole {
-        firewall::change(&[], &firewall::of_network(network)?)?;
+        firewall::change(&[], &firewall::of_network(network))?;
     }
     forward()?;
     foreign::let_through();
+    if network.six().is_some() {
+        forward_six()?;
+    }
     if let Some(link) = found.filter(|link| link.up) {
         return Ok(link);
     }
@@ -64,7 +67,7 @@ pub fn ready(netlink: &Netlink, network: &Network) -> Result<Link> {
         let [a, b, c, d] = digest(name.as_bytes()).to_be_bytes();
         netlink.add_bridge(&name, [0x02, 0x43, a, b, c, d], mtu)?;
     }
-    sysctl(&format!("ipv6/conf/{name}/disable_ipv6"), "1")?;
+    sysctl(&format!("ipv6/conf/{name}/disable_ipv6"), if network.six().is_some() { "0" } else { "1" })?;
     let link = there(netlink, &name)?;
     for pool in &network.subnets {
         netlink.add_address(link.index, pool.gateway, pool.subnet.prefix_len())?;
@@ -90,6 +93,25 @@ fn forward() -> Result<()> {
 /// Whether it does.
 pub fn is_forwarding() -> bool {
     fs::read_to_string("/proc/sys/net/ipv4/ip_forward").is_ok_and(|text| text.trim() == "1")
+}
+
+/// The same for IPv6. A kernel that sends on takes no router's advertisements, by which the host may have its own address and
+/// way out (ip-sysctl.rst, accept_ra): interfaces that took them take them still.
+fn forward_six() -> Result<()> {
+    if is_forwarding_six() {
+        return Ok(());
+    }
+    for entry in fs::read_dir("/proc/sys/net/ipv6/conf").cannot(|| "look at the host's parameters of IPv6")?.flatten() {
+        if fs::read_to_string(entry.path().join("accept_ra")).is_ok_and(|text| text.trim() == "1") {
+            sysctl(&format!("ipv6/conf/{}/accept_ra", entry.file_name().to_string_lossy()), "2")?;
+        }
+    }
+    sysctl("ipv6/conf/all/forwarding", "1")
+}
+
+/// Whether it does.
+pub fn is_forwarding_six() -> bool {
+    fs::read_to_string("/proc/sys/net/ipv6/conf/all/forwarding").is_ok_and(|text| text.trim() == "1")
 }
 
 /// Lets what comes from the host's loopback go out by the bridge: it is masqueraded there, and what comes in for loopback is

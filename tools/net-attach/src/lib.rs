@@ -2,20 +2,23 @@
 //! published ports.
 
 mod attach;
+mod change;
 mod check;
 mod dns;
 mod end;
 mod foreign;
 mod gc;
 mod host;
+mod hosts;
 pub mod live;
 mod word;
 
 use attach::Attach;
+pub use change::{connect, disconnect};
 use clap::Args;
 use ctr_core::{Code, Common, Document, Done, Error, Result, Rollback, Tool, Value, container, json};
 use ctr_net::{Mapping, Net, mode::Mode, names, network, port};
-use word::Wanted;
+pub use word::{Wanted, alias, ip};
 
 /// The environment variable that says what `--network` would, where it is not given.
 const DEFAULT: &str = "CTR_NETWORK";
@@ -81,14 +84,20 @@ impl Tool for NetAttach {
             return Ok(Done::Print);
         }
         self.settle(&mut networks[0])?;
-        for wanted in networks.iter().filter(|wanted| wanted.network != network::DEFAULT) {
-            network::load(&wanted.network)?;
+        let mut six = false;
+        for wanted in &networks {
+            let network = match network::load(&wanted.network) {
+                // It is made when it is first needed.
+                Err(e) if e.code == Code::NotFound && wanted.network == network::DEFAULT => continue,
+                other => other?,
+            };
+            six |= network.six().is_some();
         }
         let mut attach = Attach {
             id: String::new(),
             networks,
             mappings: self.mappings(doc)?,
-            dns: dns::Dns { servers: &self.dns, search: &self.dns_search, options: &self.dns_option }.read()?,
+            dns: dns::Dns { servers: &self.dns, search: &self.dns_search, options: &self.dns_option, six }.read()?,
         };
         let claimed = container::claim_unless_there(doc, self.name.as_deref(), &self.labels)?;
         container::checked_id(doc.str("id").unwrap_or_default())?.clone_into(&mut attach.id);
