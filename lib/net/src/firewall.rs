@@ -44,8 +44,8 @@ const CHAINS: &str = "\
 		iifname @bridges ip6 saddr != { ::, fe80::/10 } fib saddr . iif oif missing drop
 	}
 	chain publish {
-		meta l4proto { tcp, udp } dnat ip to meta l4proto . ip daddr . th dport map @ports
-		meta l4proto { tcp, udp } dnat ip to meta l4proto . th dport map @ports_any
+		meta l4proto { tcp, udp, sctp } dnat ip to meta l4proto . ip daddr . th dport map @ports
+		meta l4proto { tcp, udp, sctp } dnat ip to meta l4proto . th dport map @ports_any
 	}
 	chain prerouting {
 		type nat hook prerouting priority -100;

@@ -28,6 +28,9 @@ pub struct Net {
     /// What is published.
     #[serde(default)]
     pub ports: Vec<PortMap>,
+    /// What it was said to listen on beside what its image says, `80/tcp`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exposed: Vec<String>,
     /// The networks that it is on, the first of them first.
     #[serde(default)]
     pub networks: Vec<Attachment>,
@@ -111,7 +114,7 @@ pub struct PortMap {
     pub host_port: u16,
     /// The container's port.
     pub container_port: u16,
-    /// `tcp` or `udp`.
+    /// `tcp`, `udp` or `sctp`.
     pub protocol: String,
 }
 

@@ -92,10 +92,19 @@ fn ports_of_one_address_of_ranges_and_of_the_image() {
     host.sh("ctr port next").ok().stdout_is("80/tcp -> 0.0.0.0:8102\n");
     // What the image exposes.
     let doc = json!({"ctr": 1, "image": {"config": {"config": {"ExposedPorts": {"80/tcp": {}, "53/udp": {}}}}}});
-    let doc = host.pipe_to(&doc, "net-attach", &["-P", "-p", "8200:80"]).ok().json();
+    let doc = host.pipe_to(&doc, "net-attach", &["-P", "-p", "8200:80", "--expose", "90-91/udp"]).ok().json();
     let ports: Vec<_> =
         doc["net"]["ports"].as_array().unwrap().iter().map(|p| (&p["containerPort"], &p["protocol"])).collect();
-    assert_eq!(ports, [(&json!(80), &json!("tcp")), (&json!(53), &json!("udp"))]);
+    assert_eq!(
+        ports,
+        [
+            (&json!(80), &json!("tcp")),
+            (&json!(53), &json!("udp")),
+            (&json!(90), &json!("udp")),
+            (&json!(91), &json!("udp"))
+        ]
+    );
+    assert_eq!(doc["net"]["exposed"], json!(["90/udp", "91/udp"]));
     // It is no whole image.
     let mut whole = doc.clone();
     whole.as_object_mut().unwrap().remove("image");

@@ -83,9 +83,9 @@ fn run_deals_its_flags_out_to_the_tools() {
         ),
         ("run --cgroups disabled img", "PULL img | img-unpack | overlay-mount | net-attach | ns-spawn"),
         (
-            "run -p 80:80 --publish=81:81 -P --net web --dns 192.0.2.1 --ip 10.9.0.2 img",
+            "run -p 80:80 --publish=81:81 --expose 82 -P --net web --dns 192.0.2.1 --ip 10.9.0.2 img",
             "PULL img | img-unpack | overlay-mount \
-             | net-attach --network web -p 80:80 -p 81:81 -P --dns 192.0.2.1 --ip 10.9.0.2 | cg-limit | ns-spawn",
+             | net-attach --network web -p 80:80 -p 81:81 --expose 82 -P --dns 192.0.2.1 --ip 10.9.0.2 | cg-limit | ns-spawn",
         ),
         (
             "run --network a --network name=b,alias=c --network-alias d --ip6 fd00::2 img",

@@ -18,6 +18,8 @@ pub struct Attach {
     pub networks: Vec<Wanted>,
     /// The ports.
     pub mappings: Vec<Mapping>,
+    /// What it is said to listen on, `80/tcp`.
+    pub exposed: Vec<String>,
     /// Who resolves names.
     pub dns: Dns,
 }
@@ -63,7 +65,7 @@ impl Attach {
             localnet(&ends)?;
         }
         let net = end::section(&self.id, &ends, self.dns.clone(), end::ports(&published.claims));
-        Ok((net, addresses(&ends)))
+        Ok((Net { exposed: self.exposed.clone(), ..net }, addresses(&ends)))
     }
 
     /// Claims addresses on each network, or on none.

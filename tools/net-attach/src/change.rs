@@ -35,6 +35,12 @@ impl Changed {
         Ok(Self { id: id.to_owned(), doc, net, _held: held })
     }
 
+    /// The section with these ends instead.
+    fn section(&self, ends: &[End]) -> Net {
+        let net = end::section(&self.id, ends, self.net.dns.clone(), self.net.ports.clone());
+        Net { exposed: self.net.exposed.clone(), ..net }
+    }
+
     /// Writes section and step into the record as it is now: others may have changed the rest.
     fn record(id: &str, net: &Net, ends: &[End]) -> Result<()> {
         let _lock = StoreLock::store()?;
@@ -97,7 +103,7 @@ pub fn connect(id: &str, wanted: &Wanted) -> Result<Network> {
     rollback.push(move || addresses.iter().try_for_each(|address| address::release(&name, *address, &own)));
     let bridge = host::ready(&netlink, &network)?;
     ends.push(End { mtu: bridge.mtu, ..end });
-    let net = end::section(id, &ends, changed.net.dns.clone(), changed.net.ports.clone());
+    let net = changed.section(&ends);
     let (before, own) = (changed.net.clone(), id.to_owned());
     rollback.push(move || Changed::record(&own, &before, &End::all(&before)?));
     Changed::record(id, &net, &ends)?;
@@ -134,7 +140,7 @@ pub fn disconnect(id: &str, word: &str, force: bool) -> Result<Option<Network>> 
     };
     let staying = changed.net.networks.iter().filter(|attachment| attachment.name != name);
     let ends = staying.map(|attachment| End::read(&changed.net, attachment)).collect::<Result<Vec<_>>>()?;
-    let net = end::section(id, &ends, changed.net.dns.clone(), changed.net.ports.clone());
+    let net = changed.section(&ends);
     Changed::record(id, &net, &ends)?;
 
     let mut failed: Option<Error> = None;

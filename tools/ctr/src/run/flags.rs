@@ -67,6 +67,7 @@ const BEFORE_LIMITS: &[Flag] = &[
     )
     .alias("net"),
     list("publish", "[IP:][PORT]:PORT[/PROTOCOL]", "Let a port of the host lead to a port of it").short('p').to(ATTACH),
+    list("expose", "PORT[/PROTOCOL]", "Say that it listens on a port").to(ATTACH),
     switch("publish-all", "The same for every port that the image exposes").short('P').to(ATTACH),
     list("dns", "ADDRESS", "Ask this server for names").to(ATTACH),
     list("dns-search", "DOMAIN", "Look for short names in this domain").to(ATTACH),
@@ -109,7 +110,6 @@ pub const LATER: &[Flag] = &[
     value("detach-keys", "", "").not_yet("leaving a container in the foreground running"),
     switch("sig-proxy", "").not_yet("it is always on"),
     list("label-file", "", "").not_yet("files of labels"),
-    list("expose", "", "").not_yet("ports beside the image's: --publish takes any"),
     list("link", "", "").not_yet(NAMES),
     list("link-local-ip", "", "").not_yet("more than one address"),
     list("mount", "", "").not_yet(VOLUMES),
