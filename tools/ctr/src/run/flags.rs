@@ -68,7 +68,7 @@ const BEFORE_LIMITS: &[Flag] = &[
     .alias("net"),
     list("publish", "[IP:][PORT]:PORT[/PROTOCOL]", "Let a port of the host lead to a port of it").short('p').to(ATTACH),
     list("expose", "PORT[/PROTOCOL]", "Say that it listens on a port").to(ATTACH),
-    switch("publish-all", "The same for every port that the image exposes").short('P').to(ATTACH),
+    switch("publish-all", "Publish every port that is exposed, from any port of the host").short('P').to(ATTACH),
     list("dns", "ADDRESS", "Ask this server for names").to(ATTACH),
     list("dns-search", "DOMAIN", "Look for short names in this domain").to(ATTACH),
     list("dns-option", "OPTION", "An option of the resolver").alias("dns-opt").to(ATTACH),
