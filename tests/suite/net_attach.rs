@@ -5,6 +5,7 @@ mod crash;
 mod hostile;
 mod members;
 mod networks;
+mod parents;
 mod ports;
 mod several;
 mod six;
@@ -24,6 +25,7 @@ pub fn tests() -> Vec<Test> {
     tests.extend(beside::tests());
     tests.extend(several::tests());
     tests.extend(six::tests());
+    tests.extend(parents::tests());
     tests.extend(members::tests());
     tests.extend(crash::tests());
     tests.extend(hostile::tests());

@@ -21,6 +21,7 @@ use std::{
 /// loopback reaches published ports, it would reach what listens on the host's loopback. So is what comes with a source that
 /// is not behind its bridge: neither the kernel's `rp_filter` nor masquerade keeps such from others. What a neighbour sends
 /// for 127/8 is not led on, for that would be before the kernel finds it martian; the host's own is led on in the hook output.
+/// What is for ::1 is not led on: the kernel lets nothing from there out by another interface, whatever becomes of its address.
 /// Containers of one bridge that talk by a port of the host are masqueraded, for else the answer would go past the host;
 /// that is told by their addresses, for where bridges hand frames to netfilter the hook knows no incoming interface. What
 /// belongs to no connection is not masqueraded by the kernel, and would go out with a container's address.
@@ -36,6 +37,7 @@ const CHAINS: &str = "\
 	set outward6 { type ipv6_addr; flags interval; }
 	map ports { type inet_proto . ipv4_addr . inet_service : ipv4_addr . inet_service; }
 	map ports_any { type inet_proto . inet_service : ipv4_addr . inet_service; }
+	map ports_any6 { type inet_proto . inet_service : ipv6_addr . inet_service; }
 	chain spoofed {
 		type filter hook prerouting priority -300;
 		iifname @bridges ip daddr 127.0.0.0/8 drop
@@ -46,6 +48,8 @@ const CHAINS: &str = "\
 	chain publish {
 		meta l4proto { tcp, udp, sctp } dnat ip to meta l4proto . ip daddr . th dport map @ports
 		meta l4proto { tcp, udp, sctp } dnat ip to meta l4proto . th dport map @ports_any
+		ip6 daddr ::1 return
+		meta l4proto { tcp, udp, sctp } dnat ip6 to meta l4proto . th dport map @ports_any6
 	}
 	chain prerouting {
 		type nat hook prerouting priority -100;
@@ -105,8 +109,11 @@ impl fmt::Display for Element {
     }
 }
 
-/// The elements of a network.
+/// The elements of a network; one without a bridge has none.
 pub fn of_network(network: &Network) -> Vec<Element> {
+    if network.parent().is_some() {
+        return Vec::new();
+    }
     let bridge = format!("\"{}\"", network.bridge());
     let mut elements = vec![Element::new("bridges", &bridge), Element::new("within", format!("{bridge} . {bridge}"))];
     for Pool { subnet, gateway, .. } in &network.subnets {
@@ -129,8 +136,19 @@ pub fn of_network(network: &Network) -> Vec<Element> {
     elements
 }
 
+/// The elements of published ports.
+pub fn of_claims(claims: &[Claim]) -> Vec<Element> {
+    claims.iter().flat_map(|claim| [Some(of_claim(claim)), of_claim_six(claim)]).flatten().collect()
+}
+
+fn of_claim_six(claim: &Claim) -> Option<Element> {
+    let Claim { protocol, port, six, target_port, .. } = claim;
+    let value = Some(format!("{} . {target_port}", (*six)?));
+    Some(Element { set: "ports_any6".to_owned(), key: format!("{protocol} . {port}"), value })
+}
+
 /// The element of a published port.
-pub fn of_claim(claim: &Claim) -> Element {
+fn of_claim(claim: &Claim) -> Element {
     let Claim { protocol, ip, port, target, target_port, .. } = claim;
     let value = Some(format!("{target} . {target_port}"));
     if ip.is_unspecified() {
@@ -146,7 +164,7 @@ pub fn of_claim(claim: &Claim) -> Element {
 /// # Errors
 /// Those of reading them.
 pub fn wanted() -> Result<BTreeSet<Element>> {
-    let mut elements: BTreeSet<Element> = port::claims()?.iter().map(of_claim).collect();
+    let mut elements: BTreeSet<Element> = of_claims(&port::claims()?).into_iter().collect();
     let (mut networks, mut in_use) = (Vec::new(), false);
     for network in network::all()? {
         in_use |= !address::of_network(&network.name)?.is_empty();

@@ -19,7 +19,7 @@ mod undo;
 
 pub use lock::Lock;
 pub use network::Network;
-pub use port::{Claim, Mapping};
+pub use port::{Claim, Mapping, Target};
 pub use section::{Attachment, Dns, Interface, Ip, Net, PortMap, Route};
 pub use subnet::Subnet;
 pub use undo::{detach, undo, unpublish};

@@ -18,8 +18,12 @@ pub const DEFAULT: &str = "bridge";
 /// Names that mean no network of ours.
 const RESERVED: [&str; 5] = ["none", "host", "default", "private", "container"];
 
-/// The options that a network may have.
-const OPTIONS: [&str; 3] = ["mtu", "isolate", "icc"];
+/// The drivers, each with the options that a network of it may have.
+const DRIVERS: [(&str, &[&str]); 3] = [
+    ("bridge", &["mtu", "isolate", "icc"]),
+    ("macvlan", &["mtu", "parent", "macvlan_mode"]),
+    ("ipvlan", &["mtu", "parent", "ipvlan_mode"]),
+];
 
 /// A network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,14 +35,14 @@ pub struct Network {
     pub id: String,
     /// RFC 3339.
     pub created: String,
-    /// `bridge`.
+    /// `bridge`; `macvlan` and `ipvlan`, whose containers are on the network of an interface of the host.
     pub driver: String,
     /// Its subnets: one of IPv4, and one of IPv6 if it has that.
     pub subnets: Vec<Pool>,
     /// Nothing outside is reached from it, nor reaches it.
     #[serde(default)]
     pub internal: bool,
-    /// `mtu`, `isolate`, `icc`.
+    /// What the driver has of them.
     #[serde(default)]
     pub options: BTreeMap<String, String>,
     /// For people.
@@ -129,6 +133,17 @@ impl Network {
         names::bridge(&self.name)
     }
 
+    /// The interface that its containers' are over, where it has no bridge.
+    pub fn parent(&self) -> Option<&str> {
+        (self.driver != "bridge").then(|| self.options.get("parent").map(String::as_str).unwrap_or_default())
+    }
+
+    /// How those that are over one parent reach each other: docker's default where it is not said.
+    pub fn mode(&self) -> &str {
+        let default = if self.driver == "ipvlan" { "l2" } else { "bridge" };
+        self.options.get(&format!("{}_mode", self.driver)).map_or(default, String::as_str)
+    }
+
     /// The option `mtu`.
     pub fn mtu(&self) -> Option<u32> {
         self.options.get("mtu")?.parse().ok()
@@ -161,30 +176,45 @@ impl Network {
     }
 }
 
-/// Checks `KEY=VALUE` of an option.
+/// Reads options of a network, `KEY=VALUE` each.
 ///
 /// # Errors
-/// `unsupported` for another key, `invalid` for a value that is none.
-pub fn option(word: &str) -> Result<(String, String)> {
-    let (key, value) = word.split_once('=').unwrap_or((word, ""));
-    // docker's names of the same.
-    let key = match key {
-        "com.docker.network.driver.mtu" => "mtu",
-        "com.docker.network.bridge.enable_icc" => "icc",
-        other => other,
+/// `unsupported` for a driver, or a key of it, that is not there; `invalid` for a value that is none, or where one is missing.
+pub fn options(driver: &str, words: &[String]) -> Result<BTreeMap<String, String>> {
+    let Some((_, known)) = DRIVERS.iter().find(|(name, _)| *name == driver) else {
+        let hint = DRIVERS.map(|(name, _)| name).join(", ");
+        return Err(Error::new(Code::Unsupported, format!("driver {driver:?} of a network: not there")).hint(hint));
     };
-    let good = match key {
-        "mtu" => value.parse::<u32>().is_ok_and(|mtu| (68..=65535).contains(&mtu)),
-        "isolate" | "icc" => matches!(value, "true" | "false"),
-        _ => {
-            let known = OPTIONS.join(", ");
-            return Err(Error::new(Code::Unsupported, format!("option {key:?} of a network: not there")).hint(known));
+    let mut options = BTreeMap::new();
+    for word in words {
+        let (key, value) = word.split_once('=').unwrap_or((word, ""));
+        // docker's names of the same.
+        let key = match key {
+            "com.docker.network.driver.mtu" => "mtu",
+            "com.docker.network.bridge.enable_icc" => "icc",
+            other => other,
+        };
+        if !known.contains(&key) {
+            let message = format!("option {key:?} of a network of driver {driver}: not there");
+            return Err(Error::new(Code::Unsupported, message).hint(known.join(", ")));
         }
-    };
-    if !good {
-        return Err(Error::new(Code::Invalid, format!("option {key}: not {value:?}")));
+        let good = match key {
+            "mtu" => value.parse::<u32>().is_ok_and(|mtu| (68..=65535).contains(&mtu)),
+            "isolate" | "icc" => matches!(value, "true" | "false"),
+            "macvlan_mode" => matches!(value, "bridge" | "private" | "vepa" | "passthru"),
+            "ipvlan_mode" => matches!(value, "l2" | "l3" | "l3s"),
+            _ => (1..=names::MAX_INTERFACE).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_graphic()),
+        };
+        if !good {
+            return Err(Error::new(Code::Invalid, format!("option {key}: not {value:?}")));
+        }
+        options.insert(key.to_owned(), value.to_owned());
     }
-    Ok((key.to_owned(), value.to_owned()))
+    if known.contains(&"parent") && !options.contains_key("parent") {
+        return Err(Error::new(Code::Invalid, format!("driver {driver} needs an interface of the host"))
+            .hint("-o parent=INTERFACE"));
+    }
+    Ok(options)
 }
 
 /// Checks the name of a network.
@@ -362,11 +392,26 @@ mod tests {
 
     #[test]
     fn options_are_known() {
-        assert_eq!(option("mtu=1400").unwrap(), ("mtu".to_owned(), "1400".to_owned()));
-        assert_eq!(option("com.docker.network.bridge.enable_icc=false").unwrap().0, "icc");
-        for bad in ["mtu=x", "mtu", "icc=no", "mtu=1"] {
-            assert_eq!(option(bad).unwrap_err().code, Code::Invalid, "{bad}");
+        let options = |driver: &str, words: &[&str]| {
+            super::options(driver, &words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(options("bridge", &["mtu=1400"]).unwrap()["mtu"], "1400");
+        assert_eq!(options("bridge", &["com.docker.network.bridge.enable_icc=false"]).unwrap()["icc"], "false");
+        assert_eq!(options("macvlan", &["parent=eth0", "macvlan_mode=vepa"]).unwrap().len(), 2);
+        for (driver, bad) in [
+            ("bridge", "mtu=x"),
+            ("bridge", "mtu"),
+            ("bridge", "icc=no"),
+            ("bridge", "mtu=1"),
+            ("macvlan", "macvlan_mode=x"),
+            ("macvlan", "mtu=1400"),
+            ("ipvlan", "parent=a b"),
+            ("ipvlan", "parent="),
+        ] {
+            assert_eq!(options(driver, &[bad]).unwrap_err().code, Code::Invalid, "{bad}");
         }
-        assert_eq!(option("parent=eth0").unwrap_err().code, Code::Unsupported);
+        for (driver, bad) in [("bridge", "parent=eth0"), ("macvlan", "icc=false"), ("overlay", "mtu=1400")] {
+            assert_eq!(options(driver, &[bad]).unwrap_err().code, Code::Unsupported, "{bad}");
+        }
     }
 }

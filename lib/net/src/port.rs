@@ -9,7 +9,7 @@ use rustix::{
 use std::{
     env, fmt, fs,
     io::{self, ErrorKind},
-    net::{Ipv4Addr, SocketAddrV4, TcpListener, UdpSocket},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket},
     ops::RangeInclusive,
     os::unix::fs::symlink,
     path::PathBuf,
@@ -57,7 +57,10 @@ impl Mapping {
         let protocol =
             protocol_of(protocol).map_err(|e| Error { message: format!("cannot publish {word:?}: {e}"), ..e })?;
         if ports.contains('[') {
-            return Err(Error::new(Code::Unsupported, format!("cannot publish {word:?}: IPv6 is not there yet")));
+            let message = format!("cannot publish {word:?}: a port of one address of IPv6 is not there");
+            return Err(
+                Error::new(Code::Unsupported, message).hint("without an address it is that of all, of both kinds")
+            );
         }
         let (host, container) = ports.rsplit_once(':').map_or((None, ports), |(host, c)| (Some(host), c));
         let (ip, host) = match host.and_then(|host| host.rsplit_once(':')) {
@@ -121,6 +124,15 @@ fn range(text: &str) -> std::result::Result<RangeInclusive<u16>, String> {
     Ok(first..=last)
 }
 
+/// Where ports lead: a container's addresses on a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Of IPv4.
+    pub four: Ipv4Addr,
+    /// Of IPv6: what comes for every address of the host's comes for those too.
+    pub six: Option<Ipv6Addr>,
+}
+
 /// A port of the host that is a container's.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Claim {
@@ -134,6 +146,8 @@ pub struct Claim {
     pub id: String,
     /// Its address.
     pub target: Ipv4Addr,
+    /// Its address of IPv6, where the port is that of every address of the host.
+    pub six: Option<Ipv6Addr>,
     /// Its port.
     pub target_port: u16,
 }
@@ -159,6 +173,11 @@ impl Claim {
         }
     }
 
+    /// Whether it is led to these addresses.
+    pub fn leads_to(&self, target: Target) -> bool {
+        self.target == target.four && self.six == target.six.filter(|_| self.ip.is_unspecified())
+    }
+
     fn clashes(&self, protocol: &str, ip: Ipv4Addr, port: u16) -> bool {
         let ip = self.ip == ip || self.ip.is_unspecified() || ip.is_unspecified();
         self.protocol == protocol && self.port == port && ip
@@ -174,6 +193,7 @@ impl Claim {
             id: text.next()?.to_owned(),
             target: text.next()?.parse().ok()?,
             target_port: text.next()?.parse().ok()?,
+            six: text.next().map(str::parse).transpose().ok()?,
         })
     }
 
@@ -183,7 +203,8 @@ impl Claim {
             || json!({"port": self.to_string(), "to": format!("{}:{}", self.target, self.target_port)}),
             || {
                 files::make_dir(&dir())?;
-                let text = format!("{}/{}/{}", self.id, self.target, self.target_port);
+                let six = self.six.map(|six| format!("/{six}")).unwrap_or_default();
+                let text = format!("{}/{}/{}{six}", self.id, self.target, self.target_port);
                 symlink(text, self.link()).cannot(|| format!("claim port {self}"))
             },
         )
@@ -241,14 +262,14 @@ pub struct Published {
 /// # Errors
 /// `exists`, naming the holder, a container or a process; `invalid` for an address that the host has not; `limit`
 /// where no port is free.
-pub fn publish(mappings: &[Mapping], id: &str, target: Ipv4Addr) -> Result<Published> {
+pub fn publish(mappings: &[Mapping], id: &str, target: Target) -> Result<Published> {
     let mut published = Published::default();
     if mappings.is_empty() {
         return Ok(published);
     }
     let (own, others): (Vec<_>, Vec<_>) = claims()?.into_iter().partition(|claim| claim.id == id);
     // Its own that led to another network, which it was taken off.
-    let (own, moved): (Vec<_>, Vec<_>) = own.into_iter().partition(|claim| claim.target == target);
+    let (own, moved): (Vec<_>, Vec<_>) = own.into_iter().partition(|claim| claim.leads_to(target));
     published.ousted = moved;
     for mapping in mappings {
         let claim = |port| Claim {
@@ -256,18 +277,23 @@ pub fn publish(mappings: &[Mapping], id: &str, target: Ipv4Addr) -> Result<Publi
             ip: mapping.ip,
             port,
             id: id.to_owned(),
-            target,
+            target: target.four,
+            six: target.six.filter(|_| mapping.ip.is_unspecified()),
             target_port: mapping.container,
         };
         let port = match &mapping.host {
-            None => any(mapping, &own, &others, &published)?,
+            None => any(mapping, target.six.is_some(), &own, &others, &published)?,
             Some(range) => {
                 let mut failed = None;
                 let mut ports = range.clone();
                 let found = ports.find(|port| {
                     // Its own from before a repair.
                     let kept = own.contains(&claim(*port));
-                    let free = if kept { Ok(()) } else { check_free(mapping, *port, &own, &others, &published) };
+                    let free = if kept {
+                        Ok(())
+                    } else {
+                        check_free(mapping, *port, target.six.is_some(), &own, &others, &published)
+                    };
                     free.map_err(|e| failed = Some(e)).is_ok()
                 });
                 match (found, failed) {
@@ -299,21 +325,28 @@ pub fn publish(mappings: &[Mapping], id: &str, target: Ipv4Addr) -> Result<Publi
     Ok(published)
 }
 
-fn any(mapping: &Mapping, own: &[Claim], others: &[Claim], published: &Published) -> Result<u16> {
+fn any(mapping: &Mapping, six: bool, own: &[Claim], others: &[Claim], published: &Published) -> Result<u16> {
     for _ in 0..TRIES {
         let port = bind(mapping.protocol, mapping.ip, 0);
         if port.as_ref().is_err_and(no_sctp) {
             return Err(without_sctp());
         }
         let port = port.cannot(|| format!("find a free port of {} for {}", mapping.ip, mapping.container))?;
-        if check_free(mapping, port, own, others, published).is_ok() {
+        if check_free(mapping, port, six, own, others, published).is_ok() {
             return Ok(port);
         }
     }
     Err(Error::new(Code::Limit, format!("cannot publish {}: no port is free", mapping.container)))
 }
 
-fn check_free(mapping: &Mapping, port: u16, own: &[Claim], others: &[Claim], published: &Published) -> Result<()> {
+fn check_free(
+    mapping: &Mapping,
+    port: u16,
+    six: bool,
+    own: &[Claim],
+    others: &[Claim],
+    published: &Published,
+) -> Result<()> {
     let Mapping { ip, protocol, .. } = mapping;
     let refuse = |holder: &str| {
         let message = format!("cannot publish {ip}:{port}/{protocol}: held by {holder}");
@@ -326,7 +359,12 @@ fn check_free(mapping: &Mapping, port: u16, own: &[Claim], others: &[Claim], pub
     if let Some(other) = clashing.find(|other| !container::is_orphan(&other.id)) {
         return refuse(&format!("container {}", address::name_of(&other.id)));
     }
-    match bind(protocol, *ip, port) {
+    let mut bound = bind(protocol, *ip, port);
+    if bound.is_ok() && ip.is_unspecified() && six {
+        // Of both families, unless the host says otherwise (bindv6only).
+        bound = bind(protocol, Ipv6Addr::UNSPECIFIED, port);
+    }
+    match bound {
         Ok(_) => Ok(()),
         Err(e) if e.kind() == ErrorKind::AddrInUse => {
             refuse(&holder::of_port(protocol, port).unwrap_or_else(|| "another program".to_owned()))
@@ -349,14 +387,15 @@ fn no_sctp(error: &io::Error) -> bool {
 }
 
 /// Binds a socket for a moment; gives its port.
-fn bind(protocol: &str, ip: Ipv4Addr, port: u16) -> io::Result<u16> {
+fn bind(protocol: &str, ip: impl Into<IpAddr>, port: u16) -> io::Result<u16> {
+    let ip = ip.into();
     let address = match protocol {
         "udp" => UdpSocket::bind((ip, port))?.local_addr(),
         "sctp" => {
-            let socket = net::socket(AddressFamily::INET, SocketType::STREAM, Some(ipproto::SCTP))?;
-            net::bind(&socket, &SocketAddrV4::new(ip, port))?;
-            let address = SocketAddrV4::try_from(net::getsockname(&socket)?)?;
-            return Ok(address.port());
+            let family = if ip.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+            let socket = net::socket(family, SocketType::STREAM, Some(ipproto::SCTP))?;
+            net::bind(&socket, &SocketAddr::new(ip, port))?;
+            SocketAddr::try_from(net::getsockname(&socket)?).map_err(io::Error::from)
         }
         _ => TcpListener::bind((ip, port))?.local_addr(),
     };
@@ -397,6 +436,11 @@ mod tests {
     #[test]
     fn a_claim_reads_as_it_was_written() {
         let text = format!("{}/10.90.0.2/80", "a".repeat(64));
+        assert_eq!(
+            Claim::read("tcp-0.0.0.0-8080", &format!("{text}/fd00::2")).unwrap().six,
+            Some("fd00::2".parse().unwrap())
+        );
+        assert!(Claim::read("tcp-0.0.0.0-8080", &format!("{text}/x")).is_none());
         let claim = Claim::read("tcp-0.0.0.0-8080", &text).unwrap();
         assert_eq!((claim.to_string(), claim.target_port), ("0.0.0.0:8080/tcp".to_owned(), 80));
         assert!(claim.clashes("tcp", Ipv4Addr::LOCALHOST, 8080) && !claim.clashes("udp", Ipv4Addr::LOCALHOST, 8080));

@@ -36,7 +36,7 @@ pub fn detach(id: &str, addresses: &Map<String, Value>) -> Result<()> {
 /// Those of nft(8), the file system's.
 pub fn unpublish(id: &str, _lock: &Lock) -> Result<()> {
     let claims = claims_of(id)?;
-    let elements: Vec<_> = claims.iter().map(firewall::of_claim).collect();
+    let elements = firewall::of_claims(&claims);
     // While the claim is there nobody else's rule can have its place.
     firewall::remove(&elements)?;
     claims.iter().try_for_each(port::Claim::release)

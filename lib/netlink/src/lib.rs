@@ -8,7 +8,7 @@ mod nfnetlink;
 mod table;
 
 pub use conntrack::{Connections, forget};
-pub use link::{Link, Veth};
+pub use link::{Link, Over, Veth};
 pub use table::{Chain, Family, chain, has_table};
 
 use ctr_core::{Cannot, Code, Error, Result, json, trace};

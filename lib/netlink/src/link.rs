@@ -1,13 +1,13 @@
 //! Interfaces: bridges, veths, loopback.
 
 use crate::{Netlink, is};
-use ctr_core::{Result, json, trace};
+use ctr_core::{Code, Error, Result, json, trace};
 use futures_util::TryStreamExt;
 use rtnetlink::{
     packet_core::{NLM_F_ACK, NLM_F_REQUEST},
     packet_route::link::{
-        InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoPortKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo,
-        LinkMessage,
+        InfoBridgePort, InfoData, InfoIpVlan, InfoKind, InfoMacVlan, InfoPortData, InfoPortKind, InfoVeth, IpVlanMode,
+        LinkAttribute, LinkFlags, LinkInfo, LinkMessage, MacVlanMode,
     },
 };
 use std::{
@@ -64,6 +64,50 @@ pub struct Veth<'a> {
     pub netns: BorrowedFd<'a>,
     /// Most bytes of a packet, of both.
     pub mtu: u32,
+}
+
+/// An interface to be made in a namespace over one of this one.
+#[derive(Debug)]
+pub struct Over<'a> {
+    /// `macvlan` or `ipvlan`.
+    pub kind: &'a str,
+    /// How those of one parent reach each other: of macvlan `bridge`, `private`, `vepa`, `passthru`; of ipvlan `l2`, `l3`,
+    /// `l3s`.
+    pub mode: &'a str,
+    /// The interface beneath, by number.
+    pub parent: u32,
+    /// Its name in the namespace.
+    pub name: &'a str,
+    /// Its hardware address; ipvlan's is its parent's.
+    pub mac: Option<[u8; 6]>,
+    /// The namespace.
+    pub netns: BorrowedFd<'a>,
+    /// Most bytes of a packet.
+    pub mtu: u32,
+}
+
+impl Over<'_> {
+    fn info(&self) -> Result<Vec<LinkInfo>> {
+        let (kind, data) = match (self.kind, self.mode) {
+            ("macvlan", "bridge") => mac_vlan(MacVlanMode::Bridge),
+            ("macvlan", "private") => mac_vlan(MacVlanMode::Private),
+            ("macvlan", "vepa") => mac_vlan(MacVlanMode::Vepa),
+            ("macvlan", "passthru") => mac_vlan(MacVlanMode::Passthrough),
+            ("ipvlan", "l2") => ip_vlan(IpVlanMode::L2),
+            ("ipvlan", "l3") => ip_vlan(IpVlanMode::L3),
+            ("ipvlan", "l3s") => ip_vlan(IpVlanMode::L3S),
+            (kind, mode) => return Err(Error::new(Code::Invalid, format!("{kind} has no mode {mode:?}"))),
+        };
+        Ok(vec![LinkInfo::Kind(kind), LinkInfo::Data(data)])
+    }
+}
+
+fn mac_vlan(mode: MacVlanMode) -> (InfoKind, InfoData) {
+    (InfoKind::MacVlan, InfoData::MacVlan(vec![InfoMacVlan::Mode(mode)]))
+}
+
+fn ip_vlan(mode: IpVlanMode) -> (InfoKind, InfoData) {
+    (InfoKind::IpVlan, InfoData::IpVlan(vec![InfoIpVlan::Mode(mode)]))
 }
 
 impl Netlink {
@@ -138,6 +182,35 @@ impl Netlink {
             || json!({"veth": veth.name, "peer": veth.peer, "mtu": veth.mtu}),
             || self.wait(|| format!("make veth {}", veth.name), self.handle.link().add(message).execute()),
         )
+    }
+
+    /// Makes an interface over another, down yet.
+    ///
+    /// # Errors
+    /// `unsupported` where the kernel has not its kind, `exists`, `busy` where the other is what none can be over.
+    pub fn add_over(&self, over: &Over<'_>) -> Result<()> {
+        let mut message = LinkMessage::default();
+        message.attributes = vec![
+            LinkAttribute::IfName(over.name.to_owned()),
+            LinkAttribute::Mtu(over.mtu),
+            LinkAttribute::Link(over.parent),
+            LinkAttribute::NetNsFd(over.netns.as_raw_fd()),
+            LinkAttribute::LinkInfo(over.info()?),
+        ];
+        message.attributes.extend(over.mac.map(|mac| LinkAttribute::Address(mac.to_vec())));
+        let what = || json!({"link": over.name, "kind": over.kind, "mode": over.mode, "parent": over.parent});
+        trace::act("newlink", what, || {
+            let made =
+                self.wait(|| format!("make {} {}", over.kind, over.name), self.handle.link().add(message).execute());
+            made.map_err(|e| match e.code {
+                Code::Unsupported => {
+                    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+                    let message = format!("this kernel, {}, has no {}", release.trim(), over.kind);
+                    Error::new(Code::Unsupported, message)
+                }
+                _ => e,
+            })
+        })
     }
 
     /// Sets an interface up.

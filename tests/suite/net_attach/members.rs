@@ -103,8 +103,7 @@ fn on_and_off_while_it_does_not() {
     host.sh("ctr network connect blue f").ok();
     is_whole(&host, "f");
     host.sh("ctr kill f").ok();
-    drop(front);
-    host.sh_cmd("while ctr-inspect f >/dev/null 2>&1; do sleep 0.05; done").limit(20).run().ok();
+    front.wait().exits(137);
     nothing_is_left(&host);
 }
 

@@ -96,8 +96,7 @@ fn definitions_are_checked() {
         ("--subnet nonsense x", "invalid", "invalid subnet"),
         ("--subnet 10.8.0.0/16 --gateway 10.9.0.1 x", "invalid", "no host of subnet"),
         ("--gateway 10.9.0.1 x", "invalid", "parts of a --subnet"),
-        ("-o parent=eth0 x", "unsupported", "not there"),
-        ("-d macvlan x", "unsupported", "not there yet"),
+        ("-d nonsense x", "unsupported", "not there"),
         ("none", "invalid", "means another thing"),
         ("../x", "invalid", "invalid name"),
     ] {

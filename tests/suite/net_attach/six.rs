@@ -73,8 +73,25 @@ fn both_families() {
     outside.sh(&host, "ip route del 2001:db8:7::/64").ok();
     host.sh(&format!("ctr exec w {}", get_inside(&format!("[{OUTSIDE6}]")))).exits(1);
     host.sh(&format!("ctr exec a {}", get_inside(&format!("[{OUTSIDE6}]")))).ok();
+    // A port of every address is one of IPv6 too: from outside, from the host, from a neighbour and from itself.
+    let own = host.sh("ctr exec a hostname").ok().text();
+    for at in [format!("[{HOST6}]:8080"), "[2001:db8:7::1]:8080".to_owned()] {
+        host.sh(&get(&at)).ok().stdout_is(&own);
+        host.sh(&format!("ctr exec b {}", get_inside(&at))).ok().stdout_is(&own);
+        host.sh(&format!("ctr exec a {}", get_inside(&at))).ok().stdout_is(&own);
+        host.sh(&format!("ctr exec w {}", get_inside(&at))).ok().stdout_is(&own);
+    }
+    outside.sh(&host, &get(&format!("[{HOST6}]:8080"))).ok().stdout_is(&own);
+    outside.sh(&host, &get(&format!("{HOST}:8080"))).ok().stdout_is(&own);
+    outside.sh(&host, &format!("ip route add {a} via {HOST6}")).ok();
+    outside.sh(&host, &get(&format!("[{a}]"))).exits(1);
+    let _taken = host.cmd("busybox", &["httpd", "-f", "-p", "[::]:9000"]).spawn();
+    host.sh_cmd("until grep -q ':2328 ' /proc/net/tcp6; do sleep 0.02; done").limit(20).run().ok();
+    host.sh("ctr run --rm --network local -p 9000:80 busybox true").fails(125).stderr_has("held by process ");
     // The host's own way is the router's yet.
-    host.sh("cd /proc/sys/net/ipv6/conf && cat up0/accept_ra all/forwarding").ok().stdout_is("2\n1\n");
+    host.sh("cd /proc/sys/net/ipv6/conf && cat up0/accept_ra all/forwarding && cat default/accept_ra br*/accept_ra")
+        .ok()
+        .stdout_is("2\n1\n1\n0\n0\n");
     // What is gone is made again.
     host.sh("ctr-inspect w >doc").ok();
     for (line, part) in [
@@ -95,6 +112,15 @@ fn both_families() {
     host.sh("ctr network inspect -f '{{json .Containers}}' world")
         .ok()
         .stdout_has("\"IPv6Address\":\"2001:db8:7::c/64\"");
+    // A port that was led to a network with both goes to one with one, and back.
+    let ports = |host: &Host| host.sh("nft list map inet $(nft list tables | cut -d' ' -f3) ports_any6").ok().text();
+    assert!(ports(&host).contains(&format!("tcp . 8080 : {a} . 80")));
+    host.sh("ctr network connect --gw-priority 1 bridge a").ok();
+    host.sh("ctr-inspect a | net-attach --check >/dev/null").ok();
+    assert!(!ports(&host).contains("8080"));
+    host.sh("ctr network disconnect bridge a").ok();
+    host.sh("ctr-inspect a | net-attach --check >/dev/null").ok();
+    outside.sh(&host, &get(&format!("[{HOST6}]:8080"))).ok();
     host.sh("ctr rm -f a b c w && ctr network rm local world").ok();
     nothing_is_left(&host);
     host.tool("net-attach", &["--gc"]).ok();

@@ -24,7 +24,7 @@ fn bad_words() {
         ("-p 0:80", "invalid", "\"0\" is no port"),
         ("-p 70000:80", "invalid", "\"70000\" is no port"),
         ("-p 8000-8002:80-81", "invalid", "not of one length"),
-        ("-p [::1]:80:80", "unsupported", "IPv6"),
+        ("-p [::1]:80:80", "unsupported", "one address of IPv6"),
         ("--expose 80:80", "invalid", "cannot expose port \"80:80\""),
         ("--expose 0", "invalid", "\"0\" is no port"),
         ("-p 80:80 -p 80:81", "exists", "for another of its ports"),

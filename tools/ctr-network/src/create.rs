@@ -27,10 +27,11 @@ pub struct Create {
     /// Nothing outside is reached from it
     #[arg(long)]
     internal: bool,
-    /// How it is made: bridge
+    /// How it is made: bridge, macvlan, ipvlan
     #[arg(short = 'd', long, value_name = "DRIVER", default_value = "bridge")]
     driver: String,
-    /// mtu=N, isolate=false (reach other such networks), icc=false (its containers do not reach each other)
+    /// mtu=N, isolate=false (reach other such networks), icc=false (its containers do not reach each other); of the others
+    /// parent=INTERFACE, macvlan_mode=MODE, ipvlan_mode=MODE
     #[arg(short = 'o', long = "opt", value_name = "KEY=VALUE")]
     options: Vec<String>,
     /// Give it a label
@@ -42,9 +43,7 @@ impl Create {
     /// Writes the record and prints the id.
     pub fn run(self) -> Result<()> {
         network::check_name(&self.name)?;
-        if self.driver != "bridge" {
-            return Err(Error::new(Code::Unsupported, format!("driver {}: not there yet, only bridge", self.driver)));
-        }
+        let options = network::options(&self.driver, &self.options)?;
         let asked = Asked::read(&self)?;
         if self.ipv6 && !Path::new("/proc/sys/net/ipv6").exists() {
             return Err(Error::new(Code::Unsupported, "--ipv6: this kernel has no IPv6"));
@@ -52,17 +51,13 @@ impl Create {
         if let Some(six) = asked.subnets.iter().find(|subnet| is_six(subnet) && !self.ipv6) {
             return Err(Error::new(Code::Invalid, format!("subnet {six} is of IPv6: give --ipv6 too")));
         }
-        let mut options = std::collections::BTreeMap::new();
-        for word in &self.options {
-            let (key, value) = network::option(word)?;
-            options.insert(key, value);
-        }
         let label = |word: &String| {
             let (key, value) = word.split_once('=').unwrap_or((word, ""));
             (key.to_owned(), value.to_owned())
         };
 
-        let routes = Netlink::open()?.subnets()?;
+        let netlink = Netlink::open()?;
+        let routes = netlink.subnets()?;
         let _lock = Lock::take()?;
         if let Some(other) =
             network::all()?.iter().find(|other| names::bridge(&other.name) == names::bridge(&self.name))
@@ -79,11 +74,21 @@ impl Create {
             let six = asked.subnet(true).unwrap_or_else(|| network::local_subnet(&network.id));
             network.subnets.push(asked.pool(six)?);
         }
-        for pool in &network.subnets {
-            network::check_free(&pool.subnet, &routes)?;
+        network.driver.clone_from(&self.driver);
+        network.options = options;
+        if let Some(parent) = network.parent()
+            && netlink.link(parent)?.is_none()
+        {
+            return Err(Error::new(
+                Code::NotFound,
+                format!("no interface {parent}, to be the parent of {}", self.name),
+            ));
         }
-        let network =
-            Network { internal: self.internal, options, labels: self.labels.iter().map(label).collect(), ..network };
+        for pool in &network.subnets {
+            // With a parent it is the subnet of that one's network.
+            network::check_free(&pool.subnet, if network.parent().is_none() { &routes } else { &[] })?;
+        }
+        let network = Network { internal: self.internal, labels: self.labels.iter().map(label).collect(), ..network };
         network.save()?;
         print_line(&network.id)
     }

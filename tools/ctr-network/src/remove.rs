@@ -65,6 +65,9 @@ impl Prune {
 /// The record goes first: from then on nobody attaches to it, and gc takes what is left.
 fn remove(netlink: &Netlink, network: &Network, _lock: &Lock) -> Result<()> {
     network::remove(network)?;
+    if network.parent().is_some() {
+        return Ok(());
+    }
     netlink.delete(&network.bridge())?;
     if has_table(&names::table())? {
         firewall::remove(&firewall::of_network(network))?;

@@ -104,6 +104,6 @@ fn shape(network: &Network) -> Result<Value> {
     Ok(json!({
         "Name": network.name, "Id": network.id, "Created": network.created, "Scope": "local", "Driver": network.driver,
         "EnableIPv6": network.six().is_some(), "IPAM": {"Driver": "default", "Config": config}, "Internal": network.internal,
-        "Interface": network.bridge(), "Containers": containers, "Options": network.options, "Labels": network.labels,
+        "Interface": network.parent().map_or_else(|| network.bridge(), str::to_owned), "Containers": containers, "Options": network.options, "Labels": network.labels,
     }))
 }

@@ -16,8 +16,10 @@ pub const CREATE: &[Flag] = &[
     list("ip-range", "SUBNET", "Give containers addresses of this part of a subnet").to(TOOL),
     switch("ipv6", "Addresses of IPv6 beside those of IPv4").to(TOOL),
     switch("internal", "Nothing outside is reached from it").to(TOOL),
-    value("driver", "bridge", "How it is made").short('d').to(TOOL),
-    list("opt", "KEY=VALUE", "mtu=N, isolate=false, icc=false").short('o').to(TOOL),
+    value("driver", "bridge|macvlan|ipvlan", "How it is made").short('d').to(TOOL),
+    list("opt", "KEY=VALUE", "mtu=N, isolate=false, icc=false; parent=INTERFACE, macvlan_mode=MODE, ipvlan_mode=MODE")
+        .short('o')
+        .to(TOOL),
     list("label", "KEY=VALUE", "Give it a label").to(TOOL),
     list("aux-address", "", "").not_yet("addresses that are not given out"),
     switch("attachable", "").not_yet("networks of several machines"),

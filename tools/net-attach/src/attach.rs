@@ -6,9 +6,12 @@ use crate::{
     word::Wanted,
 };
 use ctr_core::{Code, Error, Map, Result, Rollback, Value, container, json};
-use ctr_net::{Claim, Dns, Lock, Mapping, Net, PortMap, firewall, names, netns, port};
+use ctr_net::{Claim, Dns, Lock, Mapping, Net, PortMap, Target, firewall, netns, port};
 use ctr_netlink::{Connections, Netlink, forget};
-use std::{net::Ipv4Addr, thread};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    thread,
+};
 
 /// What is asked for.
 pub struct Attach {
@@ -39,10 +42,10 @@ impl Attach {
         drop(lock);
 
         let (id, all) = (&self.id, ends.iter().collect::<Vec<_>>());
-        let make = |way_out: Option<&str>| {
+        let make = |way_in: Option<&str>| {
             namespace(id)?;
             for (end, bridge) in ends.iter().zip(&bridges) {
-                end.link(&netlink, id, bridge, way_out == Some(&end.network.name))?;
+                end.link(&netlink, id, bridge, way_in == Some(&end.network.name))?;
             }
             end::configure(id, &all, &ends)
         };
@@ -50,14 +53,14 @@ impl Attach {
             forget(&connections(&ends, &[]))?;
             make(None)?;
         } else {
-            let way_out = end::way_out(&ends, false).map(|end| &*end.network.name);
+            let way_in = end::way_in(&ends).map(|end| &*end.network.name);
             // What nft does takes as long as all the rest. Its thread stays in the host's namespace.
             thread::scope(|scope| {
                 let rules = scope.spawn(|| {
                     publish(&published)?;
                     forget(&connections(&ends, &published.claims))
                 });
-                let made = make(way_out);
+                let made = make(way_in);
                 let rules =
                     rules.join().unwrap_or_else(|_| Err(Error::new(Code::Internal, "the firewall was not changed")));
                 made.and(rules)
@@ -91,11 +94,16 @@ pub fn addresses(ends: &[End]) -> Map<String, Value> {
 }
 
 /// Where published ports lead: to the address on the network of the default route.
-pub fn target(ends: &[End], mappings: &[Mapping]) -> Result<Ipv4Addr> {
-    match end::way_out(ends, false).and_then(End::four) {
-        Some(address) => Ok(address),
-        None if mappings.is_empty() => Ok(Ipv4Addr::UNSPECIFIED),
-        None => {
+pub fn target(ends: &[End], mappings: &[Mapping]) -> Result<Target> {
+    match (end::way_in(ends).and_then(End::target), end::way_out(ends, false)) {
+        (Some(address), _) => Ok(address),
+        _ if mappings.is_empty() => Ok(Target { four: Ipv4Addr::UNSPECIFIED, six: None }),
+        (None, Some(out)) => {
+            let (name, driver) = (&out.network.name, &out.network.driver);
+            let message = format!("network {name} is of driver {driver}: no port of the host leads to it");
+            Err(Error::new(Code::Invalid, message))
+        }
+        (None, None) => {
             let names: Vec<_> = ends.iter().map(|end| end.network.name.as_str()).collect();
             let message = format!("network {} is internal: no port of it is reached from outside", names.join(", "));
             Err(Error::new(Code::Invalid, message))
@@ -108,15 +116,17 @@ pub fn target(ends: &[End], mappings: &[Mapping]) -> Result<Ipv4Addr> {
 /// # Errors
 /// Those of nft(8).
 pub fn publish(published: &port::Published) -> Result<()> {
-    let elements = |claims: &[Claim]| claims.iter().map(firewall::of_claim).collect::<Vec<_>>();
-    firewall::change(&elements(&published.ousted), &elements(&published.claims))
+    firewall::change(&firewall::of_claims(&published.ousted), &firewall::of_claims(&published.claims))
 }
 
 /// What the kernel remembers of who had the addresses, and the ports of UDP, before: it would be led to this container, or still
 /// to the other.
 fn connections(ends: &[End], claims: &[Claim]) -> Vec<Connections> {
-    let own = ends.iter().filter_map(End::four).flat_map(|own| [Connections::From(own), Connections::To(own)]);
-    own.chain(datagrams(claims)).collect()
+    let own = ends.iter().flat_map(|end| &end.addresses).filter_map(|address| match address {
+        IpAddr::V4(own) => Some([Connections::From(*own), Connections::To(*own)]),
+        IpAddr::V6(_) => None,
+    });
+    own.flatten().chain(datagrams(claims)).collect()
 }
 
 /// Those for the ports of UDP.
@@ -127,7 +137,7 @@ pub fn datagrams(claims: &[Claim]) -> Vec<Connections> {
 
 /// Lets the host's own loopback reach published ports.
 pub fn localnet(ends: &[End]) -> Result<()> {
-    end::way_out(ends, false).map_or(Ok(()), |end| host::route_localnet(&end.network.bridge()))
+    end::way_in(ends).map_or(Ok(()), |end| host::route_localnet(&end.network.bridge()))
 }
 
 /// Makes the namespace, with docker's parameters: ports below 1024 and ping are every user's; no address of IPv6 comes
@@ -156,7 +166,7 @@ pub fn repair(id: &str, net: &Net) -> Result<()> {
         ctr_net::address::claim(&end.network, id, &end.addresses)?;
     }
     // Off every network that has a way out it publishes nothing.
-    let published = match end::way_out(&ends, false).and_then(End::four) {
+    let published = match end::way_in(&ends).and_then(End::target) {
         Some(target) => port::publish(&net.ports.iter().map(mapping).collect::<Result<Vec<_>>>()?, id, target)?,
         None => port::Published::default(),
     };
@@ -166,7 +176,7 @@ pub fn repair(id: &str, net: &Net) -> Result<()> {
     }
     let bridges = host::ready_all(&netlink, &mut ends)?;
     let wanted = firewall::wanted()?;
-    if firewall::present()?.as_ref() != Some(&wanted) {
+    if firewall::present()?.unwrap_or_default() != wanted {
         firewall::install(&wanted)?;
     }
     drop(lock);
@@ -178,12 +188,12 @@ pub fn repair(id: &str, net: &Net) -> Result<()> {
             None => namespace(id)?,
         }
     }
-    let way_out = end::way_out(&ends, false).map(|end| end.place).filter(|_| !published.claims.is_empty());
+    let way_in = end::way_in(&ends).map(|end| end.place).filter(|_| !published.claims.is_empty());
     let mut new = Vec::new();
     for (end, bridge) in ends.iter().zip(&bridges) {
         if !end.is_whole(&netlink, id, bridge)? {
-            netlink.delete(&names::veth(id, end.place))?;
-            end.link(&netlink, id, bridge, way_out == Some(end.place))?;
+            end.unlink(&netlink, id)?;
+            end.link(&netlink, id, bridge, way_in == Some(end.place))?;
             new.push(end);
         }
     }
@@ -191,7 +201,7 @@ pub fn repair(id: &str, net: &Net) -> Result<()> {
     if !new.is_empty() || end::gateways(&ends).iter().any(|gateway| !found.contains(gateway)) {
         end::configure(id, &new, &ends)?;
     }
-    if way_out.is_some() { localnet(&ends) } else { Ok(()) }
+    if way_in.is_some() { localnet(&ends) } else { Ok(()) }
 }
 
 /// A port of the section, as it was asked for.

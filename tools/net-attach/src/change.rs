@@ -1,7 +1,7 @@
 //! A container that is put on a network, or taken off one, after it was made; running or not.
 //!
-//! The record changes first, what the kernel has after it: who is killed between leaves a record that `--repair` makes true,
-//! or an interface and an address that the record does not name, which gc takes.
+//! The interface is there only while the record names it, the address as long as either: who is killed between leaves a record
+//! that `--repair` makes true, or an address that the record does not name, which gc takes.
 
 use crate::{
     attach::{self, mapping},
@@ -57,11 +57,11 @@ impl Changed {
     /// Moves the container's ports to the way out that it has now, where they were led to another.
     fn move_ports(&self, netlink: &Netlink, ends: &[End], lock: &Lock) -> Result<()> {
         let claims: Vec<_> = port::claims()?.into_iter().filter(|claim| claim.id == self.id).collect();
-        let out = end::way_out(ends, false);
-        let Some((out, target)) = out.and_then(|out| Some((out, out.four()?))) else {
+        let out = end::way_in(ends);
+        let Some((out, target)) = out.and_then(|out| Some((out, out.target()?))) else {
             return ctr_net::unpublish(&self.id, lock);
         };
-        if self.net.ports.is_empty() || claims.first().is_some_and(|claim| claim.target == target) {
+        if self.net.ports.is_empty() || claims.first().is_some_and(|claim| claim.leads_to(target)) {
             return Ok(());
         }
         let runs = container::live_state(&self.id)?.is_some();
@@ -109,8 +109,8 @@ pub fn connect(id: &str, wanted: &Wanted) -> Result<Network> {
     Changed::record(id, &net, &ends)?;
     let new = &ends[ends.len() - 1];
     if netns::is_held(id) {
-        let own = id.to_owned();
-        rollback.push(move || Netlink::open()?.delete(&names::veth(&own, place)).map(drop));
+        let (own, inside) = (id.to_owned(), network.parent().is_some());
+        rollback.push(move || end::unlink(&Netlink::open()?, &own, place, inside));
         new.link(&netlink, id, &bridge, false)?;
         end::configure(id, &[new], &ends)?;
     }
@@ -141,6 +141,11 @@ pub fn disconnect(id: &str, word: &str, force: bool) -> Result<Option<Network>> 
     let staying = changed.net.networks.iter().filter(|attachment| attachment.name != name);
     let ends = staying.map(|attachment| End::read(&changed.net, attachment)).collect::<Result<Vec<_>>>()?;
     let net = changed.section(&ends);
+    // What it leaves has a host's end in the section, or is inside alone.
+    let inside = net_has_no_end(&changed.net, &leaving.interface);
+    if let Some(place) = names::place_of(&leaving.interface) {
+        end::unlink(&netlink, id, place, inside)?;
+    }
     Changed::record(id, &net, &ends)?;
 
     let mut failed: Option<Error> = None;
@@ -150,9 +155,6 @@ pub fn disconnect(id: &str, word: &str, force: bool) -> Result<Option<Network>> 
         }
     };
     let addresses = changed.net.addresses(&leaving.interface);
-    if let Some(place) = names::place_of(&leaving.interface) {
-        note(netlink.delete(&names::veth(id, place)).map(drop));
-    }
     if netns::is_held(id) {
         note(end::configure(id, &[], &ends));
     }
@@ -162,4 +164,11 @@ pub fn disconnect(id: &str, word: &str, force: bool) -> Result<Option<Network>> 
         note(address::release(name, address, id));
     }
     failed.map_or(Ok(network), Err)
+}
+
+/// Whether an interface has no end on the host: it is over a parent.
+fn net_has_no_end(net: &Net, interface: &str) -> bool {
+    let place = names::place_of(interface);
+    let ends = net.interfaces.iter().filter_map(|end| names::id_of_veth(&end.name));
+    !ends.map(|(_, at)| Some(at)).any(|at| at == place)
 }

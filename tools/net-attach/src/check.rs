@@ -41,6 +41,7 @@ pub fn check(doc: &Document) -> Result<Vec<Error>> {
         findings.push(gone(format!("no network namespace at {}", netns::path(id).display())));
     }
     findings.extend(rules(id, &net, &ends)?);
+    ends.retain(|end| end.network.parent().is_none());
     if !ends.is_empty() {
         findings.extend(foreign::check()?);
     }
@@ -68,20 +69,12 @@ fn one(id: &str, end: &End, netlink: &Netlink, is_held: bool) -> Result<Vec<Erro
             findings.push(gone(format!("the claim of {own} on network {} is gone", network.name)));
         }
     }
-    let bridge = netlink.link(&network.bridge())?;
-    match &bridge {
-        None => findings.push(gone(format!("no bridge {}", network.bridge()))),
-        Some(link) if !link.up => findings.push(Error::new(Code::Invalid, format!("bridge {} is down", link.name))),
-        Some(_) => {}
-    }
-    let veth = names::veth(id, end.place);
-    match netlink.link(&veth)? {
-        None => findings.push(gone(format!("no interface {veth}"))),
-        Some(link) if !link.up || link.bridge != bridge.as_ref().map(|b| b.index) => {
-            let message = format!("interface {veth} is down, or no port of {}", network.bridge());
-            findings.push(Error::new(Code::Invalid, message));
+    if let Some(parent) = network.parent() {
+        if netlink.link(parent)?.is_none() {
+            findings.push(gone(format!("no interface {parent}, the parent of network {}", network.name)));
         }
-        Some(_) => {}
+    } else {
+        findings.extend(host_end(id, end, netlink)?);
     }
     if is_held {
         let found = end::look(id, &end.inside())?;
@@ -92,13 +85,34 @@ fn one(id: &str, end: &End, netlink: &Netlink, is_held: bool) -> Result<Vec<Erro
     Ok(findings)
 }
 
+/// What differs of the bridge and the host's end of the veth.
+fn host_end(id: &str, end: &End, netlink: &Netlink) -> Result<Vec<Error>> {
+    let mut findings = Vec::new();
+    let name = end.network.bridge();
+    let bridge = netlink.link(&name)?;
+    match &bridge {
+        None => findings.push(gone(format!("no bridge {name}"))),
+        Some(link) if !link.up => findings.push(Error::new(Code::Invalid, format!("bridge {name} is down"))),
+        Some(_) => {}
+    }
+    let veth = names::veth(id, end.place);
+    match netlink.link(&veth)? {
+        None => findings.push(gone(format!("no interface {veth}"))),
+        Some(link) if !link.up || link.bridge != bridge.as_ref().map(|b| b.index) => {
+            findings.push(Error::new(Code::Invalid, format!("interface {veth} is down, or no port of {name}")));
+        }
+        Some(_) => {}
+    }
+    Ok(findings)
+}
+
 fn rules(id: &str, net: &Net, ends: &[End]) -> Result<Vec<Error>> {
     let mut findings = Vec::new();
-    if ends.is_empty() {
+    if ends.iter().all(|end| end.network.parent().is_some()) {
         return Ok(findings);
     }
     let claims: Vec<_> = port::claims()?.into_iter().filter(|claim| claim.id == id).collect();
-    let published = net.ports.iter().filter(|_| end::way_out(ends, false).is_some());
+    let published = net.ports.iter().filter(|_| end::way_in(ends).is_some());
     for port in published.filter(|port| !claims.iter().any(|claim| claim.mapping() == **port)) {
         let port = format!("{}:{}/{}", port.host_ip, port.host_port, port.protocol);
         findings.push(gone(format!("port {port} is no longer the container's")));
@@ -108,7 +122,7 @@ fn rules(id: &str, net: &Net, ends: &[End]) -> Result<Vec<Error>> {
         findings.push(gone(message));
         return Ok(findings);
     };
-    let mut wanted: Vec<_> = claims.iter().map(firewall::of_claim).collect();
+    let mut wanted = firewall::of_claims(&claims);
     for end in ends {
         wanted.extend(firewall::of_network(&end.network));
     }

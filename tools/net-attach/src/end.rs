@@ -6,13 +6,14 @@ use crate::{
 };
 use ctr_core::{Cannot, Code, Error, Result, trace};
 use ctr_net::{
-    Attachment, CNI_VERSION, Claim, Dns, Interface, Ip, Net, Network, PortMap, Route, address, names, netns, network,
+    Attachment, CNI_VERSION, Claim, Dns, Interface, Ip, Net, Network, PortMap, Route, Target, address, names, netns,
+    network,
 };
-use ctr_netlink::{Link, Netlink, Veth};
+use ctr_netlink::{Link, Netlink, Over, Veth};
 use std::{
     cmp::Reverse,
     fs::File,
-    net::{IpAddr, Ipv4Addr},
+    net::IpAddr,
     os::fd::{AsFd, OwnedFd},
 };
 
@@ -25,8 +26,8 @@ pub struct End {
     pub place: usize,
     /// Its addresses, one of each subnet.
     pub addresses: Vec<IpAddr>,
-    /// Its hardware address.
-    pub mac: [u8; 6],
+    /// Its hardware address; none where it is the parent's.
+    pub mac: Option<[u8; 6]>,
     /// Most bytes of a packet.
     pub mtu: u32,
     /// Names on the network.
@@ -41,8 +42,13 @@ impl End {
     /// # Errors
     /// Those of [`address::claim`].
     pub fn claim(network: Network, id: &str, place: usize, wanted: &Wanted) -> Result<Self> {
+        let shared = network.driver == "ipvlan";
+        if shared && wanted.mac.is_some() {
+            let message = format!("network {}: a container on ipvlan has its parent's hardware address", network.name);
+            return Err(Error::new(Code::Invalid, message));
+        }
         let addresses = address::claim(&network, id, &wanted.addresses())?;
-        let mac = wanted.mac.unwrap_or_else(|| mac_of(&addresses));
+        let mac = wanted.mac.or_else(|| Some(mac_of(&addresses)).filter(|_| !shared));
         let (aliases, priority) = (wanted.aliases.clone(), wanted.priority);
         Ok(Self { network, place, addresses, mac, mtu: 0, aliases, priority })
     }
@@ -60,7 +66,7 @@ impl End {
         if addresses.is_empty() {
             return Err(Error::new(Code::Invalid, format!("document: net has no address on {name}")));
         }
-        let mac = said.mac.as_deref().map_or_else(|| Ok(mac_of(&addresses)), word::mac)?;
+        let mac = said.mac.as_deref().map(word::mac).transpose()?;
         let mtu = said.mtu.unwrap_or_default();
         let network = network::load(name)?;
         Ok(Self {
@@ -96,12 +102,17 @@ impl End {
         self.gateways().find(|gateway| gateway.is_ipv6() == six)
     }
 
-    /// The address of IPv4.
-    pub fn four(&self) -> Option<Ipv4Addr> {
-        self.addresses.iter().find_map(|address| match address {
+    /// Where ports that are published on it lead.
+    pub fn target(&self) -> Option<Target> {
+        let four = self.addresses.iter().find_map(|address| match address {
             IpAddr::V4(address) => Some(*address),
             IpAddr::V6(_) => None,
-        })
+        });
+        let six = self.addresses.iter().find_map(|address| match address {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(address) => Some(*address),
+        });
+        four.map(|four| Target { four, six })
     }
 
     /// The bits of the subnet that an address of it is in.
@@ -110,18 +121,29 @@ impl End {
         pool.map_or(if address.is_ipv4() { 32 } else { 128 }, |pool| pool.subnet.prefix_len())
     }
 
-    /// Makes the veth, whose host's end is a port of `bridge`.
+    /// Makes the veth, whose host's end is a port of `bridge`; or the interface over that, where it is the network's parent.
     ///
     /// # Errors
     /// The kernel's.
     pub fn link(&self, netlink: &Netlink, id: &str, bridge: &Link, hairpin: bool) -> Result<()> {
-        let name = names::veth(id, self.place);
         let netns = if trace::dry_run() { own_netns()? } else { netns::open(id)? };
+        if self.network.parent().is_some() {
+            return netlink.add_over(&Over {
+                kind: &self.network.driver,
+                mode: self.network.mode(),
+                parent: bridge.index,
+                name: &self.inside(),
+                mac: self.mac,
+                netns: netns.as_fd(),
+                mtu: bridge.mtu,
+            });
+        }
+        let name = names::veth(id, self.place);
         let veth = Veth {
             name: &name,
             bridge: bridge.index,
             peer: &self.inside(),
-            mac: self.mac,
+            mac: self.mac.unwrap_or_else(|| mac_of(&self.addresses)),
             netns: netns.as_fd(),
             mtu: bridge.mtu,
         };
@@ -138,6 +160,14 @@ impl End {
             netlink.set_port(&name, hairpin, !self.network.icc())?;
         }
         Ok(())
+    }
+
+    /// Takes the interface away; it may be gone.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn unlink(&self, netlink: &Netlink, id: &str) -> Result<()> {
+        unlink(netlink, id, self.place, self.network.parent().is_some())
     }
 
     /// Gives the interface its addresses and sets it up; inside.
@@ -164,13 +194,29 @@ impl End {
     /// # Errors
     /// The kernel's.
     pub fn is_whole(&self, netlink: &Netlink, id: &str, bridge: &Link) -> Result<bool> {
-        let link = netlink.link(&names::veth(id, self.place))?;
-        if !link.is_some_and(|link| link.up && link.bridge == Some(bridge.index)) {
-            return Ok(false);
+        if self.network.parent().is_none() {
+            let link = netlink.link(&names::veth(id, self.place))?;
+            if !link.is_some_and(|link| link.up && link.bridge == Some(bridge.index)) {
+                return Ok(false);
+            }
         }
         let found = look(id, &self.inside())?;
         Ok(self.addresses.iter().all(|address| found.contains(address)))
     }
+}
+
+/// Takes away the interface at a place: by the host's end, or inside where it has none.
+///
+/// # Errors
+/// The kernel's.
+pub fn unlink(netlink: &Netlink, id: &str, place: usize, inside: bool) -> Result<()> {
+    if !inside {
+        return netlink.delete(&names::veth(id, place)).map(drop);
+    }
+    if !netns::is_held(id) {
+        return Ok(());
+    }
+    netns::enter(id, || Netlink::open()?.delete(&names::inside(place)).map(drop))
 }
 
 /// `02:42` and the address of IPv4, as docker makes them: the same address has the same neighbour.
@@ -193,6 +239,11 @@ pub fn way_out(ends: &[End], six: bool) -> Option<&End> {
     let both = |end: &End| end.offers(true).is_some() && end.offers(false).is_some();
     let order = |end: &&End| (Reverse(end.priority), Reverse(both(end)), end.network.name.clone());
     ends.iter().filter(|end| end.offers(six).is_some()).min_by_key(order)
+}
+
+/// The end that published ports lead to: that of the way out of IPv4, if the host is on its network.
+pub fn way_in(ends: &[End]) -> Option<&End> {
+    way_out(ends, false).filter(|end| end.network.parent().is_none())
 }
 
 /// The gateways of the default routes.
@@ -253,11 +304,14 @@ pub fn section(id: &str, ends: &[End], dns: Dns, ports: Vec<PortMap>) -> Net {
     for end in ends {
         let own = Interface {
             name: end.inside(),
-            mac: Some(word::mac_text(end.mac)),
+            mac: end.mac.map(word::mac_text),
             mtu: Some(end.mtu),
             sandbox: Some(net.netns.clone()),
         };
-        net.interfaces.extend([plain(end.network.bridge()), plain(names::veth(id, end.place)), own]);
+        if end.network.parent().is_none() {
+            net.interfaces.extend([plain(end.network.bridge()), plain(names::veth(id, end.place))]);
+        }
+        net.interfaces.push(own);
         let interface = net.interfaces.len() - 1;
         net.ips.extend(end.addresses.iter().map(|address| Ip {
             address: format!("{address}/{}", end.length(*address)),

@@ -3,7 +3,7 @@
 use crate::foreign;
 use ctr_core::{Result, Value, container, json, paths, trace};
 use ctr_net::{Lock, Net, address, firewall, names, netns, network, port};
-use ctr_netlink::{Link, Netlink, has_table};
+use ctr_netlink::{Netlink, has_table};
 use std::{collections::BTreeSet, fs, net::IpAddr};
 
 /// Removes namespaces, veths, addresses and ports of containers that are gone; bridges that no container is on; and makes
@@ -34,7 +34,7 @@ pub fn gc() -> Result<Vec<Value>> {
         }
     }
     let _lock = Lock::take()?;
-    removed.extend(strays(&netlink, &links, &containers)?);
+    removed.extend(strays(&containers)?);
     removed.extend(claims()?);
     let mut bridges = BTreeSet::new();
     for network in network::all()? {
@@ -56,38 +56,29 @@ fn note<T>(result: Result<T>) -> Option<T> {
     result.map_err(|e| trace::warn(&e.to_string())).ok()
 }
 
-/// What a change of networks that was killed left of containers that are there: interfaces and addresses on networks that their
-/// records do not name. One that is being changed, or has no networks in its record yet, is let be.
-fn strays(netlink: &Netlink, links: &[Link], containers: &[String]) -> Result<Vec<Value>> {
+/// What a change of networks that was killed left of containers that are there: addresses on networks that their records do not
+/// name. One that is being changed, or has no networks in its record yet, is let be.
+fn strays(containers: &[String]) -> Result<Vec<Value>> {
     let mut removed = Vec::new();
     let mut held = Vec::new();
     for name in address::networks()? {
         held.extend(address::of_network(&name)?.into_iter().map(|(address, id)| (name.clone(), address, id)));
     }
     for id in containers {
-        let veths = links.iter().filter_map(|link| {
-            let (digits, place) = names::id_of_veth(&link.name)?;
-            id.starts_with(digits).then_some((link, place))
-        });
         let stray = |net: &Net| {
-            let is_named = |inside: &str| net.networks.iter().any(|attachment| attachment.interface == inside);
-            let links: Vec<_> = veths.clone().filter(|(_, place)| !is_named(&names::inside(*place))).collect();
             let has = |name: &str, address: &IpAddr| {
                 let mut own = net.networks.iter().filter(|attachment| attachment.name == name);
                 own.any(|attachment| net.addresses(&attachment.interface).contains(address))
             };
-            let addresses: Vec<_> = held.iter().filter(|(name, a, own)| own == id && !has(name, a)).collect();
-            (links, addresses)
+            held.iter().filter(|(name, address, own)| own == id && !has(name, address)).collect::<Vec<_>>()
         };
-        let Some(net) = recorded(id).filter(|net| stray(net) != (Vec::new(), Vec::new())) else { continue };
-        let Some(_held) = container::try_hold_limits(id)? else { continue };
-        let (links, addresses) = stray(&recorded(id).unwrap_or(net));
-        for (link, _) in links {
-            if note(netlink.delete(&link.name)) == Some(true) {
-                removed.push(json!({"removed": "link", "name": link.name}));
-            }
+        if recorded(id).is_none_or(|net| stray(&net).is_empty()) {
+            continue;
         }
-        for (name, address, _) in addresses {
+        let Some(_held) = container::try_hold_limits(id)? else { continue };
+        // Once more, now that nobody changes it.
+        let Some(net) = recorded(id) else { continue };
+        for (name, address, _) in stray(&net) {
             if note(address::release(name, *address, id)).is_some() {
                 removed.push(json!({"removed": "address", "address": address, "network": name}));
             }

@@ -35,7 +35,8 @@ pub fn ready_all(netlink: &Netlink, ends: &mut [End]) -> Result<Vec<Link>> {
     ends.iter_mut().map(ready).collect()
 }
 
-/// Makes what the network has on the host and what is not there yet; gives its bridge. Hold the lock.
+/// Makes what the network has on the host and what is not there yet; gives its bridge, or the parent of one that has none.
+/// Hold the lock.
 ///
 /// Its rules come before its bridge, and the bridge is up last: one that is up is whole. That the table is there says that
 /// all that belongs in it is, for it is only ever made whole.
@@ -43,6 +44,12 @@ pub fn ready_all(netlink: &Netlink, ends: &mut [End]) -> Result<Vec<Link>> {
 /// # Errors
 /// The kernel's; `unsupported` without nftables.
 pub fn ready(netlink: &Netlink, network: &Network) -> Result<Link> {
+    if let Some(parent) = network.parent() {
+        let gone =
+            || Error::new(Code::NotFound, format!("no interface {parent}, the parent of network {}", network.name));
+        let link = netlink.link(parent)?.ok_or_else(gone)?;
+        return Ok(Link { mtu: network.mtu().unwrap_or(link.mtu), ..link });
+    }
     let name = network.bridge();
     let found = netlink.link(&name)?;
     let whole = found.as_ref().is_some_and(|link| link.up);
@@ -67,6 +74,8 @@ pub fn ready(netlink: &Netlink, network: &Network) -> Result<Link> {
         let [a, b, c, d] = digest(name.as_bytes()).to_be_bytes();
         netlink.add_bridge(&name, [0x02, 0x43, a, b, c, d], mtu)?;
     }
+    // No container of it is the host's router.
+    sysctl(&format!("ipv6/conf/{name}/accept_ra"), "0")?;
     sysctl(&format!("ipv6/conf/{name}/disable_ipv6"), if network.six().is_some() { "0" } else { "1" })?;
     let link = there(netlink, &name)?;
     for pool in &network.subnets {
@@ -96,14 +105,16 @@ pub fn is_forwarding() -> bool {
 }
 
 /// The same for IPv6. A kernel that sends on takes no router's advertisements, by which the host may have its own address and
-/// way out (ip-sysctl.rst, accept_ra): interfaces that took them take them still.
+/// way out (ip-sysctl.rst, accept_ra): interfaces that took them take them still, and those that come later do not.
 fn forward_six() -> Result<()> {
     if is_forwarding_six() {
         return Ok(());
     }
     for entry in fs::read_dir("/proc/sys/net/ipv6/conf").cannot(|| "look at the host's parameters of IPv6")?.flatten() {
-        if fs::read_to_string(entry.path().join("accept_ra")).is_ok_and(|text| text.trim() == "1") {
-            sysctl(&format!("ipv6/conf/{}/accept_ra", entry.file_name().to_string_lossy()), "2")?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let takes = fs::read_to_string(entry.path().join("accept_ra")).is_ok_and(|text| text.trim() == "1");
+        if takes && name != "all" && name != "default" {
+            sysctl(&format!("ipv6/conf/{name}/accept_ra"), "2")?;
         }
     }
     sysctl("ipv6/conf/all/forwarding", "1")

@@ -30,7 +30,7 @@ pub fn add(id: &str, mappings: &[Mapping]) -> Result<Vec<Claim>> {
     }
     publish(&published)?;
     forget(&datagrams(&published.new))?;
-    if let Some(end) = end::way_out(&ends, false) {
+    if let Some(end) = end::way_in(&ends) {
         netlink.set_port(&names::veth(id, end.place), true, !end.network.icc())?;
         localnet(&ends)?;
     }
@@ -71,7 +71,7 @@ fn running(id: &str) -> Result<Net> {
 /// While the claim is there nobody else's rule can have its place.
 fn withdraw(claims: &[Claim]) -> Result<()> {
     let _lock = Lock::take()?;
-    firewall::remove(&claims.iter().map(firewall::of_claim).collect::<Vec<_>>())?;
+    firewall::remove(&firewall::of_claims(claims))?;
     claims.iter().try_for_each(Claim::release)
 }
 

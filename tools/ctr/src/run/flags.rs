@@ -60,12 +60,8 @@ const BEFORE_LIMITS: &[Flag] = &[
     value("hostname", "NAME", "The container's host name").short('h').to(SPAWN),
     value("domainname", "NAME", "Its NIS domain name").to(SPAWN),
     list("add-host", "HOST:IP", "Add a line to /etc/hosts").to(SPAWN),
-    list(
-        "network",
-        "NAME|none|host|container:NAME",
-        "Its networks: each by name, or alone: a loopback only, the host's, another's",
-    )
-    .alias("net"),
+    list("network", "NAME|none|host|container:NAME", "Its networks by name; or a loopback, the host's, another's")
+        .alias("net"),
     list("publish", "[IP:][PORT]:PORT[/PROTOCOL]", "Let a port of the host lead to a port of it").short('p').to(ATTACH),
     list("expose", "PORT[/PROTOCOL]", "Say that it listens on a port").to(ATTACH),
     switch("publish-all", "Publish every port that is exposed, from any port of the host").short('P').to(ATTACH),

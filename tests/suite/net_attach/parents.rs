@@ -1,0 +1,133 @@
+//! Networks without a bridge: macvlan and ipvlan over an interface of the host.
+
+use super::*;
+
+pub fn tests() -> Vec<Test> {
+    tests!("net-attach",
+        ["root", "overlay", "umoci", "nft", "ip"]:
+            containers_on_the_hosts_own_network,
+            the_kinds_of_macvlan,
+            drivers_are_checked
+    )
+}
+
+/// The network of the host's way out, whose router is the outside.
+const LAN: &str = "--subnet 198.51.100.0/24 --gateway 198.51.100.2 --ip-range 198.51.100.64/28";
+
+fn containers_on_the_hosts_own_network() {
+    let host = host();
+    let outside = Outside::of(&host);
+    outside.sh(&host, "mkdir www; echo world >www/hostname; busybox httpd -p 80 -h www").ok();
+    host.sh(&format!("ctr network create -d macvlan -o parent=up0 {LAN} lan")).ok();
+    let id = server(&host, "a", "--network lan");
+    server(&host, "b", "--network name=lan,ip=198.51.100.70,mac-address=02:00:00:00:00:70");
+    let doc = host.tool("ctr-inspect", &["a"]).ok().json();
+    schema::assert_valid(std::slice::from_ref(&doc));
+    let net = &doc["net"];
+    assert_eq!(net["ips"], json!([{"address": "198.51.100.64/24", "gateway": OUTSIDE, "interface": 0}]));
+    assert_eq!(net["interfaces"][0]["mtu"], 1400);
+    let a = address(&host, "a");
+    outside.sh(&host, &get(&a)).ok().stdout_is(&format!("{}\n", &id[..12]));
+    host.sh(&format!("ctr exec b {}", get_inside(&a))).ok();
+    host.sh(&format!("ctr exec a {}", get_inside(OUTSIDE))).ok().stdout_is("world\n");
+    outside.sh(&host, &get("198.51.100.70")).ok();
+    outside.sh(&host, "ip neigh show 198.51.100.70 dev up1").ok().stdout_has("02:00:00:00:00:70");
+    // No bridge, no rules: nothing of the host's but its parent is part of it.
+    assert_eq!(kernel(&host), "");
+    let shown = host.sh("ctr-network inspect lan").ok().json();
+    assert_eq!((&shown["Driver"], &shown["Interface"]), (&json!("macvlan"), &json!("up0")));
+    assert_eq!(shown["Options"]["parent"], "up0");
+    host.sh("ctr-inspect a >doc && net-attach --check <doc >/dev/null").ok();
+    let netns = "ip netns exec $(basename $(jq -r .net.netns doc))";
+    for (line, part) in [
+        (format!("{netns} ip link del eth0"), "eth0 of the container has no address"),
+        (format!("{netns} ip route del default"), "has no route"),
+    ] {
+        host.sh(&line).ok();
+        host.sh("net-attach --check <doc").exits(1).stderr_has(part);
+        host.sh("net-attach --repair <doc >/dev/null && net-attach --check <doc >/dev/null").ok();
+        outside.sh(&host, &get(&a)).ok();
+    }
+    // Beside a bridge, and off again.
+    host.sh("ctr network create --subnet 10.7.0.0/24 back && ctr network connect back a").ok();
+    host.sh("ctr-inspect a | net-attach --check >/dev/null").ok();
+    host.sh(&get("10.7.0.2")).ok();
+    host.sh("ctr network disconnect lan a && ctr-inspect a | net-attach --check >/dev/null").ok();
+    outside.sh(&host, &get(&a)).exits(1);
+    host.sh("ctr network connect --ip 198.51.100.65 lan a && ctr-inspect a | net-attach --check >/dev/null").ok();
+    outside.sh(&host, &get("198.51.100.65")).ok();
+    host.sh("ctr restart -t 0 a && ctr-inspect a | net-attach --check >/dev/null").ok();
+    host.sh("ctr run --rm --network lan -p 80:80 busybox true")
+        .fails(125)
+        .stderr_has("network lan is of driver macvlan: no port of the host leads to it");
+    host.sh("ctr network rm lan").fails(1).stderr_has("in use");
+    host.sh("ctr rm -f a b && ctr network rm lan back").ok();
+    nothing_is_left(&host);
+    host.tool("net-attach", &["--gc"]).ok();
+    assert_eq!(kernel(&host), "");
+}
+
+fn the_kinds_of_macvlan() {
+    let host = host();
+    let outside = Outside::of(&host);
+    for (mode, reached) in [("bridge", true), ("private", false)] {
+        host.sh(&format!("ctr network create -d macvlan -o parent=up0 -o macvlan_mode={mode} {LAN} lan")).ok();
+        server(&host, "a", "--network lan");
+        server(&host, "b", "--network lan");
+        outside.sh(&host, &get(&address(&host, "a"))).ok();
+        let ran = host.sh(&format!("ctr exec b {}", get_inside(&address(&host, "a"))));
+        assert_eq!(ran.status == 0, reached, "{mode}");
+        host.sh("ctr rm -f a b && ctr network rm lan").ok();
+        nothing_is_left(&host);
+    }
+    host.sh(&format!("ctr network create --internal -d macvlan -o parent=up0 {LAN} in")).ok();
+    let doc = host.pipe_to(&json!({"ctr": 1}), "net-attach", &["--network", "in"]).ok().json();
+    assert_eq!(doc["net"]["routes"], json!([]));
+    host.pipe_to(&doc, "net-attach", &["--undo"]).ok();
+    nothing_is_left(&host);
+}
+
+fn drivers_are_checked() {
+    let host = host();
+    let _outside = Outside::of(&host);
+    for (args, part) in [
+        ("-d macvlan x", "driver macvlan needs an interface of the host"),
+        ("-d macvlan -o parent=absent x", "no interface absent"),
+        ("-d macvlan -o parent=up0 -o macvlan_mode=odd x", "option macvlan_mode: not \"odd\""),
+        ("-d macvlan -o parent=up0 -o icc=false x", "option \"icc\" of a network of driver macvlan: not there"),
+        ("-d ipvlan -o parent=up0 -o ipvlan_mode=odd x", "option ipvlan_mode: not \"odd\""),
+        ("-o parent=up0 x", "option \"parent\" of a network of driver bridge: not there"),
+        ("-d overlay x", "driver \"overlay\" of a network: not there"),
+    ] {
+        host.sh(&format!("ctr-network create {args}")).fails(1).stderr_has(part);
+    }
+    host.sh(&format!("ctr network create -d macvlan -o parent=up0 {LAN} mac")).ok();
+    host.sh("ctr network create -d ipvlan -o parent=up0 --subnet 198.51.101.0/24 ip").ok();
+    let doc = json!({"ctr": 1});
+    host.pipe_to(&doc, "net-attach", &["--network", "ip", "--mac-address", "02:00:00:00:00:70"])
+        .fails(1)
+        .code("invalid")
+        .stderr_has("has its parent's hardware address");
+    let ran = host.pipe_to(&doc, "net-attach", &["--network", "ip"]);
+    if ran.status == 0 {
+        // Where the kernel has it.
+        let made = ran.json();
+        host.pipe_to(&made, "net-attach", &["--check"]).ok();
+        host.pipe_to(&made, "net-attach", &["--undo"]).ok();
+    } else {
+        let release = host.sh("uname -r").ok().text();
+        ran.fails(1).code("unsupported").stderr_has(&format!("this kernel, {}, has no ipvlan", release.trim()));
+    }
+    nothing_is_left(&host);
+    // A parent that went away is named.
+    host.sh(
+        "ip link add gone0 type veth peer name gone1 && ctr network create -d macvlan -o parent=gone0 --subnet 198.51.102.0/24 late \
+             && ip link del gone0",
+    )
+    .ok();
+    host.pipe_to(&doc, "net-attach", &["--network", "late"])
+        .fails(1)
+        .code("not-found")
+        .stderr_has("no interface gone0, the parent of network late");
+    nothing_is_left(&host);
+}
