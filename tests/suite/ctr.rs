@@ -218,7 +218,7 @@ fn what_is_not_there_is_refused() {
         "--mount x",
         "--cpu-rt-period 1",
         "--link a",
-        "-d --expose 80",
+        "-d --annotation a=b",
     ] {
         host.sh(&format!("ctr run {flag} busybox true")).fails(125).stderr_has("not there yet");
     }
@@ -253,7 +253,8 @@ fn formats_are_checked() {
 /// The lines of a help text that are flags, as (`--long`, whether it has a value).
 fn flags(help: &str) -> Vec<(String, bool)> {
     // The rest of a wrapped `[aliases: --name]` is no flag.
-    let lines = help.lines().filter(|line| line.trim_start().starts_with('-') && !line.trim_end().ends_with("--time]"));
+    let rest = |line: &str| line.ends_with(']') && !line.contains(' ');
+    let lines = help.lines().map(str::trim).filter(|line| line.starts_with('-') && !rest(line));
     lines
         .filter_map(|line| {
             let at = line.find("--")?;

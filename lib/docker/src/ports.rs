@@ -53,15 +53,16 @@ fn published(mapping: &Value) -> Option<Port> {
     })
 }
 
-/// `ExposedPorts` of the image: `{"80/tcp": {}}`.
+/// `ExposedPorts` of the image, `{"80/tcp": {}}`, and what the container's own flags said.
 pub fn exposed(doc: &Document) -> Vec<Port> {
     let config = doc.get("image").map(|image| &image["config"]["config"]["ExposedPorts"]);
     let words = config.and_then(Value::as_object).into_iter().flat_map(|ports| ports.keys());
-    let port = |word: &String| {
+    let said = doc.get("net").and_then(|net| net["exposed"].as_array()).into_iter().flatten().filter_map(Value::as_str);
+    let port = |word: &str| {
         let (number, protocol) = word.split_once('/').unwrap_or((word, "tcp"));
         Some(Port { private: number.parse().ok()?, ip: None, public: None, protocol: protocol.to_owned() })
     };
-    words.filter_map(port).collect()
+    words.map(String::as_str).chain(said).filter_map(port).collect()
 }
 
 #[cfg(test)]

@@ -18,10 +18,13 @@ use std::{
 /// The table's chains. Priorities are numbers, for the names of some are not taken in every hook by nft 1.0.
 ///
 /// What comes from a container for 127/8, or as from there, is dropped: with `route_localnet`, by which the host's own
-/// loopback reaches published ports, it would reach what listens on the host's loopback. Containers of one bridge that talk
-/// by a port of the host are masqueraded, for else the answer would go past the host; that is told by their addresses, for
-/// where bridges hand frames to netfilter the hook knows no incoming interface. What is for ::1 is not led on: the kernel
-/// lets nothing from there out by another interface, whatever becomes of its address.
+/// loopback reaches published ports, it would reach what listens on the host's loopback. So is what comes with a source that
+/// is not behind its bridge: neither the kernel's `rp_filter` nor masquerade keeps such from others. What a neighbour sends
+/// for 127/8 is not led on, for that would be before the kernel finds it martian; the host's own is led on in the hook output.
+/// What is for ::1 is not led on: the kernel lets nothing from there out by another interface, whatever becomes of its address.
+/// Containers of one bridge that talk by a port of the host are masqueraded, for else the answer would go past the host;
+/// that is told by their addresses, for where bridges hand frames to netfilter the hook knows no incoming interface. What
+/// belongs to no connection is not masqueraded by the kernel, and would go out with a container's address.
 const CHAINS: &str = "\
 	set bridges { type ifname; }
 	set within { type ifname . ifname; }
@@ -35,19 +38,22 @@ const CHAINS: &str = "\
 	map ports { type inet_proto . ipv4_addr . inet_service : ipv4_addr . inet_service; }
 	map ports_any { type inet_proto . inet_service : ipv4_addr . inet_service; }
 	map ports_any6 { type inet_proto . inet_service : ipv6_addr . inet_service; }
-	chain loopback {
+	chain spoofed {
 		type filter hook prerouting priority -300;
 		iifname @bridges ip daddr 127.0.0.0/8 drop
 		iifname @bridges ip saddr 127.0.0.0/8 drop
+		iifname @bridges meta nfproto ipv4 fib saddr . iif oif missing drop
+		iifname @bridges ip6 saddr != { ::, fe80::/10 } fib saddr . iif oif missing drop
 	}
 	chain publish {
-		meta l4proto { tcp, udp } dnat ip to meta l4proto . ip daddr . th dport map @ports
-		meta l4proto { tcp, udp } dnat ip to meta l4proto . th dport map @ports_any
+		meta l4proto { tcp, udp, sctp } dnat ip to meta l4proto . ip daddr . th dport map @ports
+		meta l4proto { tcp, udp, sctp } dnat ip to meta l4proto . th dport map @ports_any
 		ip6 daddr ::1 return
-		meta l4proto { tcp, udp } dnat ip6 to meta l4proto . th dport map @ports_any6
+		meta l4proto { tcp, udp, sctp } dnat ip6 to meta l4proto . th dport map @ports_any6
 	}
 	chain prerouting {
 		type nat hook prerouting priority -100;
+		ip daddr 127.0.0.0/8 return
 		fib daddr type local jump publish
 	}
 	chain output {
@@ -68,6 +74,7 @@ const CHAINS: &str = "\
 		iifname @secluded oifname @secluded ct status dnat accept
 		iifname @secluded oifname @secluded drop
 		iifname . oifname @within accept
+		iifname @bridges ct state invalid drop
 		iifname @internal drop
 		oifname @internal drop
 		ct status dnat accept

@@ -80,7 +80,15 @@ pub fn is_bridge(name: &str) -> bool {
     digits.is_some_and(|digits| digits.len() == len && is_hex(digits))
 }
 
-/// The table of this instance in nftables.
+/// The bridges of this instance as iptables(8) writes many: a plus stands for any rest.
+pub fn bridges() -> Vec<String> {
+    match tag() {
+        None => vec!["ctr0".to_owned(), "ctr-+".to_owned()],
+        Some(tag) => vec![format!("br{tag}+")],
+    }
+}
+
+/// The table of this instance in nftables, and its chain in iptables' tables.
 pub fn table() -> String {
     instance()
 }

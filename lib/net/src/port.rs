@@ -2,14 +2,21 @@
 
 use crate::{PortMap, address, holder};
 use ctr_core::{Cannot, Code, Error, Result, container, files, json, paths, trace};
+use rustix::{
+    io::Errno,
+    net::{self, AddressFamily, SocketType, ipproto},
+};
 use std::{
-    fmt, fs,
+    env, fmt, fs,
     io::{self, ErrorKind},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket},
     ops::RangeInclusive,
     os::unix::fs::symlink,
     path::PathBuf,
 };
+
+/// The environment variable that says which address of the host is meant where none is named.
+const USUAL_IP: &str = "CTR_PUBLISH_IP";
 
 /// How often the kernel is asked for a port that no container holds.
 const TRIES: usize = 64;
@@ -23,14 +30,17 @@ pub struct Mapping {
     pub host: Option<RangeInclusive<u16>>,
     /// The container's.
     pub container: u16,
-    /// `tcp` or `udp`.
+    /// `tcp`, `udp` or `sctp`.
     pub protocol: &'static str,
 }
 
 impl Mapping {
-    /// A port of the container on any port of every address.
-    pub fn any(container: u16, protocol: &'static str) -> Self {
-        Self { ip: Ipv4Addr::UNSPECIFIED, host: None, container, protocol }
+    /// A port of the container on any port of the usual address.
+    ///
+    /// # Errors
+    /// `invalid` for a `CTR_PUBLISH_IP` that is no address.
+    pub fn any(container: u16, protocol: &'static str) -> Result<Self> {
+        Ok(Self { ip: usual_ip()?, host: None, container, protocol })
     }
 
     /// Reads `[IP:][HOST[-END]]:CONTAINER[-END][/PROTOCOL]`: ranges of one length port by port; of a range for one port
@@ -41,7 +51,7 @@ impl Mapping {
     pub fn parse(word: &str) -> Result<Vec<Self>> {
         let bad = |why: String| {
             Error::new(Code::Invalid, format!("cannot publish {word:?}: {why}"))
-                .hint("expected [IP:][HOSTPORT]:CONTAINERPORT[/tcp|udp]")
+                .hint("expected [IP:][HOSTPORT]:CONTAINERPORT[/tcp|udp|sctp]")
         };
         let (ports, protocol) = word.split_once('/').unwrap_or((word, "tcp"));
         let protocol =
@@ -58,7 +68,7 @@ impl Mapping {
             None => (None, host),
         };
         let ip = match ip {
-            None | Some("") => Ipv4Addr::UNSPECIFIED,
+            None | Some("") => usual_ip()?,
             Some(ip) => ip.parse().map_err(|_| bad(format!("{ip:?} is no IPv4 address")))?,
         };
         let container = range(container).map_err(bad)?;
@@ -80,15 +90,23 @@ impl Mapping {
     }
 }
 
+/// The address of the host where none is named: every one, unless this machine's configuration says another.
+fn usual_ip() -> Result<Ipv4Addr> {
+    match env::var(USUAL_IP).unwrap_or_default().as_str() {
+        "" => Ok(Ipv4Addr::UNSPECIFIED),
+        word => word.parse().map_err(|_| Error::new(Code::Invalid, format!("{USUAL_IP}: {word:?} is no IPv4 address"))),
+    }
+}
+
 /// A protocol that ports are published of.
 ///
 /// # Errors
-/// `unsupported` for sctp, `invalid` for what is none.
+/// `invalid` for what is none.
 pub fn protocol_of(word: &str) -> Result<&'static str> {
     match word.to_ascii_lowercase().as_str() {
         "tcp" => Ok("tcp"),
         "udp" => Ok("udp"),
-        "sctp" => Err(Error::new(Code::Unsupported, "sctp is not there yet")),
+        "sctp" => Ok("sctp"),
         _ => Err(Error::new(Code::Invalid, format!("no protocol {word:?}"))),
     }
 }
@@ -118,7 +136,7 @@ pub struct Target {
 /// A port of the host that is a container's.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Claim {
-    /// `tcp` or `udp`.
+    /// `tcp`, `udp` or `sctp`.
     pub protocol: &'static str,
     /// The host's address; 0.0.0.0: every one.
     pub ip: Ipv4Addr,
@@ -232,6 +250,8 @@ pub struct Published {
     pub claims: Vec<Claim>,
     /// Claims that were in the way: of containers that do not run, and its own that led elsewhere.
     pub ousted: Vec<Claim>,
+    /// Those of `claims` that it had not before.
+    pub new: Vec<Claim>,
 }
 
 /// Makes ports of the host the container's, at `target`; hold the [`Lock`](crate::Lock). Nothing is claimed where one cannot
@@ -262,7 +282,7 @@ pub fn publish(mappings: &[Mapping], id: &str, target: Target) -> Result<Publish
             target_port: mapping.container,
         };
         let port = match &mapping.host {
-            None => any(mapping, target.six.is_some(), &others, &published)?,
+            None => any(mapping, target.six.is_some(), &own, &others, &published)?,
             Some(range) => {
                 let mut failed = None;
                 let mut ports = range.clone();
@@ -272,7 +292,7 @@ pub fn publish(mappings: &[Mapping], id: &str, target: Target) -> Result<Publish
                     let free = if kept {
                         Ok(())
                     } else {
-                        check_free(mapping, *port, target.six.is_some(), &others, &published)
+                        check_free(mapping, *port, target.six.is_some(), &own, &others, &published)
                     };
                     free.map_err(|e| failed = Some(e)).is_ok()
                 });
@@ -295,33 +315,44 @@ pub fn publish(mappings: &[Mapping], id: &str, target: Target) -> Result<Publish
     }
     for claim in published.claims.iter().filter(|claim| !own.contains(claim)) {
         if let Err(e) = claim.make() {
-            for claim in &published.claims {
+            for claim in &published.new {
                 let _ = claim.release();
             }
             return Err(e);
         }
+        published.new.push(claim.clone());
     }
     Ok(published)
 }
 
-fn any(mapping: &Mapping, six: bool, others: &[Claim], published: &Published) -> Result<u16> {
+fn any(mapping: &Mapping, six: bool, own: &[Claim], others: &[Claim], published: &Published) -> Result<u16> {
     for _ in 0..TRIES {
-        let port = bind(mapping.protocol, mapping.ip, 0)
-            .cannot(|| format!("find a free port of {} for {}", mapping.ip, mapping.container))?;
-        if check_free(mapping, port, six, others, published).is_ok() {
+        let port = bind(mapping.protocol, mapping.ip, 0);
+        if port.as_ref().is_err_and(no_sctp) {
+            return Err(without_sctp());
+        }
+        let port = port.cannot(|| format!("find a free port of {} for {}", mapping.ip, mapping.container))?;
+        if check_free(mapping, port, six, own, others, published).is_ok() {
             return Ok(port);
         }
     }
     Err(Error::new(Code::Limit, format!("cannot publish {}: no port is free", mapping.container)))
 }
 
-fn check_free(mapping: &Mapping, port: u16, six: bool, others: &[Claim], published: &Published) -> Result<()> {
+fn check_free(
+    mapping: &Mapping,
+    port: u16,
+    six: bool,
+    own: &[Claim],
+    others: &[Claim],
+    published: &Published,
+) -> Result<()> {
     let Mapping { ip, protocol, .. } = mapping;
     let refuse = |holder: &str| {
         let message = format!("cannot publish {ip}:{port}/{protocol}: held by {holder}");
         Err(Error::new(Code::Exists, message))
     };
-    if published.claims.iter().any(|claim| claim.clashes(protocol, *ip, port)) {
+    if own.iter().chain(&published.claims).any(|claim| claim.clashes(protocol, *ip, port)) {
         return refuse("this container, for another of its ports");
     }
     let mut clashing = others.iter().filter(|other| other.clashes(protocol, *ip, port));
@@ -342,8 +373,17 @@ fn check_free(mapping: &Mapping, port: u16, six: bool, others: &[Claim], publish
             Code::Invalid,
             format!("cannot publish {ip}:{port}/{protocol}: the host has no such address"),
         )),
+        Err(e) if no_sctp(&e) => Err(without_sctp()),
         Err(e) => Err(e).cannot(|| format!("publish {ip}:{port}/{protocol}")),
     }
+}
+
+fn without_sctp() -> Error {
+    Error::new(Code::Unsupported, "cannot publish ports of sctp: this kernel has none").hint("modprobe sctp")
+}
+
+fn no_sctp(error: &io::Error) -> bool {
+    [Errno::PROTONOSUPPORT, Errno::SOCKTNOSUPPORT].iter().any(|no| error.raw_os_error() == Some(no.raw_os_error()))
 }
 
 /// Binds a socket for a moment; gives its port.
@@ -351,6 +391,12 @@ fn bind(protocol: &str, ip: impl Into<IpAddr>, port: u16) -> io::Result<u16> {
     let ip = ip.into();
     let address = match protocol {
         "udp" => UdpSocket::bind((ip, port))?.local_addr(),
+        "sctp" => {
+            let family = if ip.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+            let socket = net::socket(family, SocketType::STREAM, Some(ipproto::SCTP))?;
+            net::bind(&socket, &SocketAddr::new(ip, port))?;
+            SocketAddr::try_from(net::getsockname(&socket)?).map_err(io::Error::from)
+        }
         _ => TcpListener::bind((ip, port))?.local_addr(),
     };
     address.map(|address| address.port())
@@ -383,9 +429,8 @@ mod tests {
         {
             assert_eq!(Mapping::parse(bad).unwrap_err().code, Code::Invalid, "{bad:?}");
         }
-        for later in ["[::1]:80:80", "80:80/sctp"] {
-            assert_eq!(Mapping::parse(later).unwrap_err().code, Code::Unsupported, "{later:?}");
-        }
+        assert_eq!(shown("80:80/sctp"), ["0.0.0.0:80-80:80/sctp"]);
+        assert_eq!(Mapping::parse("[::1]:80:80").unwrap_err().code, Code::Unsupported);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Section `net` of the document: a CNI 1.1 result (CNI specification, "ADD Success"), with the network's name, the
 //! namespace and the ports.
 
+use ctr_core::Value;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -27,6 +28,9 @@ pub struct Net {
     /// What is published.
     #[serde(default)]
     pub ports: Vec<PortMap>,
+    /// What it was said to listen on beside what its image says, `80/tcp`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exposed: Vec<String>,
     /// The networks that it is on, the first of them first.
     #[serde(default)]
     pub networks: Vec<Attachment>,
@@ -110,8 +114,15 @@ pub struct PortMap {
     pub host_port: u16,
     /// The container's port.
     pub container_port: u16,
-    /// `tcp` or `udp`.
+    /// `tcp`, `udp` or `sctp`.
     pub protocol: String,
+}
+
+impl PortMap {
+    /// An element of `net.ports`; `None` for what has not its form.
+    pub fn read(value: &Value) -> Option<Self> {
+        Self::deserialize(value).ok()
+    }
 }
 
 impl Net {

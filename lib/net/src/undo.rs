@@ -1,6 +1,6 @@
 //! Takes a container off its networks, by its id: without netlink, so that whoever ends a container can do it itself.
 
-use crate::{address, firewall, netns, network, port};
+use crate::{Claim, Lock, address, firewall, netns, network, port};
 use ctr_core::{Document, Error, Map, Result, Value, container, json, trace};
 use std::net::IpAddr;
 
@@ -18,7 +18,7 @@ pub fn detach(id: &str, addresses: &Map<String, Value>) -> Result<()> {
             trace::warn(&earlier.to_string());
         }
     };
-    note(unpublish(id));
+    note(claims_of(id).and_then(|claims| if claims.is_empty() { Ok(()) } else { unpublish(id, &Lock::take()?) }));
     note(netns::let_go(id).map(drop));
     for (name, list) in addresses.iter().filter(|(name, _)| network::check_name(name).is_ok()) {
         let list = list.as_array().into_iter().flatten();
@@ -29,16 +29,21 @@ pub fn detach(id: &str, addresses: &Map<String, Value>) -> Result<()> {
     failed.map_or(Ok(()), Err)
 }
 
-/// Takes the ports of a container away.
+/// Takes the ports of a container away. Under the lock: a gc at the same time would bring the rules back, of claims that it
+/// has read before they went.
 ///
 /// # Errors
 /// Those of nft(8), the file system's.
-pub fn unpublish(id: &str) -> Result<()> {
-    let claims: Vec<_> = port::claims()?.into_iter().filter(|claim| claim.id == id).collect();
+pub fn unpublish(id: &str, _lock: &Lock) -> Result<()> {
+    let claims = claims_of(id)?;
     let elements = firewall::of_claims(&claims);
     // While the claim is there nobody else's rule can have its place.
     firewall::remove(&elements)?;
     claims.iter().try_for_each(port::Claim::release)
+}
+
+fn claims_of(id: &str) -> Result<Vec<Claim>> {
+    Ok(port::claims()?.into_iter().filter(|claim| claim.id == id).collect())
 }
 
 /// Undoes a step of net-attach.
@@ -46,8 +51,8 @@ pub fn unpublish(id: &str) -> Result<()> {
 /// # Errors
 /// As [`detach`].
 pub fn undo(doc: &mut Document, undo: &Value) -> Result<()> {
-    if let Some(id) = undo.get("id").and_then(Value::as_str) {
-        let id = container::checked_id(id)?;
+    if undo.get("id").is_some() {
+        let Some(id) = container::step_id(doc, undo)? else { return Ok(()) };
         detach(id, &addresses(id, undo))?;
     }
     doc.remove("net");

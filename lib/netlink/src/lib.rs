@@ -1,12 +1,15 @@
-//! Links, addresses and routes of one network namespace, by rtnetlink(7); and whether a firewall table is there.
+//! Links, addresses and routes of one network namespace, by rtnetlink(7); and whether a firewall's table or chain is there.
 //!
 //! A socket stays in the network namespace that it was opened in, whatever its thread enters later.
 
+mod conntrack;
 mod link;
+mod nfnetlink;
 mod table;
 
+pub use conntrack::{Connections, forget};
 pub use link::{Link, Over, Veth};
-pub use table::has_table;
+pub use table::{Chain, Family, chain, has_table};
 
 use ctr_core::{Cannot, Code, Error, Result, json, trace};
 use ctr_net::Subnet;

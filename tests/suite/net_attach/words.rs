@@ -25,7 +25,8 @@ fn bad_words() {
         ("-p 70000:80", "invalid", "\"70000\" is no port"),
         ("-p 8000-8002:80-81", "invalid", "not of one length"),
         ("-p [::1]:80:80", "unsupported", "one address of IPv6"),
-        ("-p 80:80/sctp", "unsupported", "sctp"),
+        ("--expose 80:80", "invalid", "cannot expose port \"80:80\""),
+        ("--expose 0", "invalid", "\"0\" is no port"),
         ("-p 80:80 -p 80:81", "exists", "for another of its ports"),
         ("--ip nonsense", "invalid", "invalid address"),
         ("--ip 10.91.0.1", "invalid", "no host of 10.90.0.0/16"),
@@ -37,6 +38,20 @@ fn bad_words() {
         host.pipe_to(&doc, "net-attach", &args).fails(1).code(code).stderr_has(part);
         nothing_is_left(&host);
     }
+    for words in ["80:80/sctp", "80/sctp"] {
+        let sctp = host.pipe_to(&doc, "net-attach", &["-p", words]);
+        if std::fs::read_to_string("/proc/net/protocols").unwrap().contains("SCTP") {
+            host.pipe_to(&sctp.ok().json(), "net-attach", &["--undo"]).ok();
+        } else {
+            sctp.fails(1).code("unsupported").stderr_has("this kernel has none");
+        }
+        nothing_is_left(&host);
+    }
+    let cmd = || host.cmd("net-attach", &["-p", "80"]).stdin("{\"ctr\":1}");
+    cmd().env("CTR_PUBLISH_IP", "nonsense").run().fails(1).code("invalid").stderr_has("CTR_PUBLISH_IP: \"nonsense\"");
+    let local = cmd().env("CTR_PUBLISH_IP", "127.0.0.1").run().ok().json();
+    assert_eq!(local["net"]["ports"][0]["hostIP"], "127.0.0.1");
+    host.pipe_to(&local, "net-attach", &["--undo"]).ok();
     let twice = host.pipe_to(&doc, "net-attach", &[]).ok().json();
     host.pipe_to(&twice, "net-attach", &[]).fails(1).code("exists").stderr_has("a network already, bridge");
     host.pipe_to(&twice, "net-attach", &["--undo"]).ok();

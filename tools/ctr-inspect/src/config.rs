@@ -1,7 +1,7 @@
 //! `Config` of docker's shape: what runs in the container, whatever the host.
 
 use crate::docker::process;
-use ctr_core::{Document, HealthCheck, Image, Result, Supervise, Value, json};
+use ctr_core::{Document, HealthCheck, Image, Map, Result, Supervise, Value, json};
 
 /// The annotation of image-spec (conversion.md) for the signal that asks the container to stop.
 const STOP_SIGNAL: &str = "org.opencontainers.image.stopSignal";
@@ -43,7 +43,11 @@ pub fn config(doc: &Document, image: Option<&Image>) -> Result<Value> {
             config[key] = value;
         }
     };
-    put("ExposedPorts", keyed("ExposedPorts").cloned());
+    let exposed: Map<String, Value> = ctr_docker::exposed(doc)
+        .iter()
+        .map(|port| (format!("{}/{}", port.private, port.protocol), json!({})))
+        .collect();
+    put("ExposedPorts", Some(Value::Object(exposed)).filter(|ports| ports != &json!({})));
     let signal = spec("annotations").and_then(|annotations| annotations.get(STOP_SIGNAL)).cloned();
     put("StopSignal", signal.or_else(|| Some(json!("SIGTERM"))));
     put("StopTimeout", supervise.stop_timeout.map(|seconds| json!(seconds)));

@@ -118,11 +118,19 @@ pub fn prune(given: &Given) -> Result<Plan> {
     Ok(stage(given, "prune", &[] as &[String]))
 }
 
-/// Where its ports are found on the host.
+/// Where its ports are found on the host; with a word before the container others are published, or those no more.
 pub fn port(given: &Given) -> Result<Plan> {
-    match given.operands.len() {
-        1 | 2 => Ok(Plan::of(Stage::new("ctr-port").operands(&given.operands).to_string())),
-        _ => Err(usage("port needs a container, and at most one port")),
+    let words: Vec<&str> = given.operands.iter().map(String::as_str).collect();
+    let plan = |stage: Stage| Ok(Plan::of(stage.to_string()));
+    let tool = Stage::new("ctr-port");
+    match words.as_slice() {
+        [verb @ ("add" | "rm"), container, ports @ ..] if !ports.is_empty() => {
+            let flag = if *verb == "add" { "--add" } else { "--rm" };
+            plan(tool.words(ports.iter().flat_map(|port| [flag, port])).operands([container]))
+        }
+        ["ls", container] => plan(tool.operands([container])),
+        [_] | [_, _] => plan(tool.operands(&given.operands)),
+        _ => Err(usage("port needs a container, and at most one port").hint("or: add, rm, a container, ports")),
     }
 }
 

@@ -83,9 +83,9 @@ fn run_deals_its_flags_out_to_the_tools() {
         ),
         ("run --cgroups disabled img", "PULL img | img-unpack | overlay-mount | net-attach | ns-spawn"),
         (
-            "run -p 80:80 --publish=81:81 -P --net web --dns 192.0.2.1 --ip 10.9.0.2 img",
+            "run -p 80:80 --publish=81:81 --expose 82 -P --net web --dns 192.0.2.1 --ip 10.9.0.2 img",
             "PULL img | img-unpack | overlay-mount \
-             | net-attach --network web -p 80:80 -p 81:81 -P --dns 192.0.2.1 --ip 10.9.0.2 | cg-limit | ns-spawn",
+             | net-attach --network web -p 80:80 -p 81:81 --expose 82 -P --dns 192.0.2.1 --ip 10.9.0.2 | cg-limit | ns-spawn",
         ),
         (
             "run --network a --network name=b,alias=c --network-alias d --ip6 fd00::2 img",
@@ -191,6 +191,10 @@ fn commands_about_containers_and_the_machine() {
     for (line, pipe) in [
         ("rm a b", "ctr-rm a b"),
         ("port web 80/udp", "ctr-port web 80/udp"),
+        ("port ls web", "ctr-port web"),
+        ("port add 80", "ctr-port add 80"),
+        ("port add web 8080:80 53:53/udp", "ctr-port --add 8080:80 --add 53:53/udp web"),
+        ("port rm web 8080", "ctr-port --rm 8080 web"),
         (
             "network create --subnet 10.1.0.0/16 -o mtu=1400 --internal a",
             "ctr-network create --subnet 10.1.0.0/16 -o mtu=1400 --internal a",

@@ -133,8 +133,8 @@ pub const VERBS: &[Verb] = &[
     ),
     verb(
         &["port", "container port"],
-        "CONTAINER [PORT[/PROTOCOL]]",
-        "List the ports it publishes",
+        "[add|rm] CONTAINER [PORT…]",
+        "List the ports it publishes, or change them",
         life::NONE,
         network::port,
     ),

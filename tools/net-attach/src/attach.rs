@@ -6,9 +6,12 @@ use crate::{
     word::Wanted,
 };
 use ctr_core::{Code, Error, Map, Result, Rollback, Value, container, json};
-use ctr_net::{Dns, Lock, Mapping, Net, PortMap, Target, firewall, netns, port};
-use ctr_netlink::Netlink;
-use std::{net::Ipv4Addr, thread};
+use ctr_net::{Claim, Dns, Lock, Mapping, Net, PortMap, Target, firewall, netns, port};
+use ctr_netlink::{Connections, Netlink, forget};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    thread,
+};
 
 /// What is asked for.
 pub struct Attach {
@@ -18,6 +21,8 @@ pub struct Attach {
     pub networks: Vec<Wanted>,
     /// The ports.
     pub mappings: Vec<Mapping>,
+    /// What it is said to listen on, `80/tcp`.
+    pub exposed: Vec<String>,
     /// Who resolves names.
     pub dns: Dns,
 }
@@ -45,12 +50,16 @@ impl Attach {
             end::configure(id, &all, &ends)
         };
         if published.claims.is_empty() {
+            forget(&connections(&ends, &[]))?;
             make(None)?;
         } else {
             let way_in = end::way_in(&ends).map(|end| &*end.network.name);
             // What nft does takes as long as all the rest. Its thread stays in the host's namespace.
             thread::scope(|scope| {
-                let rules = scope.spawn(|| publish(&published));
+                let rules = scope.spawn(|| {
+                    publish(&published)?;
+                    forget(&connections(&ends, &published.claims))
+                });
                 let made = make(way_in);
                 let rules =
                     rules.join().unwrap_or_else(|_| Err(Error::new(Code::Internal, "the firewall was not changed")));
@@ -59,7 +68,7 @@ impl Attach {
             localnet(&ends)?;
         }
         let net = end::section(&self.id, &ends, self.dns.clone(), end::ports(&published.claims));
-        Ok((net, addresses(&ends)))
+        Ok((Net { exposed: self.exposed.clone(), ..net }, addresses(&ends)))
     }
 
     /// Claims addresses on each network, or on none.
@@ -85,7 +94,7 @@ pub fn addresses(ends: &[End]) -> Map<String, Value> {
 }
 
 /// Where published ports lead: to the address on the network of the default route.
-fn target(ends: &[End], mappings: &[Mapping]) -> Result<Target> {
+pub fn target(ends: &[End], mappings: &[Mapping]) -> Result<Target> {
     match (end::way_in(ends).and_then(End::target), end::way_out(ends, false)) {
         (Some(address), _) => Ok(address),
         _ if mappings.is_empty() => Ok(Target { four: Ipv4Addr::UNSPECIFIED, six: None }),
@@ -110,8 +119,24 @@ pub fn publish(published: &port::Published) -> Result<()> {
     firewall::change(&firewall::of_claims(&published.ousted), &firewall::of_claims(&published.claims))
 }
 
+/// What the kernel remembers of who had the addresses, and the ports of UDP, before: it would be led to this container, or still
+/// to the other.
+fn connections(ends: &[End], claims: &[Claim]) -> Vec<Connections> {
+    let own = ends.iter().flat_map(|end| &end.addresses).filter_map(|address| match address {
+        IpAddr::V4(own) => Some([Connections::From(*own), Connections::To(*own)]),
+        IpAddr::V6(_) => None,
+    });
+    own.flatten().chain(datagrams(claims)).collect()
+}
+
+/// Those for the ports of UDP.
+pub fn datagrams(claims: &[Claim]) -> Vec<Connections> {
+    let udp = claims.iter().filter(|claim| claim.protocol == "udp");
+    udp.map(|claim| Connections::Datagrams(claim.ip, claim.port)).collect()
+}
+
 /// Lets the host's own loopback reach published ports.
-fn localnet(ends: &[End]) -> Result<()> {
+pub fn localnet(ends: &[End]) -> Result<()> {
     end::way_in(ends).map_or(Ok(()), |end| host::route_localnet(&end.network.bridge()))
 }
 
@@ -145,12 +170,17 @@ pub fn repair(id: &str, net: &Net) -> Result<()> {
         Some(target) => port::publish(&net.ports.iter().map(mapping).collect::<Result<Vec<_>>>()?, id, target)?,
         None => port::Published::default(),
     };
+    // What a ctr-port that was killed left behind is no longer in the record.
+    for stale in port::claims()?.iter().filter(|claim| claim.id == id && !published.claims.contains(claim)) {
+        stale.release()?;
+    }
     let bridges = host::ready_all(&netlink, &mut ends)?;
     let wanted = firewall::wanted()?;
     if firewall::present()?.unwrap_or_default() != wanted {
         firewall::install(&wanted)?;
     }
     drop(lock);
+    forget(&datagrams(&published.new))?;
 
     if !netns::is_held(id) {
         match container::live_state(id)?.and_then(|state| state.pid) {

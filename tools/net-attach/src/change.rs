@@ -35,6 +35,12 @@ impl Changed {
         Ok(Self { id: id.to_owned(), doc, net, _held: held })
     }
 
+    /// The section with these ends instead.
+    fn section(&self, ends: &[End]) -> Net {
+        let net = end::section(&self.id, ends, self.net.dns.clone(), self.net.ports.clone());
+        Net { exposed: self.net.exposed.clone(), ..net }
+    }
+
     /// Writes section and step into the record as it is now: others may have changed the rest.
     fn record(id: &str, net: &Net, ends: &[End]) -> Result<()> {
         let _lock = StoreLock::store()?;
@@ -48,12 +54,12 @@ impl Changed {
         container::save(&record)
     }
 
-    /// Moves the container's ports to the way out that it has now, where they were led to another. Hold the lock.
-    fn move_ports(&self, netlink: &Netlink, ends: &[End]) -> Result<()> {
+    /// Moves the container's ports to the way out that it has now, where they were led to another.
+    fn move_ports(&self, netlink: &Netlink, ends: &[End], lock: &Lock) -> Result<()> {
         let claims: Vec<_> = port::claims()?.into_iter().filter(|claim| claim.id == self.id).collect();
         let out = end::way_in(ends);
         let Some((out, target)) = out.and_then(|out| Some((out, out.target()?))) else {
-            return ctr_net::unpublish(&self.id);
+            return ctr_net::unpublish(&self.id, lock);
         };
         if self.net.ports.is_empty() || claims.first().is_some_and(|claim| claim.leads_to(target)) {
             return Ok(());
@@ -82,7 +88,7 @@ impl Changed {
 pub fn connect(id: &str, wanted: &Wanted) -> Result<Network> {
     let changed = Changed::of(id)?;
     let netlink = Netlink::open()?;
-    let _lock = Lock::take()?;
+    let lock = Lock::take()?;
     let network = host::network(&netlink, &wanted.network)?;
     if changed.net.networks.iter().any(|attachment| attachment.name == network.name) {
         let message = format!("container {} is on network {} already", address::name_of(id), network.name);
@@ -97,7 +103,7 @@ pub fn connect(id: &str, wanted: &Wanted) -> Result<Network> {
     rollback.push(move || addresses.iter().try_for_each(|address| address::release(&name, *address, &own)));
     let bridge = host::ready(&netlink, &network)?;
     ends.push(End { mtu: bridge.mtu, ..end });
-    let net = end::section(id, &ends, changed.net.dns.clone(), changed.net.ports.clone());
+    let net = changed.section(&ends);
     let (before, own) = (changed.net.clone(), id.to_owned());
     rollback.push(move || Changed::record(&own, &before, &End::all(&before)?));
     Changed::record(id, &net, &ends)?;
@@ -108,7 +114,7 @@ pub fn connect(id: &str, wanted: &Wanted) -> Result<Network> {
         new.link(&netlink, id, &bridge, false)?;
         end::configure(id, &[new], &ends)?;
     }
-    changed.move_ports(&netlink, &ends)?;
+    changed.move_ports(&netlink, &ends, &lock)?;
     hosts::add(id, &changed.doc, &new.addresses)?;
     rollback.disarm();
     Ok(network)
@@ -122,7 +128,7 @@ pub fn connect(id: &str, wanted: &Wanted) -> Result<Network> {
 pub fn disconnect(id: &str, word: &str, force: bool) -> Result<Option<Network>> {
     let changed = Changed::of(id)?;
     let netlink = Netlink::open()?;
-    let _lock = Lock::take()?;
+    let lock = Lock::take()?;
     let network = match network::load(word) {
         Err(e) if e.code == Code::NotFound && force => None,
         other => Some(other?),
@@ -134,7 +140,7 @@ pub fn disconnect(id: &str, word: &str, force: bool) -> Result<Option<Network>> 
     };
     let staying = changed.net.networks.iter().filter(|attachment| attachment.name != name);
     let ends = staying.map(|attachment| End::read(&changed.net, attachment)).collect::<Result<Vec<_>>>()?;
-    let net = end::section(id, &ends, changed.net.dns.clone(), changed.net.ports.clone());
+    let net = changed.section(&ends);
     // What it leaves has a host's end in the section, or is inside alone.
     let inside = net_has_no_end(&changed.net, &leaving.interface);
     if let Some(place) = names::place_of(&leaving.interface) {
@@ -152,7 +158,7 @@ pub fn disconnect(id: &str, word: &str, force: bool) -> Result<Option<Network>> 
     if netns::is_held(id) {
         note(end::configure(id, &[], &ends));
     }
-    note(changed.move_ports(&netlink, &ends));
+    note(changed.move_ports(&netlink, &ends, &lock));
     note(hosts::remove(id, &changed.doc, &addresses));
     for address in addresses {
         note(address::release(name, address, id));

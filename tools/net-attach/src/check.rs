@@ -2,7 +2,7 @@
 
 use crate::{
     end::{self, End},
-    host,
+    foreign, host,
 };
 use ctr_core::{Code, Document, Error, Result, container};
 use ctr_net::{Net, address, firewall, names, netns, port};
@@ -42,6 +42,9 @@ pub fn check(doc: &Document) -> Result<Vec<Error>> {
     }
     findings.extend(rules(id, &net, &ends)?);
     ends.retain(|end| end.network.parent().is_none());
+    if !ends.is_empty() {
+        findings.extend(foreign::check()?);
+    }
     if !ends.is_empty() && !host::is_forwarding() {
         findings.push(Error::new(Code::Invalid, "the host does not forward: net.ipv4.ip_forward is 0"));
     }

@@ -298,6 +298,7 @@ pub fn section(id: &str, ends: &[End], dns: Dns, ports: Vec<PortMap>) -> Net {
         dns,
         netns,
         ports,
+        exposed: Vec::new(),
         networks: Vec::new(),
     };
     for end in ends {

@@ -1,5 +1,6 @@
 //! Finds what crashes left of networks, by its names, and takes it away.
 
+use crate::foreign;
 use ctr_core::{Result, Value, container, json, paths, trace};
 use ctr_net::{Lock, Net, address, firewall, names, netns, network, port};
 use ctr_netlink::{Netlink, has_table};
@@ -118,12 +119,15 @@ fn rules() -> Result<Vec<Value>> {
     let table = names::table();
     let wanted = firewall::wanted()?;
     if wanted.is_empty() {
+        let foreign = foreign::forget().into_iter().map(|name| json!({"removed": "chain", "name": table, "of": name}));
+        let foreign: Vec<Value> = foreign.collect();
         if !has_table(&table)? {
-            return Ok(Vec::new());
+            return Ok(foreign);
         }
         firewall::delete()?;
-        return Ok(vec![json!({"removed": "table", "name": table})]);
+        return Ok([foreign, vec![json!({"removed": "table", "name": table})]].concat());
     }
+    foreign::let_through();
     let present = firewall::present()?;
     if present.as_ref() == Some(&wanted) {
         return Ok(Vec::new());

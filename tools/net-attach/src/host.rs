@@ -1,6 +1,6 @@
 //! The host's side of a network: its record, its bridge, its rules, forwarding.
 
-use crate::end::End;
+use crate::{end::End, foreign};
 use ctr_core::{Cannot, Code, Error, Result, instance::digest, json, trace};
 use ctr_net::{Network, firewall, names, network, network::Pool};
 use ctr_netlink::{Link, Netlink, has_table};
@@ -59,6 +59,7 @@ pub fn ready(netlink: &Netlink, network: &Network) -> Result<Link> {
         firewall::change(&[], &firewall::of_network(network))?;
     }
     forward()?;
+    foreign::let_through();
     if network.six().is_some() {
         forward_six()?;
     }

@@ -6,9 +6,11 @@ mod change;
 mod check;
 mod dns;
 mod end;
+mod foreign;
 mod gc;
 mod host;
 mod hosts;
+pub mod live;
 mod word;
 
 use attach::Attach;
@@ -43,7 +45,10 @@ pub struct NetAttach {
     /// Let a port of the host lead to a port of the container
     #[arg(short = 'p', long, value_name = "[IP:][PORT]:PORT[/PROTOCOL]")]
     publish: Vec<String>,
-    /// The same for every port that the image exposes, from any port of the host
+    /// Say that the container listens on a port, beside those that its image exposes
+    #[arg(long, value_name = "PORT[/PROTOCOL]")]
+    expose: Vec<String>,
+    /// The same as --publish for every port that is exposed, from any port of the host
     #[arg(short = 'P', long)]
     publish_all: bool,
     /// Ask this server for names [default: the host's]
@@ -95,6 +100,7 @@ impl Tool for NetAttach {
             id: String::new(),
             networks,
             mappings: self.mappings(doc)?,
+            exposed: self.exposed()?.into_iter().map(|(port, protocol)| format!("{port}/{protocol}")).collect(),
             dns: dns::Dns { servers: &self.dns, search: &self.dns_search, options: &self.dns_option, six }.read()?,
         };
         let claimed = container::claim_unless_there(doc, self.name.as_deref(), &self.labels)?;
@@ -192,15 +198,31 @@ impl NetAttach {
         }
     }
 
+    /// What `--expose` says: a port, or a range of them.
+    fn exposed(&self) -> Result<Vec<(u16, &'static str)>> {
+        let mut exposed = Vec::new();
+        for word in &self.expose {
+            let bad = |e: Option<Error>| {
+                let why = e.map_or("it is one of the host".to_owned(), |e| e.message);
+                Error::new(Code::Invalid, format!("cannot expose port {word:?}: {why}"))
+            };
+            if word.contains(':') {
+                return Err(bad(None));
+            }
+            exposed.extend(Mapping::parse(word).map_err(|e| bad(Some(e)))?.iter().map(|m| (m.container, m.protocol)));
+        }
+        Ok(exposed)
+    }
+
     fn mappings(&self, doc: &Document) -> Result<Vec<Mapping>> {
         let mut mappings = Vec::new();
         for word in &self.publish {
             mappings.extend(Mapping::parse(word)?);
         }
         if self.publish_all {
-            for (port, protocol) in exposed(doc)? {
+            for (port, protocol) in exposed(doc)?.into_iter().chain(self.exposed()?) {
                 if !mappings.iter().any(|m| m.container == port && m.protocol == protocol) {
-                    mappings.push(Mapping::any(port, protocol));
+                    mappings.push(Mapping::any(port, protocol)?);
                 }
             }
         }

@@ -63,7 +63,8 @@ const BEFORE_LIMITS: &[Flag] = &[
     list("network", "NAME|none|host|container:NAME", "Its networks by name; or a loopback, the host's, another's")
         .alias("net"),
     list("publish", "[IP:][PORT]:PORT[/PROTOCOL]", "Let a port of the host lead to a port of it").short('p').to(ATTACH),
-    switch("publish-all", "The same for every port that the image exposes").short('P').to(ATTACH),
+    list("expose", "PORT[/PROTOCOL]", "Say that it listens on a port").to(ATTACH),
+    switch("publish-all", "Publish every port that is exposed, from any port of the host").short('P').to(ATTACH),
     list("dns", "ADDRESS", "Ask this server for names").to(ATTACH),
     list("dns-search", "DOMAIN", "Look for short names in this domain").to(ATTACH),
     list("dns-option", "OPTION", "An option of the resolver").alias("dns-opt").to(ATTACH),
@@ -105,7 +106,6 @@ pub const LATER: &[Flag] = &[
     value("detach-keys", "", "").not_yet("leaving a container in the foreground running"),
     switch("sig-proxy", "").not_yet("it is always on"),
     list("label-file", "", "").not_yet("files of labels"),
-    list("expose", "", "").not_yet("ports beside the image's: --publish takes any"),
     list("link", "", "").not_yet(NAMES),
     list("link-local-ip", "", "").not_yet("more than one address"),
     list("mount", "", "").not_yet(VOLUMES),
