@@ -68,6 +68,12 @@ impl Host {
         &self.root
     }
 
+    /// The record of a container: what may be gone after a reboot is in the run directory.
+    pub fn record(&self, id: &str) -> PathBuf {
+        let passing = self.run().join("containers").join(id).join("document.json");
+        if passing.exists() { passing } else { self.root.join("containers").join(id).join("document.json") }
+    }
+
     /// The directory of its containers' groups, in each hierarchy.
     pub fn instance(&self) -> String {
         ctr_cgroup::instance_of(&self.root)

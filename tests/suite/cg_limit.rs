@@ -448,8 +448,8 @@ fn what_was_killed_half_way_is_gone_after_gc() {
     host.tool("cg-limit", &["--gc"]).ok();
     let whole = fs::read_dir(host.root().join("containers")).into_iter().flatten().flatten();
     for entry in whole {
-        let doc: Value =
-            serde_json::from_str(&fs::read_to_string(entry.path().join("document.json")).unwrap()).unwrap();
+        let record = host.record(&entry.file_name().to_string_lossy());
+        let doc: Value = serde_json::from_str(&fs::read_to_string(record).unwrap()).unwrap();
         host.pipe_to(&doc, "cg-limit", &["--undo"]).ok();
     }
     host.assert_clean();

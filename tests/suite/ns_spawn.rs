@@ -19,6 +19,6 @@ fn container(host: &Host, image: &str) -> Value {
 }
 
 fn record(host: &Host, doc: &Value) -> Value {
-    let path = host.root().join("containers").join(doc["id"].as_str().unwrap()).join("document.json");
+    let path = host.record(doc["id"].as_str().unwrap());
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }

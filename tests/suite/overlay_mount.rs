@@ -8,6 +8,7 @@ pub fn tests() -> Vec<Test> {
         ["root", "overlay"]:
             a_name_is_claimed_once,
             twenty_race_for_a_name,
+            what_is_provisional_goes_with_a_reboot,
             mounts_300_layers,
             a_layer_twice_is_mounted_once,
             an_opaque_root_hides_what_is_below,
@@ -66,6 +67,30 @@ fn twenty_race_for_a_name() {
     let count = |word: &str| words.lines().filter(|l| *l == word).count();
     assert_eq!((count("won"), count("exists")), (1, 19), "{words}");
     host.sh("overlay-mount --undo <$CTR_ROOT/containers/$(readlink $CTR_ROOT/names/one)/document.json >/dev/null").ok();
+    host.assert_clean();
+}
+
+/// A container that is provisional is nothing after a reboot, and gc's; one that ns-spawn completed is there, also if its
+/// removal had begun.
+fn what_is_provisional_goes_with_a_reboot() {
+    let host = Host::new();
+    host.load("busybox");
+    let pipe = "img-pull --pull missing busybox | img-unpack | overlay-mount --provisional";
+    let half = host.sh(&format!("{pipe} --name half | cg-limit")).ok().json();
+    let whole = host.sh(&format!("{pipe} --name whole | ns-spawn --create")).ok().json();
+    host.sh("ctr rm whole").succeeds();
+    let whole_again = host.sh(&format!("{pipe} --name whole | ns-spawn --create")).ok().json();
+    assert_ne!(whole["id"], whole_again["id"]);
+    let id = whole_again["id"].as_str().unwrap();
+    // What `ctr rm` begins with, and was killed after.
+    let mut removing = whole_again.clone();
+    removing["partial"] = json!(true);
+    fs::write(host.run().join("containers").join(id).join("document.json"), format!("{removing}\n")).unwrap();
+    host.sh("umount $CTR_RUN/containers/*/rootfs && rm -r $CTR_RUN").ok();
+    host.sh("overlay-mount --gc; cg-limit --gc").succeeds();
+    assert!(!host.root().join("containers").join(half["id"].as_str().unwrap()).exists());
+    assert_eq!(host.sh("ctr ps -a --format '{{.Names}}'").succeeds().text(), "whole\n");
+    host.sh("ctr start whole && ctr rm -f whole").succeeds();
     host.assert_clean();
 }
 

@@ -12,7 +12,7 @@ pub fn create(host: &Host, name: &str, flags: &str) -> String {
 
 /// The record of a container, changed by `change`.
 pub fn edit(host: &Host, id: &str, change: impl FnOnce(&mut Value)) {
-    let path = host.root().join("containers").join(id).join("document.json");
+    let path = host.record(id);
     let mut doc: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
     change(&mut doc);
     fs::write(&path, format!("{doc}\n")).unwrap();

@@ -1,7 +1,7 @@
 //! The document: an ordered JSON object whose unknown keys pass through untouched.
 
 use crate::{Code, DOCUMENT_VERSION, Error, Result};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, Serializer as _, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 use std::io::{self, IsTerminal, Write};
 
@@ -156,6 +156,16 @@ impl Document {
     pub fn to_line(&self) -> String {
         // Only keys that are no strings and values with code of their own can fail to be written: here are none.
         serde_json::to_string(&self.0).unwrap_or_default()
+    }
+
+    /// The same, with another value of one of its keys.
+    pub fn to_line_with(&self, key: &str, value: &Value) -> String {
+        let pairs = self.0.iter().map(|(k, v)| (k, if k == key { value } else { v }));
+        let mut line = Vec::new();
+        match serde_json::Serializer::new(&mut line).collect_map(pairs) {
+            Ok(()) => String::from_utf8(line).unwrap_or_default(),
+            Err(_) => String::new(),
+        }
     }
 
     /// The document as a JSON value.

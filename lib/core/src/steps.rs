@@ -9,19 +9,16 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// Runs `TOOL --undo` for each step, last to first, with the document on its stdin.
-///
-/// Left out are steps that recorded nothing to take away, and those of the tool that calls: it undoes its own.
-/// Best effort: a step that fails does not stop the others. Gives every error.
-pub fn undo_all(doc: &Document) -> Vec<Error> {
-    undo_all_with(doc, &[])
-}
-
 /// How a tool takes a step back.
 pub type Undo = fn(&mut Document, &Value) -> Result<()>;
 
-/// The same, but for the steps of `tools`, which are taken back here: by the library halves of those, a process less each.
-pub fn undo_all_with(doc: &Document, tools: &[(&str, Undo)]) -> Vec<Error> {
+/// Takes back each step, last to first: those of the tools in `here` in this process, by their library halves, any other by
+/// `TOOL --undo` with the document on its stdin.
+///
+/// Left out are steps that recorded nothing to take away, and those of the tool that calls: it undoes its own.
+/// Best effort: a step that fails does not stop the others. Gives every error; what a process could not undo it has told on
+/// stderr.
+pub fn undo_all(doc: &Document, here: &[(&str, Undo)]) -> Vec<Error> {
     let steps = match doc.steps() {
         Ok(steps) => steps,
         Err(e) => return vec![e],
@@ -39,8 +36,9 @@ pub fn undo_all_with(doc: &Document, tools: &[(&str, Undo)]) -> Vec<Error> {
         if nothing || step.tool == trace::tool() || done.contains(&&step.tool) {
             continue;
         }
-        if let Some((_, undo)) = tools.iter().find(|(tool, _)| step.tool == *tool) {
-            errors.extend(undo(&mut plain, &step.undo).err());
+        if let Some((tool, undo)) = here.iter().find(|(tool, _)| step.tool == *tool) {
+            let undone = trace::act("undo", || json!({"step": tool}), || undo(&mut plain, &step.undo));
+            errors.extend(undone.err());
             continue;
         }
         done.push(&step.tool);

@@ -97,7 +97,7 @@ fn the_record_is_the_document() {
     assert!(id.len() == 64 && id.bytes().all(|b| b.is_ascii_hexdigit()), "{id}");
     assert!(mounted["rootfs"]["path"].as_str().unwrap().contains(id), "{mounted}");
     assert!(mounted["rootfs"]["upper"].as_str().unwrap().contains(id), "{mounted}");
-    let record = host.root().join("containers").join(id).join("document.json");
+    let record = host.record(id);
     let saved: Value = serde_json::from_str(&fs::read_to_string(&record).unwrap()).unwrap();
     assert_eq!(saved, mounted);
     let others: BTreeSet<_> = fs::read_dir(record.parent().unwrap()).unwrap().map(|e| e.unwrap().file_name()).collect();

@@ -209,7 +209,7 @@ pub enum Life {
 }
 
 fn writing(id: &str) -> Option<Writing> {
-    let record = fs::metadata(container::dir(id).join("document.json")).ok()?;
+    let record = fs::metadata(container::record_file(id)).ok()?;
     Some((record.ino(), record.mtime(), record.mtime_nsec()))
 }
 

@@ -80,7 +80,7 @@ fn remove(word: &str, force: bool) -> Result<()> {
         let mut record = whole.clone();
         record.set("partial", &true)?;
         container::disown(&id)?;
-        container::save(&record)?;
+        container::save_for_now(&record)?;
     } else if partial {
         if !container::is_orphan(&id) {
             return Err(Error::new(Code::Busy, format!("cannot remove container {word}: it is being made")));
@@ -88,13 +88,16 @@ fn remove(word: &str, force: bool) -> Result<()> {
         // Its tool was killed before the record named the step.
         doc.push_step("overlay-mount", json!({"id": id, "claimed": true}));
     }
-    let failed = steps::undo_all(&doc).pop();
-    let stays = container::ids()?.contains(&id);
+    let mut failed = steps::undo_all(&doc, &ns_spawn::UNDO);
+    let last = failed.pop();
+    for earlier in failed {
+        trace::warn(&earlier.to_string());
+    }
+    let stays = container::exists(&id);
     if stays && !partial {
         container::save(&whole)?;
     }
-    match failed {
-        // Each tool has said on stderr what it could not undo.
+    match last {
         Some(e) => Err(Error::new(e.code, format!("cannot remove container {word}: {}", e.message))),
         None if stays => {
             Err(Error::new(Code::Invalid, format!("cannot remove container {word}: no step of its record does it"))

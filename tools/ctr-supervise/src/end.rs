@@ -55,7 +55,7 @@ pub fn end(ended: Ended) -> Result<()> {
 
     if supervise.remove {
         drop(lock);
-        for e in steps::undo_all(&doc) {
+        for e in steps::undo_all(&doc, &[]) {
             trace::warn(&e.to_string());
         }
         return Ok(());

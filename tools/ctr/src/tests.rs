@@ -24,7 +24,7 @@ fn planned(line: &str) -> Result<Plan> {
 
 /// The pipe without what every `run` that keeps its container has.
 fn pipe_of(line: &str) -> String {
-    planned(line).unwrap().line.replace(" --rm=failed", "")
+    planned(line).unwrap().line.replace(" --rm=failed", "").replace(" --provisional", "")
 }
 
 const PULL: &str = "img-pull --stream --pull missing";
@@ -162,25 +162,17 @@ fn commands_about_images() {
 fn detached_ones_print_their_id() {
     const PIPE: &str = "img-pull --stream --pull missing img | img-unpack | overlay-mount";
     for (line, pipe) in [
-        ("run -d img", format!("{PIPE} | net-attach | cg-limit | ns-spawn -d | ctr-fmt '{{{{.id}}}}'")),
+        ("run -d img", format!("{PIPE} | net-attach | cg-limit | ns-spawn -dq")),
         (
             "run -dit --restart always --health-cmd 'a b' img c",
-            format!(
-                "{PIPE} | net-attach | cg-limit | ns-spawn -d -it --restart always --health-cmd 'a b' -- c | ctr-fmt '{{{{.id}}}}'"
-            ),
+            format!("{PIPE} | net-attach | cg-limit | ns-spawn -dq -it --restart always --health-cmd 'a b' -- c"),
         ),
-        (
-            "run -d --rm img",
-            format!("{PIPE} --volatile | net-attach | cg-limit | ns-spawn -d --rm | ctr-fmt '{{{{.id}}}}'"),
-        ),
-        (
-            "create --rm --name x img",
-            format!("{PIPE} --name x | net-attach | cg-limit | ns-spawn --create --rm | ctr-fmt '{{{{.id}}}}'"),
-        ),
+        ("run -d --rm img", format!("{PIPE} --volatile | net-attach | cg-limit | ns-spawn -dq --rm")),
+        ("create --rm --name x img", format!("{PIPE} --name x | net-attach | cg-limit | ns-spawn --create -q --rm")),
         (
             "run -d --wait healthy:60s img",
             format!(
-                "id=$({PIPE} | net-attach | cg-limit | ns-spawn -d | ctr-fmt '{{{{.id}}}}') && echo \"$id\" \
+                "id=$({PIPE} | net-attach | cg-limit | ns-spawn -dq) && echo \"$id\" \
                  && ctr-wait --condition healthy --timeout 60s \"$id\" >/dev/null"
             ),
         ),

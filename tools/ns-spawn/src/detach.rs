@@ -126,13 +126,12 @@ impl Handover {
 
 /// In the new process: starts the container's, and becomes its supervisor, whose child it then is.
 fn become_supervisor(
-    doc: &Document,
+    doc: &mut Document,
     id: &str,
     spec: &Spec,
     mut options: Options,
     held: Option<Lock>,
 ) -> Result<Infallible> {
-    let mut doc = doc.clone();
     let mut supervise: Supervise = doc.section("supervise")?.unwrap_or_default();
     let hold = std::mem::take(&mut supervise.hold);
     doc.set("supervise", &supervise)?;
@@ -150,9 +149,9 @@ fn become_supervisor(
     handover.pass("listen", listen(id)?);
     let own = rustix::process::getpid().as_raw_nonzero().get();
     let supervisor = container::process_start(own).map(|pid_start| Process { pid: own, pid_start });
-    let running = run::start(spec, options, &mut |pid| state::running(&mut doc, id, pid, supervisor).map(drop))?
+    let running = run::start(spec, options, &mut |pid| state::running(doc, id, pid, supervisor).map(drop))?
         .ok_or_else(|| Error::new(Code::Internal, "nothing was started"))?;
-    events::emit("start", &doc, &json!({}));
+    events::emit("start", doc, &json!({}));
     let (pidfd, terminal) = running.release()?;
     handover.pass("process", pidfd);
     if let Some(terminal) = terminal {

@@ -12,7 +12,7 @@ pub fn gc() -> Result<Vec<Value>> {
         let half_made = doc.is_partial();
         if (container::is_volatile(&doc) || half_made) && container::is_orphan(&id) {
             let whole = doc.clone();
-            let mut errors = steps::undo_all(&doc);
+            let mut errors = steps::undo_all(&doc, &[]);
             for step in doc.steps()?.iter().rev().filter(|step| step.tool == OverlayMount::NAME) {
                 errors.extend(undo::undo(&mut doc, &step.undo).err());
             }

@@ -28,6 +28,9 @@ pub struct OverlayMount {
     /// The container need not survive a crash: skip what makes it durable, let gc take it once its pipe is dead
     #[arg(long)]
     volatile: bool,
+    /// A reboot may take the container until ns-spawn has completed it: nothing of it is flushed before
+    #[arg(long, conflicts_with = "volatile")]
+    provisional: bool,
 }
 
 impl Tool for OverlayMount {
@@ -71,8 +74,14 @@ impl Tool for OverlayMount {
         let root = json!({"path": rootfs.path, "readonly": self.read_only});
         doc.object("spec")?.insert("root".to_owned(), root);
         doc.push_step(Self::NAME, json!({"id": id, "path": rootfs.path, "claimed": claimed}));
+        let done = if self.provisional && claimed && !trace::dry_run() {
+            container::save_for_now(doc)?;
+            Done::Saved
+        } else {
+            Done::Print
+        };
         rollback.disarm();
-        Ok(Done::Print)
+        Ok(done)
     }
 
     fn undo(doc: &mut Document, undo: &Value) -> Result<()> {

@@ -118,6 +118,14 @@ pub trait Tool: Args + Sized {
     fn prints(&self) -> bool {
         true
     }
+
+    /// Writes what a call that succeeded gives to stdout.
+    ///
+    /// # Errors
+    /// Those of writing there.
+    fn print(&self, doc: &Document) -> io::Result<()> {
+        doc.print()
+    }
 }
 
 #[derive(Parser)]

@@ -16,12 +16,12 @@ pub(super) fn add<T: Tool>(cli: &mut Cli<T>, input: Document) -> ExitCode {
             if matches!(done, Done::Print)
                 && !trace::dry_run()
                 && doc.str("id").is_some()
-                && let Err(e) = container::save(&doc)
+                && let Err(e) = save(&input, &doc)
             {
                 take_back::<T>(&input, &mut doc);
                 return fail::<T>(&cli.tool, input, e);
             }
-            match doc.print() {
+            match cli.tool.print(&doc) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(e) => {
                     // The document is what names the step: nobody has it, so the step must not stay.
@@ -31,6 +31,13 @@ pub(super) fn add<T: Tool>(cli: &mut Cli<T>, input: Document) -> ExitCode {
             }
         }
     }
+}
+
+/// Saves the record where it is: what another tool of the pipe has begun provisionally is no more than that until `ns-spawn`
+/// has completed it.
+fn save(input: &Document, doc: &Document) -> Result<()> {
+    let began = input.str("id").is_none();
+    if !began && container::is_provisional(doc) { container::save_for_now(doc) } else { container::save(doc) }
 }
 
 /// Undoes the steps that `doc` has and `input` had not; the record goes back to `input` with them.

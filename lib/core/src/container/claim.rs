@@ -223,7 +223,7 @@ pub fn begin(doc: &Document, _lock: &Lock) -> Result<()> {
     fs::write(&owner, getpgrp().as_raw_nonzero().to_string()).cannot(|| format!("write {}", owner.display()))?;
     let mut partial = doc.clone();
     partial.set("partial", &true)?;
-    record::write(&partial, false)?;
+    record::save_for_now(&partial)?;
     events::emit("create", doc, &json!({}));
     Ok(())
 }

@@ -22,8 +22,10 @@ pub fn directories() -> Result<Vec<String>> {
 /// Another error than that says nothing: a disk that is not mounted yet, or fails, has not lost its containers, and
 /// nothing of theirs may be ended or removed for it.
 pub fn is_gone(id: &str) -> bool {
-    let record = fs::symlink_metadata(dir(id).join(RECORD));
-    record.is_err_and(|e| e.kind() == ErrorKind::NotFound) && fs::read_dir(paths::containers()).is_ok()
+    let is_absent = |path: &Path| fs::symlink_metadata(path).is_err_and(|e| e.kind() == ErrorKind::NotFound);
+    let dir = dir(id);
+    let gone = is_absent(&dir) || (is_absent(&record::passing(id)) && is_absent(&dir.join(RECORD)));
+    gone && fs::read_dir(paths::containers()).is_ok()
 }
 
 /// The container that `word` means: its id, its name, or a prefix of its id that no other has.

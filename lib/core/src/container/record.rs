@@ -1,7 +1,7 @@
 //! The record: the document in the container's directory.
 
 use super::{checked_id, last_exit, live_state};
-use crate::{Code, Document, Error, Result, State, files, ident, paths, trace};
+use crate::{Cannot, Code, Document, Error, Result, State, files, ident, paths, trace};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::{fs, io::ErrorKind, path::PathBuf};
@@ -14,15 +14,43 @@ pub fn dir(id: &str) -> PathBuf {
     paths::containers().join(id)
 }
 
+/// The record of a container that need not be there after a reboot: in the run directory, where it counts more than one on
+/// the disk.
+pub(super) fn passing(id: &str) -> PathBuf {
+    paths::run_dir(id).join(RECORD)
+}
+
+/// The file that is the record now.
+pub fn record_file(id: &str) -> PathBuf {
+    let passing = passing(id);
+    if passing.exists() { passing } else { dir(id).join(RECORD) }
+}
+
+/// Whether the container's record is one that a reboot takes until `ns-spawn` has completed it.
+pub fn is_provisional(doc: &Document) -> bool {
+    let complete = doc.steps().is_ok_and(|steps| steps.iter().any(|step| step.tool == "ns-spawn"));
+    !complete && doc.str("id").is_some_and(|id| ident::is_id(id) && passing(id).exists())
+}
+
 /// Saves the document as the container's record, without what only the running kernel knows: of a process that runs
 /// it says `stopped`, without an exit status, for that is what is true of it should the machine crash.
 /// Durable unless its writable layer is volatile, for then a reboot takes the container anyway.
 pub fn save(doc: &Document) -> Result<()> {
-    let mut record = doc.clone();
-    if let Some(state) = doc.section::<State>("state")?.filter(State::is_live) {
-        record.set("state", &state.ended_unseen())?;
-    }
-    write(&record, !is_volatile(doc))
+    save_as(doc, !is_volatile(doc))
+}
+
+/// The same, until the next reboot: a container that is being made is nothing after it, and one that is being removed is as it
+/// was.
+pub fn save_for_now(doc: &Document) -> Result<()> {
+    save_as(doc, false)
+}
+
+fn save_as(doc: &Document, durable: bool) -> Result<()> {
+    let line = match doc.section::<State>("state")?.filter(State::is_live) {
+        Some(state) => doc.to_line_with("state", &json!(state.ended_unseen())),
+        None => doc.to_line(),
+    };
+    write(doc, line, durable)
 }
 
 /// Whether the container goes with a crash of the machine (`rootfs.volatile`).
@@ -30,15 +58,21 @@ pub fn is_volatile(doc: &Document) -> bool {
     doc.get("rootfs").and_then(|r| r.get("volatile")) == Some(&json!(true))
 }
 
-/// Writes it, flushed to the disk where `durable`.
-pub(super) fn write(doc: &Document, durable: bool) -> Result<()> {
+/// Writes it: flushed to the disk where `durable`, else into the run directory.
+fn write(doc: &Document, mut text: String, durable: bool) -> Result<()> {
     let id = checked_id(doc.str("id").unwrap_or_default())?;
-    let path = dir(id).join(RECORD);
-    let text = format!("{}\n", doc.to_line());
-    if fs::read(&path).is_ok_and(|old| old == text.as_bytes()) {
-        return Ok(());
+    text.push('\n');
+    let passing = passing(id);
+    if !durable {
+        files::make_dir(&paths::run_dir(id))?;
+        return trace::act("save", || json!({"record": id}), || files::replace(&passing, text.as_bytes(), false));
     }
-    trace::act("save", || json!({"record": id}), || files::replace(&path, text.as_bytes(), durable))
+    let path = dir(id).join(RECORD);
+    if !fs::read(&path).is_ok_and(|old| old == text.as_bytes()) {
+        trace::act("save", || json!({"record": id}), || files::replace(&path, text.as_bytes(), true))?;
+    }
+    // In this order: there is no moment without one.
+    files::remove_file(&passing)
 }
 
 /// The container's document as it is now: the record, with the state of its process told by the kernel.
@@ -72,24 +106,27 @@ pub fn recorded_as<T: DeserializeOwned>(id: &str) -> Result<T> {
 }
 
 /// Whether container `id` has a record.
-pub(super) fn exists(id: &str) -> bool {
-    dir(id).join(RECORD).exists()
+pub fn exists(id: &str) -> bool {
+    let dir = dir(id);
+    // In this order, for a record goes from the one place to the other.
+    (passing(id).exists() && dir.exists()) || dir.join(RECORD).exists()
 }
 
 fn read<T: DeserializeOwned>(id: &str) -> Result<T> {
-    let path = dir(checked_id(id)?).join(RECORD);
-    let text = fs::read_to_string(&path).map_err(|e| {
-        if e.kind() == ErrorKind::NotFound {
-            Error::new(Code::NotFound, format!("no container {}", ident::short(id)))
-        } else {
-            Error::io(format!("read {}", path.display()), &e)
+    for path in [passing(checked_id(id)?), dir(id).join(RECORD)] {
+        match fs::read_to_string(&path) {
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            other => {
+                let text = other.cannot(|| format!("read {}", path.display()))?;
+                return serde_json::from_str(&text).map_err(|e| corrupt(id, e.to_string()));
+            }
         }
-    })?;
-    serde_json::from_str(&text).map_err(|e| corrupt(id, e.to_string()))
+    }
+    Err(Error::new(Code::NotFound, format!("no container {}", ident::short(id))))
 }
 
 fn corrupt(id: &str, why: String) -> Error {
-    Error::new(Code::Corrupt, format!("record {}: {why}", dir(id).join(RECORD).display()))
+    Error::new(Code::Corrupt, format!("record {}: {why}", record_file(id).display()))
 }
 
 /// The log of a detached container: the file that is being written, in the container's directory. Full ones are

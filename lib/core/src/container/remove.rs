@@ -1,6 +1,6 @@
 //! The end of a container, and of what crashes left of some.
 
-use super::{checked_id, dir, find::list, holder, is_gone};
+use super::{checked_id, dir, find::list, holder, is_gone, record};
 use crate::{Cannot, Code, Error, Lock, Result, events, files, ident, mountinfo, paths, trace};
 use serde_json::json;
 use std::{
@@ -50,12 +50,17 @@ fn remove_with(id: &str, lock: impl FnOnce() -> Result<Option<Lock>>) -> Result<
         || {
             let lock = lock()?;
             let doc = super::recorded(id);
+            files::remove_file(&record::passing(id))?;
             let aside = aside(id);
             match fs::rename(&dir, &aside) {
                 Err(e) if e.kind() == ErrorKind::NotFound => {}
                 other => other.cannot(|| format!("remove {}", dir.display()))?,
             }
-            free_names_of(id)?;
+            match doc.as_ref().ok().and_then(|doc| doc.str("name")) {
+                // What a rename that was killed left beside it is nobody's, and gc's.
+                Some(name) if ident::check_name(name).is_ok() => free(id, name)?,
+                _ => list(&paths::names())?.iter().try_for_each(|name| free(id, name))?,
+            }
             drop(lock);
             if let Ok(doc) = doc {
                 events::emit("destroy", &doc, &json!({}));
@@ -71,18 +76,13 @@ fn aside(id: &str) -> PathBuf {
     paths::containers().join(format!(".{id}.{}", ident::token()))
 }
 
-/// Gives the names that were its.
-fn free_names_of(id: &str) -> Result<Vec<String>> {
-    let names = paths::names();
-    let mut freed = Vec::new();
-    for name in list(&names)? {
-        let link = names.join(&name);
-        if fs::read_link(&link).is_ok_and(|target| target == Path::new(id)) {
-            files::remove_file(&link)?;
-            freed.push(name);
-        }
+/// Takes the name's link away if it leads to the container.
+fn free(id: &str, name: &str) -> Result<()> {
+    let link = paths::names().join(name);
+    match fs::read_link(&link) {
+        Ok(target) if target == Path::new(id) => files::remove_file(&link),
+        _ => Ok(()),
     }
-    Ok(freed)
 }
 
 /// Removes what crashes left: directories without a record, names without a container, half-removed trees,

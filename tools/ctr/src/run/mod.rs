@@ -38,15 +38,11 @@ pub fn create(given: &Given) -> Result<Plan> {
     if given.on("detach") || given.last("wait").is_some() {
         return Err(usage("create starts nothing: -d and --wait are for run"));
     }
-    let mut stages = stages(given, Stage::new("ns-spawn").words(["--create"]))?;
-    stages.push(id());
-    Ok(Plan::of(pipe(&stages)))
+    Ok(Plan::of(pipe(&stages(given, Stage::new("ns-spawn").words(["--create", "-q"]))?)))
 }
 
 fn detached(given: &Given) -> Result<Plan> {
-    let mut stages = stages(given, Stage::new("ns-spawn").words(["-d"]))?;
-    stages.push(id());
-    let line = pipe(&stages);
+    let line = pipe(&stages(given, Stage::new("ns-spawn").words(["-dq"]))?);
     let Some(wait) = given.last("wait") else { return Ok(Plan::of(line)) };
     let (condition, time) = wait.split_once(':').map_or((wait, None), |(what, time)| (what, Some(time)));
     if !["healthy", "running"].contains(&condition) {
@@ -55,11 +51,6 @@ fn detached(given: &Given) -> Result<Plan> {
     let wait =
         Stage::new("ctr-wait").words(["--condition", condition]).words(time.iter().flat_map(|t| ["--timeout", t]));
     Ok(Plan::of(format!("id=$({line}) && echo \"$id\" && {wait} \"$id\" >/dev/null")))
-}
-
-/// What is printed of a container that stays.
-fn id() -> Stage {
-    Stage::new("ctr-fmt").words(["{{.id}}"])
 }
 
 /// The stages up to `spawn`, which is completed here.
@@ -77,7 +68,7 @@ fn stages(given: &Given, spawn: Stage) -> Result<Vec<Stage>> {
     let fetch =
         Stage::new("img-pull").words(["--stream", "--pull", pull]).words(given.for_tool("img-pull")).operands([image]);
     // A container that is not started would be gc's at once.
-    let mount = Stage::new("overlay-mount").words_if(rm && !created, ["--volatile"]);
+    let mount = Stage::new("overlay-mount").words([if rm && !created { "--volatile" } else { "--provisional" }]);
     let mount = mount.words(given.for_tool("overlay-mount"));
     let terminal = match (given.on("interactive"), given.on("tty")) {
         (true, true) => Some("-it"),
