@@ -2,7 +2,7 @@
 //! networks keep from each other. Its chains never change; what does are the elements of its sets and maps, and those
 //! derive from the records.
 
-use crate::{Claim, Network, address, names, network, port};
+use crate::{Claim, Network, address, names, network, port, resolver};
 use ctr_core::{Cannot, Code, Error, Result, Value, json, trace};
 use std::{
     collections::BTreeSet,
@@ -16,13 +16,15 @@ use std::{
 /// What comes from a container for 127/8, or as from there, is dropped: with `route_localnet`, by which the host's own
 /// loopback reaches published ports, it would reach what listens on the host's loopback. Containers of one bridge that talk
 /// by a port of the host are masqueraded, for else the answer would go past the host; that is told by their addresses, for
-/// where bridges hand frames to netfilter the hook knows no incoming interface.
+/// where bridges hand frames to netfilter the hook knows no incoming interface. What a container asks the resolver of its
+/// network goes to that one's own port, before any published one.
 const CHAINS: &str = "\
 	set bridges { type ifname; }
 	set within { type ifname . ifname; }
 	set open { type ifname; }
 	set internal { type ifname; }
 	set secluded { type ifname; }
+	set resolvers { type ipv4_addr; }
 	set near { type ipv4_addr . ipv4_addr; flags interval; }
 	set outward { type ipv4_addr; flags interval; }
 	map ports { type inet_proto . ipv4_addr . inet_service : ipv4_addr . inet_service; }
@@ -38,6 +40,7 @@ const CHAINS: &str = "\
 	}
 	chain prerouting {
 		type nat hook prerouting priority -100;
+		ip daddr @resolvers meta l4proto { tcp, udp } th dport 53 redirect to :RESOLVER
 		fib daddr type local jump publish
 	}
 	chain output {
@@ -107,6 +110,7 @@ pub fn of_network(network: &Network) -> Result<Vec<Element>> {
     if !network.isolated() {
         elements.push(Element::new("open", &bridge));
     }
+    elements.extend(resolver::address(network).map(|address| Element::new("resolvers", address.to_string())));
     if !network.icc() {
         // Its ports do not hand frames to each other; neither is this host the way round.
         elements.push(Element::new("secluded", &bridge));
@@ -189,8 +193,9 @@ fn text(value: &Value, quoted: bool) -> String {
 pub fn install(elements: &BTreeSet<Element>) -> Result<()> {
     let table = names::table();
     let adds: String = elements.iter().map(|element| element.command("add") + "\n").collect();
+    let chains = CHAINS.replace("RESOLVER", &resolver::PORT.to_string());
     // The first line makes it, so that there is one to be deleted.
-    let text = format!("table inet {table}\ndelete table inet {table}\ntable inet {table} {{\n{CHAINS}}}\n{adds}");
+    let text = format!("table inet {table}\ndelete table inet {table}\ntable inet {table} {{\n{chains}}}\n{adds}");
     let shown: Vec<String> = elements.iter().map(ToString::to_string).collect();
     trace::act("nft", || json!({"install": table, "elements": shown}), || run(&text))
 }

@@ -1,10 +1,10 @@
 //! A container's end of a network, and what leads to it; made, or made again.
 
-use crate::{host, mac_text};
+use crate::{dns, host, mac_text};
 use ctr_core::{Code, Error, Map, Result, Rollback, container, json, trace};
 use ctr_net::{
     Attachment, CNI_VERSION, Claim, Interface, Ip, Lock, Mapping, Net, Network, Route, address, firewall, names, netns,
-    port,
+    port, resolver,
 };
 use ctr_netlink::{Link, Netlink, Veth};
 use std::{fs::File, net::Ipv4Addr, os::fd::AsFd, thread};
@@ -26,6 +26,8 @@ pub struct Attach {
     pub mappings: Vec<Mapping>,
     /// Who resolves names.
     pub dns: ctr_net::Dns,
+    /// Those of them that were asked for.
+    pub upstreams: Vec<String>,
 }
 
 impl Attach {
@@ -48,6 +50,7 @@ impl Attach {
         let published = port::publish(&self.mappings, &self.id, address)?;
         let bridge = host::ready(&netlink, &network)?;
         drop(lock);
+        resolver::start(&network, bridge.index)?;
 
         let end = End { id: &self.id, network: &network, address, mac: self.mac.unwrap_or_else(|| mac_of(address)) };
         if published.claims.is_empty() {
@@ -76,6 +79,7 @@ impl Attach {
             sandbox: Some(netns.clone()),
             ..plain(INTERFACE)
         };
+        let (dns, upstreams) = dns::on(end.network, &self.dns, &self.upstreams);
         let length = end.network.pool().map_or(32, |pool| pool.subnet.length());
         Net {
             cni_version: CNI_VERSION.to_owned(),
@@ -83,7 +87,8 @@ impl Attach {
             interfaces: vec![plain(&bridge.name), plain(&names::veth(&self.id)), own],
             ips: vec![Ip { address: format!("{}/{length}", end.address), gateway, interface: 2 }],
             routes: gateway.map(|gw| Route { dst: "0.0.0.0/0".to_owned(), gw }).into_iter().collect(),
-            dns: self.dns.clone(),
+            dns,
+            upstreams,
             netns,
             ports: claims.iter().map(Claim::mapping).collect(),
             networks: vec![Attachment {
@@ -242,6 +247,7 @@ pub fn repair(id: &str, net: &Net) -> Result<()> {
         firewall::install(&wanted)?;
     }
     drop(lock);
+    resolver::start(&network, bridge.index)?;
 
     let said = net.inside().and_then(|interface| interface.mac.as_deref());
     let mac = said.map_or_else(|| Ok(mac_of(address)), crate::mac)?;

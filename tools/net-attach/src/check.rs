@@ -2,7 +2,7 @@
 
 use crate::{attach, host};
 use ctr_core::{Code, Document, Error, Result, container};
-use ctr_net::{Net, address, firewall, names, netns, network, port};
+use ctr_net::{Net, address, firewall, names, netns, network, port, resolver};
 use ctr_netlink::Netlink;
 
 /// One error for each thing that is gone or is otherwise.
@@ -52,6 +52,7 @@ pub fn check(doc: &Document) -> Result<Vec<Error>> {
     } else {
         findings.push(gone(format!("no network namespace at {}", netns::path(id).display())));
     }
+    findings.extend(resolver::missing(&network, bridge.as_ref().map(|b| b.index))?);
     findings.extend(rules(id, &net, &network)?);
     if !host::is_forwarding() {
         findings.push(Error::new(Code::Invalid, "the host does not forward: net.ipv4.ip_forward is 0"));

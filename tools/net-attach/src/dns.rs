@@ -1,6 +1,8 @@
-//! Who the container asks for names: flags first, then the host's own servers (resolv.conf(5)).
+//! Who the container asks for names: flags first, then the host's own servers (resolv.conf(5)); on a network with names its
+//! resolver, which asks them.
 
 use ctr_core::{Code, Error, Result};
+use ctr_net::{Network, resolver};
 use std::{fs::File, io::Read, net::IpAddr};
 
 /// Most bytes that are read of a file of the host.
@@ -40,6 +42,20 @@ impl Dns<'_> {
         }
         Ok(found)
     }
+}
+
+/// What `dns` is on a network, where `given` are the servers of `--dns`, and whom its resolver asks beside the host's. Servers
+/// on loopback are the container's own, which no resolver reaches: those it asks itself.
+pub fn on(network: &Network, dns: &ctr_net::Dns, given: &[String]) -> (ctr_net::Dns, Vec<String>) {
+    let mut dns = dns.clone();
+    let own = |word: &String| word.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+    let Some(resolver) = resolver::address(network).filter(|_| !given.iter().any(own)) else { return (dns, Vec::new()) };
+    dns.nameservers = vec![resolver.to_string()];
+    // docker's: a name without a dot is a container's first, not one of a search domain.
+    if !dns.options.iter().any(|option| option.starts_with("ndots:")) {
+        dns.options.push("ndots:0".to_owned());
+    }
+    (dns, given.to_vec())
 }
 
 fn bad(what: &str, word: &str) -> Error {
@@ -91,7 +107,26 @@ fn parse(text: &str) -> ctr_net::Dns {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_network_with_names_has_its_resolver() {
+        let pool = || ctr_net::network::Pool::new("10.9.0.0/24".parse().unwrap(), None, None).unwrap();
+        let host = parse("nameserver 10.0.0.1\nsearch a\n");
+        let (dns, upstreams) = on(&Network::new("bridge", pool()), &host, &[]);
+        assert_eq!((dns, upstreams), (host.clone(), vec![]));
+        let web = Network::new("web", pool());
+        let (dns, upstreams) = on(&web, &host, &[]);
+        assert_eq!((dns.nameservers, dns.options), (vec!["10.9.0.1".to_owned()], vec!["ndots:0".to_owned()]));
+        assert!(upstreams.is_empty());
+        let given = ["192.0.2.1".to_owned()];
+        assert_eq!(on(&web, &host, &given).1, given);
+        let own = ctr_net::Dns { nameservers: vec!["127.0.0.1".to_owned()], ..host };
+        assert_eq!(on(&web, &own, &own.nameservers), (own.clone(), vec![]));
+        let ndots = ctr_net::Dns { options: vec!["ndots:2".to_owned()], ..own };
+        assert_eq!(on(&web, &ndots, &[]).0.options, ["ndots:2"]);
+    }
 
     #[test]
     fn servers_that_a_container_reaches() {

@@ -74,13 +74,15 @@ impl Tool for NetAttach {
         if name != network::DEFAULT {
             network::load(&name)?;
         }
+        let dns = dns::Dns { servers: &self.dns, search: &self.dns_search, options: &self.dns_option }.read()?;
         let mut attach = Attach {
             id: String::new(),
             network: name,
             ip: self.ip.as_deref().map(ip).transpose()?,
             mac: self.mac_address.as_deref().map(mac).transpose()?,
             mappings: self.mappings(doc)?,
-            dns: dns::Dns { servers: &self.dns, search: &self.dns_search, options: &self.dns_option }.read()?,
+            upstreams: if self.dns.is_empty() { Vec::new() } else { dns.nameservers.clone() },
+            dns,
         };
         let claimed = container::claim_unless_there(doc, self.name.as_deref(), &self.labels)?;
         container::checked_id(doc.str("id").unwrap_or_default())?.clone_into(&mut attach.id);
