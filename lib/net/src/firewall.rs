@@ -40,7 +40,7 @@ const CHAINS: &str = "\
 	}
 	chain prerouting {
 		type nat hook prerouting priority -100;
-		ip daddr @resolvers meta l4proto { tcp, udp } th dport 53 redirect to :RESOLVER
+		ip daddr @resolvers th dport 53 meta l4proto { tcp, udp } fib daddr . iif type local redirect to :RESOLVER
 		fib daddr type local jump publish
 	}
 	chain output {

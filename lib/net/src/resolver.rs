@@ -5,7 +5,10 @@
 
 use crate::{Network, holder, network};
 use ctr_core::{Cannot, Code, Error, Process, Result, container, files, json, paths, steps, trace};
-use rustix::io::Errno;
+use rustix::{
+    io::Errno,
+    net::{AddressFamily, SocketType, netdevice},
+};
 use serde::{Deserialize, Serialize};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::{
@@ -61,6 +64,22 @@ pub fn address(network: &Network) -> Option<Ipv4Addr> {
         IpAddr::V4(gateway) => Some(gateway),
         IpAddr::V6(_) => None,
     })
+}
+
+/// The number in the kernel of the network's bridge; `None` where it is not there.
+///
+/// # Errors
+/// The kernel's.
+pub fn bridge(network: &Network) -> Result<Option<u32>> {
+    let name = network.bridge();
+    let index = || {
+        let socket = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None)?;
+        netdevice::name_to_index(socket, &name)
+    };
+    match index() {
+        Err(Errno::NODEV) => Ok(None),
+        other => other.map(Some).cannot(|| format!("look for bridge {name}")),
+    }
 }
 
 /// The directory of their files.

@@ -85,8 +85,9 @@ impl Forwards {
         let heard = |socket: &Option<UdpSocket>| if socket.is_some() { Heard::Nothing } else { Heard::Bad(None) };
         let heard = sockets.iter().map(heard).collect();
         let pending = Pending { client, forward, id, sockets, heard, start: Instant::now(), line };
+        let verdict = decide(&pending.heard, &[]);
         self.pending.insert(mark, pending);
-        None
+        self.settle(mark, verdict)
     }
 
     /// The socket with this mark has something; gives the answer if that settles it.

@@ -10,16 +10,12 @@ fn in_use() -> Result<Vec<Network>> {
     networks.retain(|network| resolver::address(network).is_some());
     let mut used = Vec::new();
     for network in networks {
-        if !address::of_network(&network.name)?.is_empty() && bridge(&network).is_some() {
+        // Without a bridge no container of it runs: the next to start makes it.
+        if !address::of_network(&network.name)?.is_empty() && resolver::bridge(&network)?.is_some() {
             used.push(network);
         }
     }
     Ok(used)
-}
-
-/// The bridge's number. Without one no container of the network runs: the next to start makes it.
-fn bridge(network: &Network) -> Option<u32> {
-    fs::read_to_string(format!("/sys/class/net/{}/ifindex", network.bridge())).ok()?.trim().parse().ok()
 }
 
 /// A line on stderr for each that is missing.
@@ -29,7 +25,7 @@ fn bridge(network: &Network) -> Option<u32> {
 pub fn check() -> Result<()> {
     let mut missing: Option<Error> = None;
     for network in in_use()? {
-        if let Some(error) = resolver::missing(&network, bridge(&network))?
+        if let Some(error) = resolver::missing(&network, resolver::bridge(&network)?)?
             && let Some(earlier) = missing.replace(error)
         {
             trace::warn(&earlier.to_string());
@@ -44,7 +40,7 @@ pub fn check() -> Result<()> {
 /// Those of the start.
 pub fn gc() -> Result<()> {
     for network in in_use()? {
-        let Some(bridge) = bridge(&network) else { continue };
+        let Some(bridge) = resolver::bridge(&network)? else { continue };
         if resolver::missing(&network, Some(bridge))?.is_some() {
             resolver::start(&network, bridge)?;
             print_line(&json!({"tool": crate::NAME, "started": "resolver", "network": network.name}))?;

@@ -20,7 +20,7 @@ use ctr_net::{
     resolver::{self, Sockets},
 };
 use std::{
-    fs::{self, File},
+    fs::File,
     io,
     os::fd::AsFd,
 };
@@ -88,8 +88,7 @@ fn own(network: &Network) -> Result<(Sockets, File)> {
         return Err(Error::new(Code::Unsupported, message).hint("networks that ctr network create makes have"));
     };
     let none = || Error::new(Code::NotFound, format!("no container is on network {}", network.name));
-    let bridge = fs::read_to_string(format!("/sys/class/net/{}/ifindex", network.bridge())).map_err(|_| none())?;
-    let bridge = bridge.trim().parse().map_err(|_| none())?;
+    let bridge = resolver::bridge(network)?.ok_or_else(none)?;
     // Whoever takes the last container off decides meanwhile whether the resolver leaves.
     let _lock = Lock::take()?;
     if address::of_network(&network.name)?.is_empty() {

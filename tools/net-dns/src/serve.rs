@@ -84,10 +84,11 @@ pub fn serve(network: &Network, sockets: Sockets, file: File, traced: bool) -> R
     let connections = Connections::default();
     let mut forwards = Forwards::new(Rc::clone(&epoll));
     let mut events = Vec::with_capacity(EVENTS);
-    if is_over(network, &file)? {
-        return Ok(());
-    }
-    loop {
+    let mut looks = true;
+    let lock_of_networks = loop {
+        if looks && let Some(lock) = is_over(network)? {
+            break lock;
+        }
         let patience = forwards.patience().or(addresses.is_none().then_some(LOOK));
         let timeout = patience.map(|d| Timespec { tv_sec: d.as_secs() as i64, tv_nsec: i64::from(d.subsec_nanos()) });
         events.clear();
@@ -111,11 +112,15 @@ pub fn serve(network: &Network, sockets: Sockets, file: File, traced: bool) -> R
         for (client, bytes) in replies {
             let _ = udp.send_to(&bytes, client);
         }
-        let looks = addresses.is_none() || events.iter().any(|event| event.data.u64() == ADDRESSES);
-        if looks && is_over(network, &file)? {
-            return Ok(());
-        }
-    }
+        looks = addresses.is_none() || events.iter().any(|event| event.data.u64() == ADDRESSES);
+    };
+    // Whoever starts the next one has the file first and binds then.
+    drop((udp, tcp));
+    resolver::forget(&network.name, &file)?;
+    // Standard error may be open beside it, by the same lock.
+    file.unlock().cannot(|| "give up the resolver's file")?;
+    drop(lock_of_networks);
+    Ok(())
 }
 
 /// Keeps what goes wrong with one query from the others'.
@@ -171,18 +176,12 @@ fn drain(watch: Option<&OwnedFd>) {
     while watch.is_some_and(|watch| rustix::io::read(watch, &mut buffer).is_ok_and(|length| length > 0)) {}
 }
 
-/// Whether the last container is gone; then the file is given up, which whoever attaches the next one takes. That is decided
-/// under the lock of networks: an address that is claimed later finds no resolver.
-fn is_over(network: &Network, file: &File) -> Result<bool> {
+/// The lock of networks if the last container is gone: while it is held nobody claims an address, and who does it later
+/// finds no resolver.
+fn is_over(network: &Network) -> Result<Option<Lock>> {
     if !address::of_network(&network.name)?.is_empty() {
-        return Ok(false);
+        return Ok(None);
     }
-    let _lock = Lock::take()?;
-    if !address::of_network(&network.name)?.is_empty() {
-        return Ok(false);
-    }
-    resolver::forget(&network.name, file)?;
-    // Standard error may be open beside it, by the same lock.
-    file.unlock().cannot(|| "give up the resolver's file")?;
-    Ok(true)
+    let lock = Lock::take()?;
+    Ok(address::of_network(&network.name)?.is_empty().then_some(lock))
 }
