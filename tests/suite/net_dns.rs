@@ -154,12 +154,12 @@ fn address(host: &Host, name: &str) -> String {
 /// The resolver's process, by its file.
 fn resolver(host: &Host, network: &str) -> Option<i32> {
     let text = std::fs::read_to_string(host.run().join("dns").join(network)).ok()?;
-    let note = text.lines().find_map(|line| serde_json_line(line))?;
+    let note = text.lines().find_map(object)?;
     let pid = note["pid"].as_i64().unwrap() as i32;
     processes::alive(pid).then_some(pid)
 }
 
-fn serde_json_line(line: &str) -> Option<Value> {
+fn object(line: &str) -> Option<Value> {
     line.starts_with('{').then(|| line.parse().ok())?
 }
 

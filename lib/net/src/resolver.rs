@@ -194,7 +194,9 @@ pub fn bind(network: &Network, address: Ipv4Addr) -> Result<Sockets> {
             let holder = holder::of_port(protocol, PORT).unwrap_or_else(|| "another program".to_owned());
             Error::new(Code::Exists, format!("cannot resolve names at {at}/{protocol}: held by {holder}"))
         }
-        _ if e.raw_os_error() == Some(Errno::NODEV.raw_os_error()) => Error::new(Code::NotFound, format!("no bridge {bridge}")),
+        _ if e.raw_os_error() == Some(Errno::NODEV.raw_os_error()) => {
+            Error::new(Code::NotFound, format!("no bridge {bridge}"))
+        }
         _ => Error::io(format!("resolve names at {at}/{protocol}"), &e),
     };
     let udp = bound(Type::DGRAM).map_err(|e| named(e, "udp"))?.into();

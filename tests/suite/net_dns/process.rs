@@ -18,10 +18,12 @@ pub fn tests() -> Vec<Test> {
 
 #[track_caller]
 fn gone(host: &Host, pid: i32) {
-    host.sh_cmd(&format!("while [ -d /proc/{pid} ] && ! grep -q '^[0-9]* ([^)]*) Z' /proc/{pid}/stat 2>/dev/null; do sleep 0.02; done"))
-        .limit(20)
-        .run()
-        .ok();
+    host.sh_cmd(&format!(
+        "while [ -d /proc/{pid} ] && ! grep -q '^[0-9]* ([^)]*) Z' /proc/{pid}/stat 2>/dev/null; do sleep 0.02; done"
+    ))
+    .limit(20)
+    .run()
+    .ok();
 }
 
 fn there_with_the_first_and_gone_with_the_last() {
@@ -67,7 +69,11 @@ fn killed_it_comes_back() {
         "ctr restart -t 0 a",
     ] {
         host.sh(bring).succeeds();
-        let again = if bring.contains("restart") { Inside::of(&host, "a") } else { Inside { net: inside.net.clone(), ..inside } };
+        let again = if bring.contains("restart") {
+            Inside::of(&host, "a")
+        } else {
+            Inside { net: inside.net.clone(), ..inside }
+        };
         assert_eq!(again.addresses("a").len(), 1, "{bring}");
         host.tool("net-dns", &["--check"]).ok();
         kill(&host, "red");
@@ -85,7 +91,9 @@ fn a_bridge_made_anew_has_a_new_one() {
     sleeper(&host, "a", "--network red");
     let before = resolver(&host, "red").unwrap();
     host.sh("ip link del $(ip -br link show type bridge | cut -d' ' -f1)").ok();
-    host.sh("ctr-inspect a >doc && net-attach --check <doc >/dev/null").exits(1).stderr_has("no resolver of network red");
+    host.sh("ctr-inspect a >doc && net-attach --check <doc >/dev/null")
+        .exits(1)
+        .stderr_has("no resolver of network red");
     host.sh("net-attach --repair <doc >/dev/null && net-attach --check <doc >/dev/null").ok();
     assert_ne!(resolver(&host, "red"), Some(before));
     assert_eq!(Inside::of(&host, "a").addresses("a").len(), 1);
@@ -195,8 +203,10 @@ fn it_has_few_rights() {
     assert_eq!(link("cwd"), "/");
     let session = host.sh(&format!("cut -d' ' -f6 /proc/{pid}/stat")).ok().text();
     assert_eq!(session.trim(), pid.to_string());
-    let open: Vec<String> =
-        std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().map(|e| link(&format!("fd/{}", e.unwrap().file_name().to_string_lossy()))).collect();
+    let open: Vec<String> = std::fs::read_dir(format!("/proc/{pid}/fd"))
+        .unwrap()
+        .map(|e| link(&format!("fd/{}", e.unwrap().file_name().to_string_lossy())))
+        .collect();
     let own = |to: &String| to.starts_with("socket:") || to.starts_with("anon_inode:") || to.ends_with("/dns/red");
     assert!(open.iter().all(own), "{open:?}");
     host.sh("ctr rm -f a").ok();

@@ -26,7 +26,8 @@ type Log = Arc<Mutex<Vec<String>>>;
 /// is. Ends with its sockets' namespace.
 fn server(host: &Host, at: &'static str, address: [u8; 4]) -> Log {
     host.sh(&format!("ip addr add {at}/32 dev lo 2>/dev/null || true")).succeeds();
-    let (udp, tcp) = host.net().enter(move || (UdpSocket::bind((at, 53)).unwrap(), TcpListener::bind((at, 53)).unwrap()));
+    let (udp, tcp) =
+        host.net().enter(move || (UdpSocket::bind((at, 53)).unwrap(), TcpListener::bind((at, 53)).unwrap()));
     let log = Log::default();
     let by_udp = Arc::clone(&log);
     thread::spawn(move || {
@@ -105,7 +106,9 @@ fn the_servers_of_a_container() {
     a.ask("2.0.90.10.in-addr.arpa", TYPE::PTR);
     assert_eq!(one.lock().unwrap().len(), 4);
     // The container's own loopback is asked by itself.
-    host.sh("ctr run --rm --network red --dns 127.0.0.1 busybox cat /etc/resolv.conf").ok().stdout_has("nameserver 127.0.0.1\n");
+    host.sh("ctr run --rm --network red --dns 127.0.0.1 busybox cat /etc/resolv.conf")
+        .ok()
+        .stdout_has("nameserver 127.0.0.1\n");
     host.sh("ctr rm -f a b").ok();
 }
 
@@ -182,7 +185,9 @@ fn the_servers_of_the_host() {
     assert_eq!(inside.addresses("www.example"), ["192.0.2.2"], "what was changed is read again");
     assert_eq!((one.lock().unwrap().len(), two.lock().unwrap().len()), (1, 1));
     inside.ask("a", TYPE::A);
-    host.tool("net-dns", &["red"]).fails(1).stderr_has(&format!("network red has its resolver, process {}", front.pid()));
+    host.tool("net-dns", &["red"])
+        .fails(1)
+        .stderr_has(&format!("network red has its resolver, process {}", front.pid()));
     let lines = host.sh("cat trace").ok().jsons();
     let of = |name: &str| lines.iter().find(|line| line["name"] == *name).unwrap_or_else(|| panic!("{lines:?}"));
     assert_eq!(of("www.example")["by"], "127.0.0.53");

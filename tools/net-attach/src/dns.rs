@@ -49,7 +49,9 @@ impl Dns<'_> {
 pub fn on(network: &Network, dns: &ctr_net::Dns, given: &[String]) -> (ctr_net::Dns, Vec<String>) {
     let mut dns = dns.clone();
     let own = |word: &String| word.parse().is_ok_and(|address: IpAddr| address.is_loopback());
-    let Some(resolver) = resolver::address(network).filter(|_| !given.iter().any(own)) else { return (dns, Vec::new()) };
+    let Some(resolver) = resolver::address(network).filter(|_| !given.iter().any(own)) else {
+        return (dns, Vec::new());
+    };
     dns.nameservers = vec![resolver.to_string()];
     // docker's: a name without a dot is a container's first, not one of a search domain.
     if !dns.options.iter().any(|option| option.starts_with("ndots:")) {

@@ -100,10 +100,11 @@ impl Forwards {
         let asked = &pending.forward.query[HEADER..pending.forward.end];
         let heard = loop {
             match socket.recv(&mut self.buffer) {
-                Ok(length) => match decide::read(&self.buffer[..length], pending.id, asked) {
-                    Some(heard) => break heard,
-                    None => {}
-                },
+                Ok(length) => {
+                    if let Some(heard) = decide::read(&self.buffer[..length], pending.id, asked) {
+                        break heard;
+                    }
+                }
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == ErrorKind::WouldBlock => return None,
                 // Nobody listens there, or no way leads there (ICMP).
@@ -160,11 +161,15 @@ impl Forwards {
 }
 
 impl Pending {
-    /// When it is settled by what there is.
     fn due(&self) -> Instant {
-        let negative = self.heard.iter().any(|heard| matches!(heard, Heard::Negative(_)));
-        self.start + if negative { GRACE } else { DEADLINE }
+        due(self.start, &self.heard)
     }
+}
+
+/// When a query that was sent at `start` is settled by what there is.
+pub fn due(start: Instant, heard: &[Heard]) -> Instant {
+    let negative = heard.iter().any(|heard| matches!(heard, Heard::Negative(_)));
+    start + if negative { GRACE } else { DEADLINE }
 }
 
 fn connect(server: IpAddr) -> io::Result<UdpSocket> {

@@ -60,4 +60,3 @@ pub fn gc() -> Result<()> {
     }
     Ok(())
 }
-

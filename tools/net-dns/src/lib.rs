@@ -19,11 +19,7 @@ use ctr_net::{
     Lock, Network, address, network,
     resolver::{self, Sockets},
 };
-use std::{
-    fs::File,
-    io,
-    os::fd::AsFd,
-};
+use std::{fs::File, io, os::fd::AsFd};
 
 use serve::Shared;
 
@@ -95,7 +91,8 @@ fn own(network: &Network) -> Result<(Sockets, File)> {
         return Err(none());
     }
     let Some(file) = resolver::lock(&network.name)? else {
-        let holder = resolver::running(&network.name)?.map_or_else(String::new, |note| format!(", process {}", note.pid));
+        let holder =
+            resolver::running(&network.name)?.map_or_else(String::new, |note| format!(", process {}", note.pid));
         return Err(Error::new(Code::Exists, format!("network {} has its resolver{holder}", network.name)));
     };
     let sockets = resolver::bind(network, at)?;

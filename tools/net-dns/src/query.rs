@@ -59,13 +59,17 @@ pub fn read(bytes: &[u8], tcp: bool) -> Result<Query<'_>, Refusal> {
     let mut packet = match Packet::parse(bytes) {
         Ok(packet) => packet,
         // Whoever is asked may know it.
-        Err(SimpleDnsError::InvalidQType(_)) => return Ok(Query { bytes, end, question: None, edns: false, limit: plain }),
+        Err(SimpleDnsError::InvalidQType(_)) => {
+            return Ok(Query { bytes, end, question: None, edns: false, limit: plain });
+        }
         Err(_) => return Err(form),
     };
     let size = packet.opt().map(|opt| usize::from(opt.udp_packet_size).max(PLAIN));
     let question = packet.questions.pop().ok_or(form)?;
     // Whole zones are nobody's to ask here, nor what this server is.
-    if matches!(question.qtype, QTYPE::AXFR | QTYPE::IXFR) || !matches!(question.qclass, QCLASS::CLASS(simple_dns::CLASS::IN)) {
+    if matches!(question.qtype, QTYPE::AXFR | QTYPE::IXFR)
+        || !matches!(question.qclass, QCLASS::CLASS(simple_dns::CLASS::IN))
+    {
         return Err(Refusal::Say(RCODE::Refused, end));
     }
     let limit = if tcp { plain } else { size.unwrap_or(PLAIN) };
@@ -127,7 +131,10 @@ pub mod tests {
     fn a_query_and_its_bounds() {
         let bytes = of("Web.Red", TYPE::A, 0);
         let query = read(&bytes, false).ok().unwrap();
-        assert_eq!((query.name().unwrap().as_str(), query.limit, query.edns, query.end), ("web.red", 512, false, bytes.len()));
+        assert_eq!(
+            (query.name().unwrap().as_str(), query.limit, query.edns, query.end),
+            ("web.red", 512, false, bytes.len())
+        );
         let bytes = of("web", TYPE::A, 1232);
         assert_eq!(read(&bytes, false).ok().unwrap().limit, 1232);
         let bytes = of("web", TYPE::A, 3);

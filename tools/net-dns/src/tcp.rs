@@ -4,7 +4,7 @@ use crate::{
     Shared,
     answer::{self, Forward, Reaction},
     decide::{self, Heard, Verdict, decide, last_resort},
-    forward::conclude,
+    forward::{conclude, due},
     query::{self, HEADER},
     serve::{fenced, react},
     trace::Line,
@@ -25,7 +25,7 @@ const MAX_OF_ONE: usize = 8;
 /// How long one may be silent, or not take what it asked for.
 const IDLE: Duration = Duration::from_secs(5);
 /// How long one may last.
-const LIFE: Duration = Duration::from_secs(60);
+const LIFE: Duration = Duration::from_mins(1);
 /// How long a server may take to be reached, and to answer.
 const REACH: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -134,7 +134,7 @@ fn ask(forward: &Forward, shared: &Shared, line: &mut Line) -> Vec<u8> {
             heard[place] = Heard::Bad(None);
         }
     }
-    let end = Instant::now() + PATIENCE;
+    let start = Instant::now();
     let verdict = loop {
         let waits: Vec<bool> = {
             let shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
@@ -144,7 +144,7 @@ fn ask(forward: &Forward, shared: &Shared, line: &mut Line) -> Vec<u8> {
         if verdict != Verdict::Wait {
             break verdict;
         }
-        match receiver.recv_timeout(end.saturating_duration_since(Instant::now())) {
+        match receiver.recv_timeout(due(start, &heard).saturating_duration_since(Instant::now())) {
             Ok((place, what)) => heard[place] = what,
             Err(_) => break last_resort(&heard),
         }
