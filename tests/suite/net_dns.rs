@@ -97,7 +97,8 @@ impl Inside {
 
     #[track_caller]
     fn ask(&self, name: &str, kind: TYPE) -> Answer {
-        self.try_ask(name, kind).unwrap_or_else(|| panic!("nobody answers about {name}"))
+        let Some(answer) = self.try_ask(name, kind) else { panic!("nobody answers about {name}") };
+        answer
     }
 
     #[track_caller]

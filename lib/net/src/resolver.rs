@@ -4,7 +4,7 @@
 //! are bound by who starts it and handed over, so nobody waits for it: what containers ask meanwhile is queued.
 
 use crate::{Network, holder, network};
-use ctr_core::{Cannot, Code, Error, Process, Result, container, files, json, paths, steps, trace};
+use ctr_core::{Cannot, Code, Error, Process, Result, container, files, in_own_session, json, paths, steps, trace};
 use rustix::{
     io::Errno,
     net::{AddressFamily, SocketType, netdevice},
@@ -259,7 +259,7 @@ fn spawn(network: &Network, file: &File, sockets: Sockets, bridge: u32) -> Resul
     command.args(["--sockets", &network.name]).current_dir("/");
     command.env_clear().env("CTR_ROOT", paths::root()).env("CTR_RUN", paths::run());
     command.stdin(OwnedFd::from(sockets.udp)).stdout(OwnedFd::from(sockets.tcp)).stderr(lock);
-    match command.spawn() {
+    match in_own_session(&mut command).spawn() {
         Err(e) if e.kind() == ErrorKind::NotFound => {
             let message = format!("no program {}: names on network {} need it", program.display(), network.name);
             Err(Error::new(Code::Unsupported, message).hint("install it beside this one"))

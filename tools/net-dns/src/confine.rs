@@ -2,7 +2,7 @@
 
 use ctr_core::{Cannot, Result, take_fd};
 use rustix::{
-    process::{Resource, Rlimit, getrlimit, setrlimit, setsid},
+    process::{Resource, Rlimit, getrlimit, setrlimit},
     thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs},
 };
 use std::fs;
@@ -10,12 +10,11 @@ use std::fs;
 /// Descriptors that forwarding may need: `MAX_PENDING` times three, connections, and a few.
 const DESCRIPTORS: u64 = 4096;
 
-/// A session of its own, and none of the descriptors that the caller's caller had open.
+/// Closes what the caller's caller had open: descriptors beside the three.
 ///
 /// # Errors
 /// `denied`.
-pub fn detach() -> Result<()> {
-    let _ = setsid();
+pub fn close_others() -> Result<()> {
     let open = fs::read_dir("/proc/self/fd").cannot(|| "list own descriptors")?;
     let open: Vec<i32> = open.flatten().filter_map(|e| e.file_name().to_str()?.parse().ok()).collect();
     // The listing's own is gone by now. 0 to 2 are taken.

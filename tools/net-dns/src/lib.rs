@@ -72,7 +72,7 @@ fn handed_over() -> Result<(Sockets, File)> {
         fd.ok_or_else(|| Error::new(Code::Usage, format!("--sockets: descriptor {number} is no socket")))
     };
     let (udp, tcp) = (socket(0)?, socket(1)?);
-    confine::detach()?;
+    confine::close_others()?;
     let lock = io::stderr().as_fd().try_clone_to_owned().cannot(|| "take the lock over")?;
     Ok((Sockets { udp: udp.into(), tcp: tcp.into() }, lock.into()))
 }
