@@ -50,6 +50,7 @@ fn lacks(word: &str) -> Option<String> {
             let mounted = fs::read_to_string("/proc/self/mounts").unwrap_or_default().contains(" cgroup2 ");
             (!mounted).then(|| "needs cgroup v2 mounted".to_owned())
         }
+        "ipv6" => (!Path::new("/proc/sys/net/ipv6").exists()).then(|| "needs a kernel with IPv6".to_owned()),
         "cgroup1" => (!Path::new("/sys/fs/cgroup/memory").is_dir()).then(|| "needs cgroup v1 hierarchies".to_owned()),
         "loop" => {
             let free = || Command::new("losetup").arg("-f").output().is_ok_and(|out| out.status.success());
@@ -83,10 +84,12 @@ fn program_of(word: &str) -> Option<(&'static str, &'static str)> {
         ("crun", "crun", "crun"),
         ("curl", "curl", "curl"),
         ("dash", "dash", "dash"),
+        ("docker", "dockerd", "docker.io"),
         ("docker-registry", "docker-registry", "docker-registry"),
         ("gcc", "gcc", "gcc"),
         ("htpasswd", "htpasswd", "apache2-utils"),
         ("ip", "ip", "iproute2"),
+        ("iptables", "iptables-nft", "iptables"),
         ("jq", "jq", "jq"),
         ("libcap", "setcap", "libcap2-bin"),
         ("lsns", "lsns", "util-linux"),

@@ -211,8 +211,15 @@ fn help_and_version() {
 
 fn what_is_not_there_is_refused() {
     let host = Host::new();
-    for flag in ["--ip6 ::1", "-v /a:/b", "--gpus all", "--mount x", "--cpu-rt-period 1", "--link a", "-d --expose 80"]
-    {
+    for flag in [
+        "--link-local-ip ::1",
+        "-v /a:/b",
+        "--gpus all",
+        "--mount x",
+        "--cpu-rt-period 1",
+        "--link a",
+        "-d --expose 80",
+    ] {
         host.sh(&format!("ctr run {flag} busybox true")).fails(125).stderr_has("not there yet");
     }
     host.sh("ctr commit").fails(1).stderr_has("not there yet");

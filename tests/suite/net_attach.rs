@@ -1,8 +1,13 @@
 //! net-attach: what reaches a container and what does not, by addresses and ports; and what is left after each end.
 
+mod beside;
 mod crash;
+mod hostile;
+mod members;
 mod networks;
 mod ports;
+mod several;
+mod six;
 mod words;
 
 use ctr_tests::*;
@@ -16,7 +21,12 @@ pub fn tests() -> Vec<Test> {
     );
     tests.extend(ports::tests());
     tests.extend(networks::tests());
+    tests.extend(beside::tests());
+    tests.extend(several::tests());
+    tests.extend(six::tests());
+    tests.extend(members::tests());
     tests.extend(crash::tests());
+    tests.extend(hostile::tests());
     tests.extend(words::tests());
     tests
 }
@@ -101,7 +111,7 @@ fn no_veths(host: &Host) {
 #[track_caller]
 fn nothing_is_left(host: &Host) {
     no_veths(host);
-    host.sh("! nft list ruleset | grep '10[.]90[.][0-9.]* [.] [0-9]'").ok();
+    host.sh("! nft list ruleset 2>/dev/null | grep '10[.]90[.][0-9.]* [.] [0-9]'").ok();
     host.sh("find $CTR_ROOT/addresses $CTR_RUN/ports -type l 2>/dev/null || true").succeeds().stdout_is("");
     // Servers of the test's own may be there yet.
     let left: Vec<_> = host.leftovers().into_iter().filter(|line| !line.starts_with("process ")).collect();

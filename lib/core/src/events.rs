@@ -40,9 +40,15 @@ pub fn emit(action: &str, doc: &Document, attributes: &Value) {
     if let Some(reference) = image.and_then(|image| image.get("ref")) {
         all.insert("image".to_owned(), reference.clone());
     }
+    let text = |key| doc.str(key).unwrap_or_default();
+    emit_of("container", action, text("id"), text("name"), &Value::Object(all));
+}
+
+/// The same for what is no container, with docker's word for its `kind`.
+pub fn emit_of(kind: &str, action: &str, id: &str, name: &str, attributes: &Value) {
     let line = json!({
-        "time": jiff::Timestamp::now().to_string(), "type": "container", "action": action,
-        "id": doc.get("id"), "name": doc.get("name"), "attributes": all,
+        "time": jiff::Timestamp::now().to_string(), "type": kind, "action": action,
+        "id": id, "name": name, "attributes": attributes,
     });
     let _ = append(&format!("{line}\n"));
 }

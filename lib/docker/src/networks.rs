@@ -1,6 +1,6 @@
 //! The networks of a container, from its section `net` (a CNI result) and its network namespace.
 
-use ctr_core::{Document, Value};
+use ctr_core::{Document, Value, json};
 
 /// One network that a container is on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,13 +13,15 @@ pub struct Attachment {
     pub gateways: Vec<String>,
     /// The hardware address of the interface.
     pub mac: String,
+    /// What else it is called there.
+    pub aliases: Vec<String>,
 }
 
 /// The networks; none before the namespaces are settled, and none where another's namespace is joined.
 pub fn attachments(doc: &Document) -> Vec<Attachment> {
     let bare = |network: &str| vec![Attachment { network: network.to_owned(), ..Attachment::default() }];
     if let Some(net) = doc.get("net") {
-        return vec![of_cni(net)];
+        return of_cni(net);
     }
     match namespace(doc, "network") {
         Some(mode) if mode == "host" => bare("host"),
@@ -29,18 +31,37 @@ pub fn attachments(doc: &Document) -> Vec<Attachment> {
     }
 }
 
-/// CNI specification 1.1, ADD success: `interfaces` and `ips`, of which each names its interface by its place.
-fn of_cni(net: &Value) -> Attachment {
-    let list = |key: &str| net.get(key).and_then(Value::as_array).into_iter().flatten();
+/// CNI specification 1.1, ADD success: `interfaces` and `ips`, of which each names its interface by its place; and our
+/// `networks`, of which each names its interface by its name inside. Without them all is one network's.
+fn of_cni(net: &Value) -> Vec<Attachment> {
+    let list = |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
     let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     // Those without a sandbox are the host's ends.
-    let inside = list("interfaces").find(|i| !text(i, "sandbox").is_empty());
-    Attachment {
-        network: Some(text(net, "name")).filter(|name| !name.is_empty()).unwrap_or_else(|| "bridge".to_owned()),
-        addresses: list("ips").map(|ip| text(ip, "address")).collect(),
-        gateways: list("ips").map(|ip| text(ip, "gateway")).collect(),
-        mac: inside.map(|i| text(i, "mac")).unwrap_or_default(),
-    }
+    let interfaces = list(net, "interfaces");
+    let mut inside = interfaces.iter().enumerate().filter(|(_, i)| !text(i, "sandbox").is_empty());
+    let Some(networks) = net.get("networks").and_then(Value::as_array) else {
+        return vec![Attachment {
+            network: Some(text(net, "name")).filter(|name| !name.is_empty()).unwrap_or_else(|| "bridge".to_owned()),
+            addresses: list(net, "ips").iter().map(|ip| text(ip, "address")).collect(),
+            gateways: list(net, "ips").iter().map(|ip| text(ip, "gateway")).collect(),
+            mac: inside.next().map(|(_, i)| text(i, "mac")).unwrap_or_default(),
+            aliases: Vec::new(),
+        }];
+    };
+    let one = |network: &Value| {
+        let name = text(network, "interface");
+        let own = inside.clone().find(|(_, i)| text(i, "name") == name);
+        let place = own.map(|(place, _)| json!(place));
+        let ips: Vec<Value> = list(net, "ips").into_iter().filter(|ip| ip.get("interface") == place.as_ref()).collect();
+        Attachment {
+            network: text(network, "name"),
+            addresses: ips.iter().map(|ip| text(ip, "address")).collect(),
+            gateways: ips.iter().map(|ip| text(ip, "gateway")).collect(),
+            mac: own.map(|(_, i)| text(i, "mac")).unwrap_or_default(),
+            aliases: list(network, "aliases").iter().filter_map(|a| a.as_str().map(str::to_owned)).collect(),
+        }
+    };
+    networks.iter().map(one).collect()
 }
 
 /// What a finished spec says of one kind of namespace: `private`, `host` or `ns:PATH`; `None` before it is finished.
@@ -57,7 +78,6 @@ pub fn namespace(doc: &Document, kind: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ctr_core::json;
 
     fn doc(namespaces: Value, net: Option<Value>) -> Document {
         let mut doc = Document::default();
@@ -79,7 +99,22 @@ mod tests {
                 {"name": "eth0", "mac": "02:00:00:00:00:02", "sandbox": "/run/netns/x"}],
             "ips": [{"address": "10.0.0.2/16", "gateway": "10.0.0.1", "interface": 1}]});
         let found = attachments(&doc(json!([{"type": "network", "path": "/run/netns/x"}]), Some(net)));
+        assert_eq!(found.len(), 1);
         assert_eq!(found[0].network, "bridge");
         assert_eq!((found[0].mac.as_str(), found[0].addresses[0].as_str()), ("02:00:00:00:00:02", "10.0.0.2/16"));
+    }
+
+    #[test]
+    fn on_several_networks() {
+        let net = json!({"name": "a", "interfaces": [
+                {"name": "eth0", "mac": "02:00:00:00:00:01", "sandbox": "/run/netns/x"}, {"name": "veth1"},
+                {"name": "eth1", "mac": "02:00:00:00:00:02", "sandbox": "/run/netns/x"}],
+            "ips": [{"address": "10.0.0.2/16", "gateway": "10.0.0.1", "interface": 0},
+                {"address": "10.1.0.2/16", "interface": 2}, {"address": "fd00::2/64", "interface": 2}],
+            "networks": [{"name": "a", "interface": "eth0"}, {"name": "b", "interface": "eth1", "aliases": ["db"]}]});
+        let found = attachments(&doc(json!([{"type": "network", "path": "/run/netns/x"}]), Some(net)));
+        assert_eq!(found.iter().map(|a| a.network.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(found[1].addresses, ["10.1.0.2/16", "fd00::2/64"]);
+        assert_eq!((found[1].mac.as_str(), found[1].aliases.as_slice()), ("02:00:00:00:00:02", &["db".to_owned()][..]));
     }
 }

@@ -1,11 +1,11 @@
 //! Addresses in use: one symbolic link each, whose text is the container's id. Made under the [`Lock`](crate::Lock).
 
-use crate::Network;
+use crate::{Network, network::Pool, subnet};
 use ctr_core::{Cannot, Code, Error, Result, container, files, ident, json, paths, trace};
 use std::{
     fs,
     io::ErrorKind,
-    net::Ipv4Addr,
+    net::IpAddr,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
 };
@@ -23,7 +23,7 @@ fn dir(network: &str) -> PathBuf {
 ///
 /// # Errors
 /// The file system's.
-pub fn of_network(network: &str) -> Result<Vec<(Ipv4Addr, String)>> {
+pub fn of_network(network: &str) -> Result<Vec<(IpAddr, String)>> {
     let dir = dir(network);
     let what = || format!("read {}", dir.display());
     let entries = match fs::read_dir(&dir) {
@@ -57,7 +57,7 @@ pub fn networks() -> Result<Vec<String>> {
 }
 
 /// Who has an address, as messages say it.
-pub fn held(address: Ipv4Addr, id: &str) -> String {
+pub fn held(address: IpAddr, id: &str) -> String {
     format!("container {} has {address}", name_of(id))
 }
 
@@ -67,63 +67,87 @@ pub fn name_of(id: &str) -> String {
     name.map_or_else(|| ident::short(id).to_owned(), |name| format!("{name} ({})", ident::short(id)))
 }
 
-/// Makes an address the container's: `wanted`, or the lowest of the network's range that is free.
+/// Makes an address of each of the network's subnets the container's: that of `wanted`, or the lowest of the range that is
+/// free.
 ///
 /// # Errors
 /// `invalid` for one that is no host of the subnet, `exists`, naming the holder, for one that is taken; `limit`
-/// where none is free.
-pub fn claim(network: &Network, id: &str, wanted: Option<Ipv4Addr>) -> Result<Ipv4Addr> {
-    let pool = network.pool()?;
-    let subnet = pool.subnet;
+/// where none is free. Then nothing is claimed that was not before.
+pub fn claim(network: &Network, id: &str, wanted: &[IpAddr]) -> Result<Vec<IpAddr>> {
     let taken = of_network(&network.name)?;
-    let holder = |address: Ipv4Addr| {
+    let holder = |address: IpAddr| {
         let at = taken.binary_search_by_key(&address, |(other, _)| *other).ok()?;
         Some(taken[at].1.as_str())
     };
-    let address = if let Some(address) = wanted {
-        if !subnet.contains(address) || address == subnet.first() || address == subnet.last() {
-            let message = format!("address {address} is no host of {subnet}, the subnet of network {}", network.name);
-            return Err(Error::new(Code::Invalid, message));
-        }
-        if address == pool.gateway {
-            return Err(Error::new(Code::Exists, format!("address {address} is the gateway of {}", network.name)));
-        }
-        match holder(address) {
-            Some(other) if other == id => return Ok(address),
-            Some(other) => {
-                let message = format!("cannot give address {address}: {}", held(address, other));
-                return Err(Error::new(Code::Exists, message));
+    if let Some(stray) = wanted.iter().find(|a| !network.subnets.iter().any(|pool| pool.is_of(**a))) {
+        let message = format!("address {stray}: network {} has no subnet of IPv6", network.name);
+        return Err(Error::new(Code::Invalid, message));
+    }
+    let mut chosen = Vec::new();
+    for pool in &network.subnets {
+        let wanted = wanted.iter().copied().find(|address| pool.is_of(*address));
+        chosen.push(choose(network, pool, id, wanted, holder)?);
+    }
+    let new = |address: &&IpAddr| holder(**address) != Some(id);
+    for address in chosen.iter().filter(new) {
+        if let Err(e) = make(network, *address, id) {
+            for address in chosen.iter().filter(new) {
+                let _ = release(&network.name, *address, id);
             }
-            None => address,
+            return Err(e);
         }
-    } else {
-        let range = pool.ip_range.unwrap_or(subnet);
-        // Of a range within the subnet every address is a host's, but for the subnet's own two.
-        let candidates = (u32::from(range.first())..=u32::from(range.last())).map(Ipv4Addr::from);
-        let mut free = candidates
-            .filter(|a| *a != subnet.first() && *a != subnet.last() && *a != pool.gateway && holder(*a).is_none());
-        free.next().ok_or_else(|| {
-            let message = format!("network {} has no free address in {range}", network.name);
-            Error::new(Code::Limit, message)
-        })?
+    }
+    Ok(chosen)
+}
+
+fn choose<'a>(
+    network: &Network,
+    pool: &Pool,
+    id: &str,
+    wanted: Option<IpAddr>,
+    holder: impl Fn(IpAddr) -> Option<&'a str>,
+) -> Result<IpAddr> {
+    let Pool { subnet, gateway, .. } = pool;
+    let Some(address) = wanted else {
+        let range = pool.ip_range.unwrap_or(*subnet);
+        let mut free =
+            subnet::addresses(&range).filter(|a| subnet::is_host(subnet, *a) && a != gateway && holder(*a).is_none());
+        let none = || Error::new(Code::Limit, format!("network {} has no free address in {range}", network.name));
+        return free.next().ok_or_else(none);
     };
-    let link = dir(&network.name).join(address.to_string());
+    if !subnet::is_host(subnet, address) {
+        let message = format!("address {address} is no host of {subnet}, the subnet of network {}", network.name);
+        return Err(Error::new(Code::Invalid, message));
+    }
+    if address == *gateway {
+        return Err(Error::new(Code::Exists, format!("address {address} is the gateway of {}", network.name)));
+    }
+    match holder(address).filter(|other| *other != id) {
+        Some(other) => {
+            let message = format!("cannot give address {address}: {}", held(address, other));
+            Err(Error::new(Code::Exists, message))
+        }
+        None => Ok(address),
+    }
+}
+
+fn make(network: &Network, address: IpAddr, id: &str) -> Result<()> {
     trace::act(
         "claim",
         || json!({"address": address, "network": network.name}),
         || {
-            files::make_dir(&dir(&network.name))?;
-            symlink(id, &link).cannot(|| format!("claim address {address}"))
+            let dir = dir(&network.name);
+            files::make_dir(&dir)?;
+            symlink(id, dir.join(address.to_string())).cannot(|| format!("claim address {address}"))
         },
-    )?;
-    Ok(address)
+    )
 }
 
 /// Frees the address if it is the container's.
 ///
 /// # Errors
 /// The file system's.
-pub fn release(network: &str, address: Ipv4Addr, id: &str) -> Result<()> {
+pub fn release(network: &str, address: IpAddr, id: &str) -> Result<()> {
     let link = dir(network).join(address.to_string());
     if fs::read_link(&link).is_ok_and(|holder| holder == Path::new(id)) {
         trace::act("release", || json!({"address": address, "network": network}), || files::remove_file(&link))?;

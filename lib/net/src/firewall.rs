@@ -2,7 +2,11 @@
 //! networks keep from each other. Its chains never change; what does are the elements of its sets and maps, and those
 //! derive from the records.
 
-use crate::{Claim, Network, address, names, network, port, resolver};
+use crate::{
+    Claim, Network, address, names,
+    network::{self, Pool},
+    port, resolver,
+};
 use ctr_core::{Cannot, Code, Error, Result, Value, json, trace};
 use std::{
     collections::BTreeSet,
@@ -14,10 +18,13 @@ use std::{
 /// The table's chains. Priorities are numbers, for the names of some are not taken in every hook by nft 1.0.
 ///
 /// What comes from a container for 127/8, or as from there, is dropped: with `route_localnet`, by which the host's own
-/// loopback reaches published ports, it would reach what listens on the host's loopback. Containers of one bridge that talk
-/// by a port of the host are masqueraded, for else the answer would go past the host; that is told by their addresses, for
-/// where bridges hand frames to netfilter the hook knows no incoming interface. What a container asks the resolver of its
-/// network goes to that one's own port, before any published one.
+/// loopback reaches published ports, it would reach what listens on the host's loopback. So is what comes with a source that
+/// is not behind its bridge: neither the kernel's `rp_filter` nor masquerade keeps such from others. What a neighbour sends
+/// for 127/8 is not led on, for that would be before the kernel finds it martian; the host's own is led on in the hook output.
+/// Containers of one bridge that talk by a port of the host are masqueraded, for else the answer would go past the host;
+/// that is told by their addresses, for where bridges hand frames to netfilter the hook knows no incoming interface. What
+/// belongs to no connection is not masqueraded by the kernel, and would go out with a container's address. What a container
+/// asks the resolver of its network goes to that one's own port, before any published one.
 const CHAINS: &str = "\
 	set bridges { type ifname; }
 	set within { type ifname . ifname; }
@@ -27,12 +34,16 @@ const CHAINS: &str = "\
 	set resolvers { type ipv4_addr; }
 	set near { type ipv4_addr . ipv4_addr; flags interval; }
 	set outward { type ipv4_addr; flags interval; }
+	set near6 { type ipv6_addr . ipv6_addr; flags interval; }
+	set outward6 { type ipv6_addr; flags interval; }
 	map ports { type inet_proto . ipv4_addr . inet_service : ipv4_addr . inet_service; }
 	map ports_any { type inet_proto . inet_service : ipv4_addr . inet_service; }
-	chain loopback {
+	chain spoofed {
 		type filter hook prerouting priority -300;
 		iifname @bridges ip daddr 127.0.0.0/8 drop
 		iifname @bridges ip saddr 127.0.0.0/8 drop
+		iifname @bridges meta nfproto ipv4 fib saddr . iif oif missing drop
+		iifname @bridges ip6 saddr != { ::, fe80::/10 } fib saddr . iif oif missing drop
 	}
 	chain publish {
 		meta l4proto { tcp, udp } dnat ip to meta l4proto . ip daddr . th dport map @ports
@@ -41,6 +52,7 @@ const CHAINS: &str = "\
 	chain prerouting {
 		type nat hook prerouting priority -100;
 		ip daddr @resolvers th dport 53 meta l4proto { tcp, udp } fib daddr . iif type local redirect to :RESOLVER
+		ip daddr 127.0.0.0/8 return
 		fib daddr type local jump publish
 	}
 	chain output {
@@ -52,6 +64,8 @@ const CHAINS: &str = "\
 		ip saddr . ip daddr @near ct status dnat masquerade
 		ip saddr 127.0.0.0/8 oifname @bridges masquerade
 		ip saddr @outward oifname != @bridges masquerade
+		ip6 saddr . ip6 daddr @near6 ct status dnat masquerade
+		ip6 saddr @outward6 oifname != @bridges masquerade
 	}
 	chain forward {
 		type filter hook forward priority 0;
@@ -59,6 +73,7 @@ const CHAINS: &str = "\
 		iifname @secluded oifname @secluded ct status dnat accept
 		iifname @secluded oifname @secluded drop
 		iifname . oifname @within accept
+		iifname @bridges ct state invalid drop
 		iifname @internal drop
 		oifname @internal drop
 		ct status dnat accept
@@ -94,18 +109,18 @@ impl fmt::Display for Element {
 }
 
 /// The elements of a network.
-///
-/// # Errors
-/// `corrupt` for a record without a subnet.
-pub fn of_network(network: &Network) -> Result<Vec<Element>> {
+pub fn of_network(network: &Network) -> Vec<Element> {
     let bridge = format!("\"{}\"", network.bridge());
     let mut elements = vec![Element::new("bridges", &bridge), Element::new("within", format!("{bridge} . {bridge}"))];
-    let subnet = network.pool()?.subnet;
-    elements.push(Element::new("near", format!("{subnet} . {subnet}")));
+    for Pool { subnet, gateway, .. } in &network.subnets {
+        let six = if gateway.is_ipv6() { "6" } else { "" };
+        elements.push(Element::new(&format!("near{six}"), format!("{subnet} . {subnet}")));
+        if !network.internal && network::is_masqueraded(subnet) {
+            elements.push(Element::new(&format!("outward{six}"), subnet.to_string()));
+        }
+    }
     if network.internal {
         elements.push(Element::new("internal", &bridge));
-    } else {
-        elements.push(Element::new("outward", subnet.to_string()));
     }
     if !network.isolated() {
         elements.push(Element::new("open", &bridge));
@@ -115,7 +130,7 @@ pub fn of_network(network: &Network) -> Result<Vec<Element>> {
         // Its ports do not hand frames to each other; neither is this host the way round.
         elements.push(Element::new("secluded", &bridge));
     }
-    Ok(elements)
+    elements
 }
 
 /// The element of a published port.
@@ -129,17 +144,19 @@ pub fn of_claim(claim: &Claim) -> Element {
     }
 }
 
-/// What the records ask for: the networks on which an address is in use, and the claims of ports.
+/// What the records ask for: the claims of ports, and all networks, for a bridge may be up that no container is on; nothing
+/// where no address is in use on any.
 ///
 /// # Errors
 /// Those of reading them.
 pub fn wanted() -> Result<BTreeSet<Element>> {
     let mut elements: BTreeSet<Element> = port::claims()?.iter().map(of_claim).collect();
+    let (mut networks, mut in_use) = (Vec::new(), false);
     for network in network::all()? {
-        if !address::of_network(&network.name)?.is_empty() {
-            elements.extend(of_network(&network)?);
-        }
+        in_use |= !address::of_network(&network.name)?.is_empty();
+        networks.extend(of_network(&network));
     }
+    elements.extend(networks.into_iter().filter(|_| in_use));
     Ok(elements)
 }
 
@@ -287,13 +304,12 @@ fn failure(what: &str, out: &Output) -> Error {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::network::Pool;
 
     #[test]
     fn elements_of_networks_and_ports() {
-        let pool = Pool::new("10.9.0.0/24".parse().unwrap(), None, None).unwrap();
+        let pool = Pool::new(crate::subnet::parse("10.9.0.0/24").unwrap(), None, None).unwrap();
         let mut network = Network::new("web", pool);
-        let keys = |network: &Network| of_network(network).unwrap().iter().map(ToString::to_string).collect::<Vec<_>>();
+        let keys = |network: &Network| of_network(network).iter().map(ToString::to_string).collect::<Vec<_>>();
         assert!(keys(&network).contains(&"10.9.0.0/24 of outward".to_owned()));
         network.internal = true;
         network.options.insert("isolate".to_owned(), "false".to_owned());

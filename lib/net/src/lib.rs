@@ -15,7 +15,7 @@ pub mod network;
 pub mod port;
 pub mod resolver;
 mod section;
-mod subnet;
+pub mod subnet;
 mod undo;
 
 pub use lock::Lock;
@@ -23,7 +23,7 @@ pub use network::Network;
 pub use port::{Claim, Mapping};
 pub use section::{Attachment, Dns, Interface, Ip, Net, PortMap, Route};
 pub use subnet::Subnet;
-pub use undo::{detach, undo};
+pub use undo::{detach, undo, unpublish};
 
 /// The CNI version of the section `net`.
 pub const CNI_VERSION: &str = "1.1.0";

@@ -40,10 +40,6 @@ impl Mode {
             "none" => Ok(Self::None),
             "host" => Ok(Self::Host),
             "default" | "" => Ok(Self::Named(network::DEFAULT.to_owned())),
-            word if word.contains('=') => {
-                let message = format!("--network {word}: settings of one network are not there yet");
-                Err(Error::new(Code::Unsupported, message).hint("--ip and --mac-address are"))
-            }
             name => network::check_name(name).map(|()| Self::Named(name.to_owned())),
         }
     }

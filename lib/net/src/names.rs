@@ -7,6 +7,8 @@ use ctr_core::{
 
 /// Most bytes of an interface's name (`IFNAMSIZ` without the end).
 pub const MAX_INTERFACE: usize = 15;
+/// Most networks that a container is on: the digits of base 36.
+pub const PLACES: usize = 36;
 
 /// The eight digits of an instance that is not the usual one.
 fn tag() -> Option<String> {
@@ -24,22 +26,37 @@ pub fn id_of_netns(name: &str) -> Option<&str> {
     (digits.len() == 12 && is_hex(digits)).then_some(digits)
 }
 
-/// The host's end of the container's veth: `ve` and twelve digits of the id; in another instance than the usual one
-/// `v`, six digits of the instance and eight of the id.
-pub fn veth(id: &str) -> String {
+/// The container's interface at a place, as docker calls it.
+pub fn inside(place: usize) -> String {
+    format!("eth{place}")
+}
+
+/// The place of an interface of that name inside; `None` for one that is not ours.
+pub fn place_of(inside: &str) -> Option<usize> {
+    let place = inside.strip_prefix("eth")?.parse().ok()?;
+    (place < PLACES && self::inside(place) == inside).then_some(place)
+}
+
+/// The host's end of the container's veth at a place: `ve`, twelve digits of the id and the place, of base 36; in another
+/// instance than the usual one `v`, five digits of the instance, eight of the id and the place.
+pub fn veth(id: &str, place: usize) -> String {
+    let place = char::from_digit(place as u32, PLACES as u32).unwrap_or('-');
     match tag() {
-        None => format!("ve{}", ident::short(id)),
-        Some(tag) => format!("v{}{}", &tag[..6], id.get(..8).unwrap_or(id)),
+        None => format!("ve{}{place}", ident::short(id)),
+        Some(tag) => format!("v{}{}{place}", &tag[..5], id.get(..8).unwrap_or(id)),
     }
 }
 
-/// The first digits of the id of the container that the interface belongs to; `None` for another's.
-pub fn id_of_veth(name: &str) -> Option<&str> {
-    let (digits, len) = match tag() {
+/// The first digits of the id of the container that the interface belongs to, and its place; `None` for another's.
+pub fn id_of_veth(name: &str) -> Option<(&str, usize)> {
+    let (rest, len) = match tag() {
         None => (name.strip_prefix("ve")?, 12),
-        Some(tag) => (name.strip_prefix('v')?.strip_prefix(&tag[..6])?, 8),
+        Some(tag) => (name.strip_prefix('v')?.strip_prefix(&tag[..5])?, 8),
     };
-    (digits.len() == len && is_hex(digits)).then_some(digits)
+    let (digits, place) = rest.split_at_checked(len)?;
+    let mut place = place.chars();
+    let at = place.next()?.to_digit(PLACES as u32)?;
+    (is_hex(digits) && place.next().is_none()).then_some((digits, at as usize))
 }
 
 /// The bridge of a network: `ctr0` for the default one, `ctr-` and eight digits made of the name for others; in
@@ -63,7 +80,15 @@ pub fn is_bridge(name: &str) -> bool {
     digits.is_some_and(|digits| digits.len() == len && is_hex(digits))
 }
 
-/// The table of this instance in nftables.
+/// The bridges of this instance as iptables(8) writes many: a plus stands for any rest.
+pub fn bridges() -> Vec<String> {
+    match tag() {
+        None => vec!["ctr0".to_owned(), "ctr-+".to_owned()],
+        Some(tag) => vec![format!("br{tag}+")],
+    }
+}
+
+/// The table of this instance in nftables, and its chain in iptables' tables.
 pub fn table() -> String {
     instance()
 }
@@ -80,11 +105,16 @@ mod tests {
     #[test]
     fn names_fit_and_lead_back() {
         let id = "0123456789abcdef".repeat(4);
-        for name in [veth(&id), bridge("bridge"), bridge("a network with a long name")] {
+        for name in [veth(&id, 0), veth(&id, 35), bridge("bridge"), bridge("a network with a long name")] {
             assert!(name.len() <= MAX_INTERFACE, "{name}");
         }
         assert!(id.starts_with(id_of_netns(&netns(&id)).unwrap()));
-        assert!(id.starts_with(id_of_veth(&veth(&id)).unwrap()));
+        for place in [0, 9, 35] {
+            let name = veth(&id, place);
+            let (digits, at) = id_of_veth(&name).unwrap();
+            assert!(id.starts_with(digits) && at == place && place_of(&inside(place)) == Some(place));
+        }
+        assert_eq!((place_of("eth01"), place_of("eth36"), place_of("lo")), (None, None, None));
         assert!(is_bridge(&bridge("bridge")) && is_bridge(&bridge("web")));
         for other in ["veth0", "docker0", "br-0123456789ab", "eth0", "ctr", ""] {
             assert!(id_of_veth(other).is_none() && id_of_netns(other).is_none() && !is_bridge(other), "{other}");

@@ -1,10 +1,16 @@
 //! A network: its record `networks/<name>.json`.
 
-use crate::{Subnet, address, names};
+use crate::{Subnet, address, names, subnet};
 use ctr_core::{Cannot, Code, Error, Result, files, ident, json, paths, trace};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fs, io::ErrorKind, net::Ipv4Addr, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::ErrorKind,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    path::PathBuf,
+};
 
 /// The network of a container that names none; made when it is first needed.
 pub const DEFAULT: &str = "bridge";
@@ -27,7 +33,7 @@ pub struct Network {
     pub created: String,
     /// `bridge`.
     pub driver: String,
-    /// Its subnets; today one.
+    /// Its subnets: one of IPv4, and one of IPv6 if it has that.
     pub subnets: Vec<Pool>,
     /// Nothing outside is reached from it, nor reaches it.
     #[serde(default)]
@@ -47,7 +53,7 @@ pub struct Pool {
     /// All addresses.
     pub subnet: Subnet,
     /// The bridge's own.
-    pub gateway: Ipv4Addr,
+    pub gateway: IpAddr,
     /// Those that containers get which name none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip_range: Option<Subnet>,
@@ -58,26 +64,35 @@ impl Pool {
     ///
     /// # Errors
     /// `invalid`, naming the part.
-    pub fn new(subnet: Subnet, gateway: Option<Ipv4Addr>, ip_range: Option<Subnet>) -> Result<Self> {
-        let first = subnet.hosts().next().filter(|_| subnet.length() >= 8);
-        let Some(first) = first else {
-            return Err(Error::new(
-                Code::Invalid,
-                format!("subnet {subnet}: between 8 and 30 bits, to have two hosts"),
-            ));
+    pub fn new(subnet: Subnet, gateway: Option<IpAddr>, ip_range: Option<Subnet>) -> Result<Self> {
+        let bad = |why: String| Err(Error::new(Code::Invalid, why));
+        let (least, most) = if subnet.max_prefix_len() == 32 { (8, 30) } else { (16, 126) };
+        if !(least..=most).contains(&subnet.prefix_len()) {
+            return bad(format!("subnet {subnet}: between {least} and {most} bits, to have two hosts"));
+        }
+        let first = subnet.network();
+        let is_nobodys = match first {
+            IpAddr::V4(first) => first.octets()[0] == 0,
+            IpAddr::V6(first) => first.is_unicast_link_local() || first.segments()[0] == 0,
         };
-        if subnet.overlaps(&Subnet::around(Ipv4Addr::LOCALHOST, 8)?) || first.is_multicast() || first.octets()[0] == 0 {
-            return Err(Error::new(Code::Invalid, format!("subnet {subnet}: its addresses are no hosts'")));
+        if is_nobodys || first.is_loopback() || first.is_multicast() {
+            return bad(format!("subnet {subnet}: its addresses are no hosts'"));
         }
-        let gateway = gateway.unwrap_or(first);
-        let is_host = subnet.contains(gateway) && gateway != subnet.first() && gateway != subnet.last();
-        if !is_host {
-            return Err(Error::new(Code::Invalid, format!("gateway {gateway} is no host of subnet {subnet}")));
+        let Some(gateway) = gateway.or_else(|| subnet::addresses(&subnet).nth(1)) else {
+            return bad(format!("subnet {subnet} has no host"));
+        };
+        if !subnet::is_host(&subnet, gateway) {
+            return bad(format!("gateway {gateway} is no host of subnet {subnet}"));
         }
-        if let Some(range) = ip_range.filter(|range| !subnet.holds(range)) {
-            return Err(Error::new(Code::Invalid, format!("range {range} is not within subnet {subnet}")));
+        if let Some(range) = ip_range.filter(|range| !subnet.contains(range)) {
+            return bad(format!("range {range} is not within subnet {subnet}"));
         }
         Ok(Self { subnet, gateway, ip_range })
+    }
+
+    /// Whether the address is of its family.
+    pub fn is_of(&self, address: IpAddr) -> bool {
+        self.gateway.is_ipv4() == address.is_ipv4()
     }
 }
 
@@ -96,12 +111,17 @@ impl Network {
         }
     }
 
-    /// Its one subnet.
+    /// Its first subnet, that of IPv4.
     ///
     /// # Errors
     /// `corrupt` for a record without.
     pub fn pool(&self) -> Result<&Pool> {
         self.subnets.first().ok_or_else(|| Error::new(Code::Corrupt, format!("network {} has no subnet", self.name)))
+    }
+
+    /// Its subnet of IPv6, where it has that.
+    pub fn six(&self) -> Option<&Pool> {
+        self.subnets.iter().find(|pool| pool.gateway.is_ipv6())
     }
 
     /// Its bridge.
@@ -252,12 +272,28 @@ pub fn free_subnet(routes: &[Subnet]) -> Result<Subnet> {
     let networks = all()?;
     let taken: Vec<Subnet> = networks.iter().flat_map(|n| &n.subnets).map(|pool| pool.subnet).collect();
     for second in 90..255 {
-        let subnet = Subnet::around(Ipv4Addr::new(10, second, 0, 0), 16)?;
-        if !taken.iter().chain(routes).any(|other| other.overlaps(&subnet)) {
+        let subnet = Subnet::new_assert(Ipv4Addr::new(10, second, 0, 0).into(), 16);
+        if !taken.iter().chain(routes).any(|other| subnet::overlaps(other, &subnet)) {
             return Ok(subnet);
         }
     }
     Err(Error::new(Code::Limit, "every subnet from 10.90.0.0/16 to 10.254.0.0/16 is taken").hint("give --subnet"))
+}
+
+/// A subnet of IPv6 for the network of that id, of those that anybody may use: the 40 bits that RFC 4193, 3.2, wants to be
+/// random are the id's.
+pub fn local_subnet(id: &str) -> Subnet {
+    let bits = u128::from_str_radix(id.get(..10).unwrap_or_default(), 16).unwrap_or_default();
+    Subnet::new_assert(Ipv6Addr::from((0xfd << 120) | (bits << 80)).into(), 64)
+}
+
+/// Whether a subnet is of those that nobody else routes to, so that what leaves it is masqueraded: all of IPv4, and the
+/// unique local ones (RFC 4193).
+pub fn is_masqueraded(subnet: &Subnet) -> bool {
+    match subnet {
+        Subnet::V4(_) => true,
+        Subnet::V6(subnet) => subnet.network().is_unique_local(),
+    }
 }
 
 /// Refuses a subnet that overlaps another network's, or that a route of the host leads into.
@@ -266,12 +302,12 @@ pub fn free_subnet(routes: &[Subnet]) -> Result<Subnet> {
 /// `exists`, naming the other.
 pub fn check_free(subnet: &Subnet, routes: &[Subnet]) -> Result<()> {
     for network in all()? {
-        if let Some(pool) = network.subnets.iter().find(|pool| pool.subnet.overlaps(subnet)) {
+        if let Some(pool) = network.subnets.iter().find(|pool| subnet::overlaps(&pool.subnet, subnet)) {
             let message = format!("subnet {subnet} overlaps {} of network {}", pool.subnet, network.name);
             return Err(Error::new(Code::Exists, message));
         }
     }
-    match routes.iter().find(|route| route.overlaps(subnet)) {
+    match routes.iter().find(|route| subnet::overlaps(route, subnet)) {
         Some(route) => Err(Error::new(Code::Exists, format!("subnet {subnet} overlaps {route}, a route of the host"))),
         None => Ok(()),
     }
@@ -296,8 +332,9 @@ mod tests {
 
     #[test]
     fn pools_hold_together() {
-        let net = |text: &str| text.parse::<Subnet>().unwrap();
-        assert_eq!(Pool::new(net("10.9.0.0/24"), None, None).unwrap().gateway, Ipv4Addr::new(10, 9, 0, 1));
+        let net = |text: &str| subnet::parse(text).unwrap();
+        let gateway = |text: &str| Pool::new(net(text), None, None).unwrap().gateway.to_string();
+        assert_eq!((gateway("10.9.0.0/24"), gateway("fd00:9::/64")), ("10.9.0.1".to_owned(), "fd00:9::1".to_owned()));
         for (subnet, gateway, range) in [
             ("10.9.0.0/31", None, None),
             ("10.0.0.0/7", None, None),
@@ -307,11 +344,21 @@ mod tests {
             ("10.9.0.0/24", Some("10.9.0.255"), None),
             ("10.9.0.0/24", None, Some("10.9.1.0/25")),
             ("10.9.0.0/24", None, Some("10.9.0.0/23")),
+            ("10.9.0.0/24", Some("fd00::1"), None),
+            ("fe80::/64", None, None),
+            ("fd00::/127", None, None),
         ] {
             let gateway = gateway.map(|text| text.parse().unwrap());
             let made = Pool::new(net(subnet), gateway, range.map(net));
             assert_eq!(made.unwrap_err().code, Code::Invalid, "{subnet}");
         }
+    }
+
+    #[test]
+    fn local_subnets() {
+        let subnet = local_subnet(&"0123456789abcdef".repeat(4));
+        assert_eq!(subnet.to_string(), "fd01:2345:6789::/64");
+        assert!(is_masqueraded(&subnet) && !is_masqueraded(&subnet::parse("2001:db8::/64").unwrap()));
     }
 
     #[test]

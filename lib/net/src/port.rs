@@ -209,8 +209,10 @@ pub fn claims() -> Result<Vec<Claim>> {
 pub struct Published {
     /// The container's claims, in the order of the mappings.
     pub claims: Vec<Claim>,
-    /// Claims of containers that do not run, which were in the way.
+    /// Claims that were in the way: of containers that do not run, and its own that led elsewhere.
     pub ousted: Vec<Claim>,
+    /// Those of `claims` that it had not before.
+    pub new: Vec<Claim>,
 }
 
 /// Makes ports of the host the container's, at `target`; hold the [`Lock`](crate::Lock). Nothing is claimed where one cannot
@@ -227,6 +229,9 @@ pub fn publish(mappings: &[Mapping], id: &str, target: Ipv4Addr) -> Result<Publi
         return Ok(published);
     }
     let (own, others): (Vec<_>, Vec<_>) = claims()?.into_iter().partition(|claim| claim.id == id);
+    // Its own that led to another network, which it was taken off.
+    let (own, moved): (Vec<_>, Vec<_>) = own.into_iter().partition(|claim| claim.target == target);
+    published.ousted = moved;
     for mapping in mappings {
         let claim = |port| Claim {
             protocol: mapping.protocol,
@@ -237,14 +242,14 @@ pub fn publish(mappings: &[Mapping], id: &str, target: Ipv4Addr) -> Result<Publi
             target_port: mapping.container,
         };
         let port = match &mapping.host {
-            None => any(mapping, &others, &published)?,
+            None => any(mapping, &own, &others, &published)?,
             Some(range) => {
                 let mut failed = None;
                 let mut ports = range.clone();
                 let found = ports.find(|port| {
                     // Its own from before a repair.
                     let kept = own.contains(&claim(*port));
-                    let free = if kept { Ok(()) } else { check_free(mapping, *port, &others, &published) };
+                    let free = if kept { Ok(()) } else { check_free(mapping, *port, &own, &others, &published) };
                     free.map_err(|e| failed = Some(e)).is_ok()
                 });
                 match (found, failed) {
@@ -266,33 +271,34 @@ pub fn publish(mappings: &[Mapping], id: &str, target: Ipv4Addr) -> Result<Publi
     }
     for claim in published.claims.iter().filter(|claim| !own.contains(claim)) {
         if let Err(e) = claim.make() {
-            for claim in &published.claims {
+            for claim in &published.new {
                 let _ = claim.release();
             }
             return Err(e);
         }
+        published.new.push(claim.clone());
     }
     Ok(published)
 }
 
-fn any(mapping: &Mapping, others: &[Claim], published: &Published) -> Result<u16> {
+fn any(mapping: &Mapping, own: &[Claim], others: &[Claim], published: &Published) -> Result<u16> {
     for _ in 0..TRIES {
         let port = bind(mapping.protocol, mapping.ip, 0)
             .cannot(|| format!("find a free port of {} for {}", mapping.ip, mapping.container))?;
-        if check_free(mapping, port, others, published).is_ok() {
+        if check_free(mapping, port, own, others, published).is_ok() {
             return Ok(port);
         }
     }
     Err(Error::new(Code::Limit, format!("cannot publish {}: no port is free", mapping.container)))
 }
 
-fn check_free(mapping: &Mapping, port: u16, others: &[Claim], published: &Published) -> Result<()> {
+fn check_free(mapping: &Mapping, port: u16, own: &[Claim], others: &[Claim], published: &Published) -> Result<()> {
     let Mapping { ip, protocol, .. } = mapping;
     let refuse = |holder: &str| {
         let message = format!("cannot publish {ip}:{port}/{protocol}: held by {holder}");
         Err(Error::new(Code::Exists, message))
     };
-    if published.claims.iter().any(|claim| claim.clashes(protocol, *ip, port)) {
+    if own.iter().chain(&published.claims).any(|claim| claim.clashes(protocol, *ip, port)) {
         return refuse("this container, for another of its ports");
     }
     let mut clashing = others.iter().filter(|other| other.clashes(protocol, *ip, port));

@@ -55,12 +55,12 @@ pub struct Sockets {
 }
 
 /// The address at which containers of the network find it; `None` where they have none: the default network has no names,
-/// docker's neither.
+/// docker's neither, and one without a bridge has nothing of the host's to ask.
 pub fn address(network: &Network) -> Option<Ipv4Addr> {
-    if network.name == network::DEFAULT {
+    if network.name == network::DEFAULT || network.driver != "bridge" {
         return None;
     }
-    network.subnets.iter().find_map(|pool| match IpAddr::from(pool.gateway) {
+    network.subnets.iter().find_map(|pool| match pool.gateway {
         IpAddr::V4(gateway) => Some(gateway),
         IpAddr::V6(_) => None,
     })

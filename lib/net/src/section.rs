@@ -1,8 +1,9 @@
 //! Section `net` of the document: a CNI 1.1 result (CNI specification, "ADD Success"), with the network's name, the
 //! namespace and the ports.
 
+use ctr_core::Value;
 use serde::{Deserialize, Serialize};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// The section.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,9 +11,9 @@ use std::net::Ipv4Addr;
 pub struct Net {
     /// Of the result's form.
     pub cni_version: String,
-    /// The network.
+    /// The first network.
     pub name: String,
-    /// The bridge, the host's end, the container's end.
+    /// The bridge, the host's end and the container's end, of each network.
     pub interfaces: Vec<Interface>,
     /// The addresses.
     pub ips: Vec<Ip>,
@@ -46,6 +47,9 @@ pub struct Attachment {
     /// What it is called there beside its name and the first digits of its id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
+    /// The default route goes by the network that has most of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gw_priority: Option<i32>,
 }
 
 /// An interface.
@@ -71,7 +75,7 @@ pub struct Ip {
     pub address: String,
     /// The next hop; none on an internal network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gateway: Option<Ipv4Addr>,
+    pub gateway: Option<IpAddr>,
     /// Its interface, by its place in the list.
     pub interface: usize,
 }
@@ -82,7 +86,7 @@ pub struct Route {
     /// Where to.
     pub dst: String,
     /// By whom.
-    pub gw: Ipv4Addr,
+    pub gw: IpAddr,
 }
 
 /// Who resolves names (resolv.conf(5)).
@@ -114,14 +118,23 @@ pub struct PortMap {
     pub protocol: String,
 }
 
+impl PortMap {
+    /// An element of `net.ports`; `None` for what has not its form.
+    pub fn read(value: &Value) -> Option<Self> {
+        Self::deserialize(value).ok()
+    }
+}
+
 impl Net {
-    /// The first address, without its prefix.
-    pub fn address(&self) -> Option<Ipv4Addr> {
-        self.ips.first()?.address.split('/').next()?.parse().ok()
+    /// The container's interface of that name, and its place in the list.
+    pub fn inside(&self, name: &str) -> Option<(usize, &Interface)> {
+        self.interfaces.iter().enumerate().find(|(_, interface)| interface.sandbox.is_some() && interface.name == name)
     }
 
-    /// The container's own interface.
-    pub fn inside(&self) -> Option<&Interface> {
-        self.interfaces.iter().find(|interface| interface.sandbox.is_some())
+    /// The addresses of the container's interface of that name, without their prefixes.
+    pub fn addresses(&self, name: &str) -> Vec<IpAddr> {
+        let Some((place, _)) = self.inside(name) else { return Vec::new() };
+        let ips = self.ips.iter().filter(|ip| ip.interface == place);
+        ips.filter_map(|ip| ip.address.split('/').next()?.parse().ok()).collect()
     }
 }

@@ -1,10 +1,11 @@
 //! Takes a container off its networks, by its id: without netlink, so that whoever ends a container can do it itself.
 
-use crate::{address, firewall, netns, network, port};
+use crate::{Claim, Lock, address, firewall, netns, network, port};
 use ctr_core::{Document, Error, Map, Result, Value, container, json, trace};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-/// Takes away all that a container has of networks: ports, namespace, and the addresses that the step names if they are its.
+/// Takes away all that a container has of networks: ports, namespace, and the addresses that the step names, a list for each
+/// network, if they are its.
 ///
 /// # Errors
 /// The first failure, once all was tried; the others are printed.
@@ -17,23 +18,32 @@ pub fn detach(id: &str, addresses: &Map<String, Value>) -> Result<()> {
             trace::warn(&earlier.to_string());
         }
     };
-    note(unpublish(id));
+    note(claims_of(id).and_then(|claims| if claims.is_empty() { Ok(()) } else { unpublish(id, &Lock::take()?) }));
     note(netns::let_go(id).map(drop));
-    for (name, address) in addresses {
-        let address = address.as_str().and_then(|text| text.parse::<Ipv4Addr>().ok());
-        if let (Ok(()), Some(address)) = (network::check_name(name), address) {
+    for (name, list) in addresses.iter().filter(|(name, _)| network::check_name(name).is_ok()) {
+        let list = list.as_array().into_iter().flatten();
+        for address in list.filter_map(|address| address.as_str()?.parse::<IpAddr>().ok()) {
             note(address::release(name, address, id));
         }
     }
     failed.map_or(Ok(()), Err)
 }
 
-fn unpublish(id: &str) -> Result<()> {
-    let claims: Vec<_> = port::claims()?.into_iter().filter(|claim| claim.id == id).collect();
+/// Takes the ports of a container away. Under the lock: a gc at the same time would bring the rules back, of claims that it
+/// has read before they went.
+///
+/// # Errors
+/// Those of nft(8), the file system's.
+pub fn unpublish(id: &str, _lock: &Lock) -> Result<()> {
+    let claims = claims_of(id)?;
     let elements: Vec<_> = claims.iter().map(firewall::of_claim).collect();
     // While the claim is there nobody else's rule can have its place.
     firewall::remove(&elements)?;
     claims.iter().try_for_each(port::Claim::release)
+}
+
+fn claims_of(id: &str) -> Result<Vec<Claim>> {
+    Ok(port::claims()?.into_iter().filter(|claim| claim.id == id).collect())
 }
 
 /// Undoes a step of net-attach.
@@ -41,10 +51,9 @@ fn unpublish(id: &str) -> Result<()> {
 /// # Errors
 /// As [`detach`].
 pub fn undo(doc: &mut Document, undo: &Value) -> Result<()> {
-    if let Some(id) = undo.get("id").and_then(Value::as_str) {
-        let id = container::checked_id(id)?;
-        let none = Map::new();
-        detach(id, undo.get("addresses").and_then(Value::as_object).unwrap_or(&none))?;
+    if undo.get("id").is_some() {
+        let Some(id) = container::step_id(doc, undo)? else { return Ok(()) };
+        detach(id, &addresses(id, undo))?;
     }
     doc.remove("net");
     restore(doc, undo.get("before").filter(|before| !before.is_null()))?;
@@ -55,6 +64,20 @@ pub fn undo(doc: &mut Document, undo: &Value) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Those of the step, and those that the record's step has by now: it may have been put on other networks.
+fn addresses(id: &str, undo: &Value) -> Map<String, Value> {
+    let recorded = container::recorded(id).and_then(|record| record.steps()).unwrap_or_default();
+    let steps = recorded.iter().map(|step| &step.undo).filter(|step| step.get("id") == undo.get("id"));
+    let mut all = Map::new();
+    for (network, list) in steps.chain([undo]).filter_map(|step| step.get("addresses")?.as_object()).flatten() {
+        let known = all.entry(network.clone()).or_insert_with(|| json!([]));
+        if let (Some(known), Some(list)) = (known.as_array_mut(), list.as_array()) {
+            known.extend(list.iter().cloned());
+        }
+    }
+    all
 }
 
 /// Gives `spec.linux.namespaces` back as it was.

@@ -1,12 +1,15 @@
-//! Links, addresses and routes of one network namespace, by rtnetlink(7); and whether a firewall table is there.
+//! Links, addresses and routes of one network namespace, by rtnetlink(7); and whether a firewall's table or chain is there.
 //!
 //! A socket stays in the network namespace that it was opened in, whatever its thread enters later.
 
+mod conntrack;
 mod link;
+mod nfnetlink;
 mod table;
 
+pub use conntrack::{Connections, forget};
 pub use link::{Link, Veth};
-pub use table::has_table;
+pub use table::{Chain, Family, chain, has_table};
 
 use ctr_core::{Cannot, Code, Error, Result, json, trace};
 use ctr_net::Subnet;
@@ -15,7 +18,7 @@ use rtnetlink::{
     Handle, RouteMessageBuilder,
     packet_route::{
         AddressFamily,
-        address::AddressAttribute,
+        address::{AddressAttribute, AddressHeaderFlags},
         link::LinkMessage,
         route::{RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteType},
     },
@@ -23,7 +26,7 @@ use rtnetlink::{
 use std::{
     future::Future,
     io,
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -60,23 +63,30 @@ impl Netlink {
     ///
     /// # Errors
     /// The kernel's.
-    pub fn add_address(&self, index: u32, address: Ipv4Addr, length: u8) -> Result<()> {
+    pub fn add_address(&self, index: u32, address: IpAddr, length: u8) -> Result<()> {
         let show = || json!({"address": format!("{address}/{length}"), "index": index});
         trace::act("newaddr", show, || {
-            let request = self.handle.address().add(index, IpAddr::V4(address), length).replace().execute();
-            self.wait(|| format!("add address {address}/{length}"), request)
+            let mut request = self.handle.address().add(index, address, length).replace();
+            if address.is_ipv6() {
+                // It is nobody else's: the kernel need not wait a second to find out.
+                request.message_mut().header.flags |= AddressHeaderFlags::Nodad;
+            }
+            self.wait(|| format!("add address {address}/{length}"), request.execute())
         })
     }
 
-    /// Sends what no other route takes to `gateway`.
+    /// Sends what no other route takes to `gateway`, and no longer to another.
     ///
     /// # Errors
     /// The kernel's.
-    pub fn add_default_route(&self, gateway: Ipv4Addr) -> Result<()> {
-        let route = RouteMessageBuilder::<Ipv4Addr>::new().gateway(gateway).build();
+    pub fn add_default_route(&self, gateway: IpAddr) -> Result<()> {
+        let (route, dst) = match gateway {
+            IpAddr::V4(gw) => (RouteMessageBuilder::<Ipv4Addr>::new().gateway(gw).build(), "0.0.0.0/0"),
+            IpAddr::V6(gw) => (RouteMessageBuilder::<Ipv6Addr>::new().gateway(gw).build(), "::/0"),
+        };
         trace::act(
             "newroute",
-            || json!({"dst": "0.0.0.0/0", "gw": gateway}),
+            || json!({"dst": dst, "gw": gateway}),
             || {
                 let request = self.handle.route().add(route).replace().execute();
                 self.wait(|| format!("add the route by {gateway}"), request)
@@ -84,15 +94,19 @@ impl Netlink {
         )
     }
 
-    /// The IPv4 addresses of the interface `index`, with the bits of their subnets.
+    /// The addresses of the interface `index`, with the bits of their subnets; not those of IPv6 that are its link's only.
     ///
     /// # Errors
     /// The kernel's.
-    pub fn addresses(&self, index: u32) -> Result<Vec<(Ipv4Addr, u8)>> {
+    pub fn addresses(&self, index: u32) -> Result<Vec<(IpAddr, u8)>> {
         let request = self.handle.address().get().set_link_index_filter(index).execute().try_collect::<Vec<_>>();
         let found = self.wait(|| "list addresses".to_owned(), request)?;
         let address = |attribute: &AddressAttribute| match attribute {
-            AddressAttribute::Local(IpAddr::V4(address)) => Some(*address),
+            AddressAttribute::Local(IpAddr::V4(address)) => Some(IpAddr::V4(*address)),
+            // Of IPv6 there is no other end, and no IFA_LOCAL.
+            AddressAttribute::Address(IpAddr::V6(address)) if !address.is_unicast_link_local() => {
+                Some(IpAddr::V6(*address))
+            }
             _ => None,
         };
         let one = |message: &rtnetlink::packet_route::address::AddressMessage| {
@@ -101,45 +115,51 @@ impl Netlink {
         Ok(found.iter().filter_map(one).collect())
     }
 
-    fn routes(&self) -> Result<Vec<RouteMessage>> {
-        let filter = RouteMessageBuilder::<Ipv4Addr>::new().build();
+    fn routes(&self, family: AddressFamily) -> Result<Vec<RouteMessage>> {
+        let filter = match family {
+            AddressFamily::Inet6 => RouteMessageBuilder::<Ipv6Addr>::new().build(),
+            _ => RouteMessageBuilder::<Ipv4Addr>::new().build(),
+        };
         let request = self.handle.route().get(filter).execute().try_collect::<Vec<_>>();
         let mut routes = self.wait(|| "list routes".to_owned(), request)?;
         routes.retain(|route| {
             let RouteHeader { kind, address_family, table, .. } = &route.header;
             let main = *table == RouteHeader::RT_TABLE_MAIN;
-            *kind == RouteType::Unicast && *address_family == AddressFamily::Inet && main
+            *kind == RouteType::Unicast && *address_family == family && main
         });
         Ok(routes)
     }
 
-    /// The subnets that IPv4 routes lead to, but the default route's.
+    /// The subnets that routes lead to, but the default routes'.
     ///
     /// # Errors
     /// The kernel's.
     pub fn subnets(&self) -> Result<Vec<Subnet>> {
         let subnet = |route: RouteMessage| {
             let to = route.attributes.iter().find_map(|attribute| match attribute {
-                RouteAttribute::Destination(RouteAddress::Inet(address)) => Some(*address),
+                RouteAttribute::Destination(to) => ip(to),
                 _ => None,
             });
-            Subnet::around(to?, route.header.destination_prefix_length).ok()
+            Subnet::new(to?, route.header.destination_prefix_length).ok().map(|subnet| subnet.trunc())
         };
-        Ok(self.routes()?.into_iter().filter_map(subnet).filter(|subnet| subnet.length() > 0).collect())
+        let mut routes = self.routes(AddressFamily::Inet)?;
+        routes.extend(self.routes(AddressFamily::Inet6)?);
+        Ok(routes.into_iter().filter_map(subnet).filter(|subnet| subnet.prefix_len() > 0).collect())
     }
 
     /// The gateways of the default routes.
     ///
     /// # Errors
     /// The kernel's.
-    pub fn default_gateways(&self) -> Result<Vec<Ipv4Addr>> {
+    pub fn default_gateways(&self) -> Result<Vec<IpAddr>> {
         let gateway = |route: &RouteMessage| {
             route.attributes.iter().find_map(|attribute| match attribute {
-                RouteAttribute::Gateway(RouteAddress::Inet(address)) => Some(*address),
+                RouteAttribute::Gateway(gateway) => ip(gateway),
                 _ => None,
             })
         };
-        let routes = self.routes()?;
+        let mut routes = self.routes(AddressFamily::Inet)?;
+        routes.extend(self.routes(AddressFamily::Inet6)?);
         Ok(routes.iter().filter(|r| r.header.destination_prefix_length == 0).filter_map(gateway).collect())
     }
 
@@ -148,7 +168,7 @@ impl Netlink {
     /// # Errors
     /// The kernel's.
     pub fn way_out_mtu(&self) -> Result<Option<u32>> {
-        let routes = self.routes()?;
+        let routes = self.routes(AddressFamily::Inet)?;
         let out = routes.iter().filter(|r| r.header.destination_prefix_length == 0).find_map(|route| {
             route.attributes.iter().find_map(|attribute| match attribute {
                 RouteAttribute::Oif(index) => Some(*index),
@@ -159,6 +179,14 @@ impl Netlink {
         let mut answers = self.handle.link().get().match_index(index).execute();
         let link: Option<LinkMessage> = self.wait(|| format!("look at interface {index}"), answers.try_next())?;
         Ok(link.map(|message| Link::read(&message).mtu))
+    }
+}
+
+fn ip(address: &RouteAddress) -> Option<IpAddr> {
+    match address {
+        RouteAddress::Inet(address) => Some(IpAddr::V4(*address)),
+        RouteAddress::Inet6(address) => Some(IpAddr::V6(*address)),
+        _ => None,
     }
 }
 

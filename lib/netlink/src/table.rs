@@ -1,57 +1,85 @@
-//! Whether nftables has a table: one message to the kernel instead of a process of nft(8).
+//! What nftables has of a table or a chain: one message to the kernel instead of a process of nft(8).
 
+use crate::nfnetlink::{self, Connection, Request};
 use ctr_core::{Cannot, Code, Error, Result};
-use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_NETFILTER};
 use std::io::ErrorKind;
 
-/// `NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE` (`<linux/netfilter/nfnetlink.h>`, `nf_tables.h`).
-const GET_TABLE: u16 = 10 << 8 | 1;
-const NLM_F_REQUEST: u16 = 1;
-const NLMSG_ERROR: u16 = 2;
-const NFPROTO_INET: u8 = 1;
+/// `NFNL_SUBSYS_NFTABLES << 8` (`<linux/netfilter/nfnetlink.h>`), and of it (`nf_tables.h`):
+const NFTABLES: u16 = 10 << 8;
+const NFT_MSG_GETTABLE: u16 = 1;
+const NFT_MSG_GETCHAIN: u16 = 4;
 const NFTA_TABLE_NAME: u16 = 1;
-/// Of a netlink message, and of the netfilter message within.
-const HEADERS: usize = 16 + 4;
+const NFTA_CHAIN_TABLE: u16 = 1;
+const NFTA_CHAIN_NAME: u16 = 3;
+const NFTA_CHAIN_POLICY: u16 = 5;
+const NFTA_CHAIN_USE: u16 = 6;
+const NF_DROP: u32 = 0;
+const NFPROTO_INET: u8 = 1;
+
+/// Of which packets a table is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4: iptables(8)'s.
+    Ipv4 = 2,
+    /// IPv6: ip6tables(8)'s.
+    Ipv6 = 10,
+}
+
+/// A chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// Whether it drops what none of its rules decides.
+    pub drops: bool,
+    /// How many rules it has, and how many lead to it, together.
+    pub uses: u32,
+}
 
 /// Whether the network namespace that this thread is in has the table `name` of the family `inet`.
 ///
 /// # Errors
 /// `unsupported` where the kernel has no nftables; `denied`.
 pub fn has_table(name: &str) -> Result<bool> {
-    let what = || format!("look for table {name}");
-    let socket = Socket::new(NETLINK_NETFILTER).cannot(what)?;
-    socket.connect(&SocketAddr::new(0, 0)).cannot(what)?;
-    socket.send(&request(name), 0).cannot(what)?;
-    let (answer, _) = socket.recv_from_full().cannot(what)?;
-    let field = |at: usize| answer.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(i32::from_ne_bytes);
-    let kind = answer.get(4..6).and_then(|bytes| bytes.try_into().ok()).map(u16::from_ne_bytes);
-    if kind != Some(NLMSG_ERROR) {
-        return Ok(true);
-    }
-    let error = std::io::Error::from_raw_os_error(-field(16).unwrap_or_default());
+    let request = request(NFT_MSG_GETTABLE, NFPROTO_INET, &[(NFTA_TABLE_NAME, name)]);
+    Ok(ask(request, || format!("look for table {name}"))?.is_some())
+}
+
+/// The chain of that name in table `table` of the network namespace that this thread is in; `None` without one.
+///
+/// # Errors
+/// As [`has_table`].
+pub fn chain(family: Family, table: &str, name: &str) -> Result<Option<Chain>> {
+    let words = [(NFTA_CHAIN_TABLE, table), (NFTA_CHAIN_NAME, name)];
+    let Some(answer) = ask(request(NFT_MSG_GETCHAIN, family as u8, &words), || format!("look for chain {name}"))?
+    else {
+        return Ok(None);
+    };
+    // Numbers within are big-endian.
+    let number = |kind| {
+        nfnetlink::attribute(nfnetlink::body(&answer), kind)
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(u32::from_be_bytes)
+    };
+    let drops = number(NFTA_CHAIN_POLICY) == Some(NF_DROP);
+    Ok(Some(Chain { drops, uses: number(NFTA_CHAIN_USE).unwrap_or_default() }))
+}
+
+/// The answer to a request for one thing; `None` where it is not there.
+fn ask(request: Request, what: impl Fn() -> String) -> Result<Option<Vec<u8>>> {
+    let answer = Connection::open(&what)?.ask(request, 0).cannot(&what)?;
+    let Some(error) = nfnetlink::error(&answer) else { return Ok(Some(answer)) };
     match error.kind() {
-        ErrorKind::NotFound => Ok(false),
+        ErrorKind::NotFound => Ok(None),
         // What a subsystem that is not there answers.
         ErrorKind::InvalidInput => Err(Error::new(Code::Unsupported, "this kernel has no nftables: networks need it")),
         _ => Err(error).cannot(what),
     }
 }
 
-/// A netlink header, a netfilter header, the attribute with the name (netlink(7): all in the byte order of the machine, padded
-/// to four bytes).
-fn request(name: &str) -> Vec<u8> {
-    let attribute = 4 + name.len() + 1;
-    let mut bytes = Vec::with_capacity(HEADERS + attribute + 3);
-    bytes.extend(((HEADERS + attribute.next_multiple_of(4)) as u32).to_ne_bytes());
-    bytes.extend(GET_TABLE.to_ne_bytes());
-    bytes.extend(NLM_F_REQUEST.to_ne_bytes());
-    bytes.extend([0; 8]);
-    bytes.extend([NFPROTO_INET, 0, 0, 0]);
-    bytes.extend((attribute as u16).to_ne_bytes());
-    bytes.extend(NFTA_TABLE_NAME.to_ne_bytes());
-    bytes.extend(name.as_bytes());
-    bytes.push(0);
-    let padded = bytes.len().next_multiple_of(4);
-    bytes.resize(padded, 0);
-    bytes
+/// A request with attributes that are texts.
+fn request(message: u16, family: u8, attributes: &[(u16, &str)]) -> Request {
+    let mut request = Request::new(NFTABLES | message, family);
+    for (kind, text) in attributes {
+        request.attribute(*kind, &[text.as_bytes(), &[0]].concat());
+    }
+    request
 }

@@ -12,12 +12,14 @@ pub fn tests() -> Vec<Test> {
 fn killed_at_every_step() {
     let host = host();
     let doc = "echo '{\"ctr\":1}'";
+    host.sh("ctr network create other").ok();
     let before = kernel(&host);
     let mut died = 0;
     for call in ["symlink", "rename", "sendto", "unshare", "move_mount", "setns", "mkdir"] {
-        for n in 1..30 {
+        for n in 1..60 {
             let strace = format!("strace -f -o trace -e trace={call} -e inject={call}:signal=KILL:when={n}");
-            let ran = host.sh(&format!("{doc} | {strace} net-attach -p 8080:80 >doc 2>&1"));
+            let ran =
+                host.sh(&format!("{doc} | {strace} net-attach --network bridge --network other -p 8080:80 >doc 2>&1"));
             if ran.status == 0 {
                 host.sh("net-attach --undo <doc").ok();
                 break;

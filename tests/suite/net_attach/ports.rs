@@ -4,12 +4,14 @@ use super::*;
 
 pub fn tests() -> Vec<Test> {
     tests!("net-attach",
-        ["root", "overlay", "umoci", "nft", "ip"]:
+        ["root", "overlay", "umoci", "nft", "ip", "strace"]:
             a_published_port_is_reached_from_everywhere,
             a_taken_port_names_its_holder,
+            ports_of_a_running_container,
             ports_of_one_address_of_ranges_and_of_the_image;
         ["root", "overlay", "umoci", "nft", "ip", "python3"]:
-            udp_is_led_on_too
+            udp_is_led_on_too,
+            datagrams_reach_the_next_holder_at_once
     )
 }
 
@@ -31,13 +33,9 @@ fn a_published_port_is_reached_from_everywhere() {
     // Who asked from outside is seen, not the host.
     let log = host.sh("ctr logs web 2>&1").succeeds().text();
     assert!(log.contains(&format!("{OUTSIDE}]:")), "{log}");
-    // A port that is not published is not reached from outside, whatever the route; nor is the host's loopback from inside.
+    // A port that is not published is not reached from outside, whatever the route.
     outside.sh(&host, &format!("ip route add 10.90.0.0/16 via {HOST}")).ok();
     outside.sh(&host, &get("10.90.0.2:80")).exits(1);
-    let _service = host.cmd("busybox", &["httpd", "-f", "-p", "127.0.0.1:7000", "-h", "/etc"]).spawn();
-    host.sh_cmd(&format!("until ({}) >/dev/null; do sleep 0.02; done", get("127.0.0.1:7000"))).run().ok();
-    outside.sh(&host, &format!("ip route add 127.0.0.2/32 via {HOST} dev up1")).ok();
-    outside.sh(&host, &get("127.0.0.2:7000")).exits(1);
     assert_eq!(
         host.sh("ctr ps --format '{{.Names}} {{.Ports}}' | sort").ok().text(),
         "other \nweb 0.0.0.0:8080->80/tcp\n"
@@ -114,10 +112,7 @@ fn udp_is_led_on_too() {
     host.sh("ctr run -d --name u -p 5000:7/udp busybox sleep 6901").ok();
     let netns = host.tool("ctr-inspect", &["u"]).ok().json()["net"]["netns"].as_str().unwrap().to_owned();
     // It answers with whom it sees.
-    let server = "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 7)); \
-                  [s.sendto(a[0].encode(), a) for a in iter(lambda: s.recvfrom(9)[1], None)]";
-    let server = host.cmd("nsenter", &[&format!("--net={netns}"), "python3", "-c", server]).spawn();
-    host.sh_cmd(&format!("until nsenter --net={netns} grep -q ':0007 ' /proc/net/udp; do sleep 0.02; done")).run().ok();
+    let server = echo(&host, &netns, "a[0]");
     let ask = |address: &str| {
         format!(
             "python3 -c \"import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(5); \
@@ -132,4 +127,134 @@ fn udp_is_led_on_too() {
     host.tool("net-attach", &["--gc"]).ok().stdout_has("\"removed\":\"link\",\"name\":\"v");
     nothing_is_left(&host);
     drop(server);
+}
+
+fn ports_of_a_running_container() {
+    let host = host();
+    let outside = Outside::of(&host);
+    let id = server(&host, "web", "");
+    server(&host, "other", "-p 8081:80");
+    let reached = |port: u16| outside.sh(&host, &get(&format!("{HOST}:{port}"))).status == 0;
+    assert!(!reached(8080));
+    host.sh("ctr port add web 8080:80").ok().stdout_is("80/tcp -> 0.0.0.0:8080\n");
+    host.sh("ctr port add web 127.0.0.1:8090-8091:80-81").ok();
+    assert!(reached(8080) && !reached(8090));
+    // As if it had been there from the first: by loopback, and by the container itself.
+    for line in
+        [get("127.0.0.1:8080"), get("127.0.0.1:8090"), format!("ctr exec web {}", get_inside(&format!("{HOST}:8080")))]
+    {
+        host.sh(&line).ok().stdout_is(&format!("{}\n", &id[..12]));
+    }
+    let listed = "80/tcp -> 0.0.0.0:8080\n80/tcp -> 127.0.0.1:8090\n81/tcp -> 127.0.0.1:8091\n";
+    host.sh("ctr port web").ok().stdout_is(listed);
+    host.sh("ctr-inspect web >doc; net-attach --check <doc >/dev/null").ok();
+    schema::assert_valid(&[host.sh("cat doc").ok().json()]);
+    // What cannot be changes nothing, not even the port before it.
+    let _process = host.cmd("busybox", &["httpd", "-f", "-p", "9000"]).spawn();
+    host.sh_cmd("until grep -q ':2328 ' /proc/net/tcp /proc/net/tcp6; do sleep 0.02; done").run().ok();
+    host.sh("ctr run -d --name none --network none busybox sleep 6909 && ctr create --name not busybox true")
+        .succeeds();
+    let before = kernel(&host);
+    for (words, code, part) in [
+        ("--add 8100:80 --add 8081:80 web", "exists", "0.0.0.0:8081/tcp: held by container other ("),
+        ("--add 8100:80 --add 9000:80 web", "exists", "held by process "),
+        ("--add 8100:80 --add 8080:81 web", "exists", "held by this container"),
+        ("--add 8100:80 --add 8080:80 web", "exists", "the container does so already"),
+        ("--add 8100:80 --add 8100:81 web", "exists", "held by this container"),
+        ("--add 0:80 web", "invalid", "\"0\" is no port"),
+        ("--add 70000:80 web", "invalid", "\"70000\" is no port"),
+        ("--add 8100-8102:80-81 web", "invalid", "not of one length"),
+        ("--add 192.0.2.77:8100:80 web", "invalid", "the host has no such address"),
+        ("--rm 8100 web", "not-found", "container web does not publish port 8100 of the host"),
+        ("--rm 8080/udp web", "not-found", "does not publish port 8080/udp"),
+        ("--rm 8080 --rm 0 web", "invalid", "\"0\" is no port"),
+        ("--add 8100:80 absent", "not-found", "no container absent"),
+        ("--add 8100:80 none", "invalid", "container none: it is on no network"),
+        ("--add 8100:80 not", "not-found", "container not: it is not running"),
+    ] {
+        let ran = host.tool("ctr-port", &words.split(' ').collect::<Vec<_>>());
+        ran.fails(1).stderr_has(part);
+        assert!(!code.is_empty());
+        assert_eq!(kernel(&host), before, "{words}");
+        host.sh("ctr port web").ok().stdout_is(listed);
+        host.sh("ls $CTR_RUN/ports | wc -l").ok().stdout_is("4\n");
+    }
+    // One that is killed leaves what a repair takes away, or finishes.
+    for (verb, call) in [("--add 8100:80", "rename"), ("--rm 8090", "symlink"), ("--rm 8090", "execve")] {
+        for n in 1..4 {
+            host.sh(&format!(
+                "strace -f -o trace -e trace={call} -e inject={call}:signal=KILL:when={n} ctr-port {verb} web"
+            ));
+            host.sh("ctr-inspect web | net-attach --repair | net-attach --check >/dev/null").ok();
+            let recorded = host.sh("ctr-inspect web | jq '.net.ports | length'").ok().text();
+            assert_eq!(
+                host.sh("ls $CTR_RUN/ports | wc -l").ok().text().trim(),
+                (recorded.trim().parse::<u8>().unwrap() + 1).to_string()
+            );
+            assert_eq!(reached(8100), host.sh("ctr port web").ok().text().contains(":8100"));
+        }
+    }
+    host.sh("ctr port rm web 8080 127.0.0.1:8091/tcp").ok();
+    assert!(!reached(8080) && reached(8081));
+    host.sh("! nft list ruleset | grep 8091").ok();
+    // Over a restart the record counts.
+    host.sh("ctr port add web 8080:80 && ctr stop -t 0 web && ctr start web").succeeds();
+    host.sh_cmd(&format!("until ({}); do sleep 0.05; done", get("127.0.0.1:8080"))).limit(20).run().succeeds();
+    host.sh("ctr rm -f web other none not").ok();
+    nothing_is_left(&host);
+}
+
+/// A server on UDP port 7 in the network namespace, which answers by what the Python expression says; `a` is who asked.
+fn echo(host: &Host, netns: &str, answer: &str) -> command::Running {
+    let server = format!(
+        "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 7)); \
+         [s.sendto({answer}.encode(), a) for a in iter(lambda: s.recvfrom(9)[1], None)]"
+    );
+    let running = host.cmd("nsenter", &[&format!("--net={netns}"), "python3", "-c", &server]).spawn();
+    host.sh_cmd(&format!("until nsenter --net={netns} grep -q ':0007 ' /proc/net/udp; do sleep 0.02; done")).run().ok();
+    running
+}
+
+/// A client that keeps its port, so that all it sends is one flow to the kernel; prints whom it reached, or nothing.
+fn ask_from_one_port() -> String {
+    format!(
+        "python3 -c \"import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(5); s.bind(('', 4000)); \
+         s.connect(('{HOST}', 5000)); s.send(b'x'); print(s.recv(99).decode())\" 2>&1 | tail -n 1"
+    )
+}
+
+fn datagrams_reach_the_next_holder_at_once() {
+    let host = host();
+    let outside = Outside::of(&host);
+    let netns = |name: &str| {
+        let doc = host.tool("ctr-inspect", &[name]).ok().json();
+        doc["net"]["netns"].as_str().unwrap().to_owned()
+    };
+    // Before anybody has the port: the kernel remembers that too.
+    outside.sh(&host, &ask_from_one_port()).ok().stdout_has("refused");
+    for name in ["first", "second"] {
+        host.sh(&format!("ctr run -d --name {name} -p 5000:7/udp busybox sleep 6907")).ok();
+        let server = echo(&host, &netns(name), &format!("'{name}'"));
+        for _ in 0..3 {
+            outside.sh(&host, &ask_from_one_port()).ok().stdout_is(&format!("{name}\n"));
+        }
+        if name == "first" {
+            // Its address stays taken, so that only the flow could lead there.
+            drop(server);
+            host.sh("ctr stop -t 0 first").ok();
+            continue;
+        }
+        host.sh("ctr rm -f first second").ok();
+        drop(server);
+        host.tool("net-attach", &["--gc"]).ok();
+    }
+    // Who gets the address of the last one gets none of what was meant for it.
+    host.sh("ctr run -d --name between busybox sleep 6908 && ctr run -d --name third busybox sleep 6908").succeeds();
+    assert_eq!(address(&host, "third"), "10.90.0.3");
+    let server = echo(&host, &netns("third"), "'third'");
+    outside.sh(&host, &ask_from_one_port()).ok().stdout_has("refused");
+    host.sh("ctr rm -f between third").ok();
+    drop(server);
+    host.tool("net-attach", &["--gc"]).ok();
+    nothing_is_left(&host);
 }

@@ -19,8 +19,6 @@ fn bad_words() {
         ("--network container:absent", "not-found", "no container absent"),
         ("--network ns:relative", "invalid", "absolute path"),
         ("--network ns:/nowhere", "not-found", "/nowhere"),
-        ("--network a --network b", "unsupported", "more than one --network"),
-        ("--network name=a,alias=b", "unsupported", "not there yet"),
         ("--network none -p 80:80", "invalid", "--publish needs a network, not none"),
         ("--network host --ip 10.90.0.9", "invalid", "--ip needs a network, not host"),
         ("-p 0:80", "invalid", "\"0\" is no port"),

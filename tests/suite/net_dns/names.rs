@@ -10,7 +10,9 @@ pub fn tests() -> Vec<Test> {
             of_several_each_is_first_at_times,
             other_networks_are_not_known,
             who_stops_is_gone_and_who_starts_is_there,
-            the_default_network_has_no_names
+            the_default_network_has_no_names,
+            a_container_on_two_networks_knows_both,
+            who_is_connected_asks_there
     )
 }
 
@@ -135,4 +137,44 @@ fn the_default_network_has_no_names() {
     assert!(!host.run().join("dns").exists());
     host.tool("net-dns", &["bridge"]).fails(1).stderr_has("network bridge has no names");
     host.sh("ctr rm -f web").ok();
+}
+
+fn a_container_on_two_networks_knows_both() {
+    let host = host(&["red", "blue"]);
+    sleeper(&host, "web", "--network red --network-alias front");
+    sleeper(&host, "db", "--network blue");
+    sleeper(&host, "both", "--network red --network name=blue,alias=mid");
+    let (web, db, both) = (Inside::of(&host, "web"), Inside::of(&host, "db"), Inside::of(&host, "both"));
+    for name in ["web", "front.red", "db", "db.blue", "mid"] {
+        assert_eq!(both.addresses(name).len(), 1, "{name}");
+    }
+    assert_eq!(both.addresses("both").len(), 2);
+    let of_blue = db.addresses("mid");
+    assert!(of_blue.len() == 1 && of_blue != web.addresses("both"), "{of_blue:?}");
+    for name in ["mid", "db", "both.blue"] {
+        assert_ne!(web.ask(name, TYPE::A).rcode, RCODE::NoError, "{name}");
+    }
+    host.sh("ctr rm -f web db both").ok();
+}
+
+fn who_is_connected_asks_there() {
+    let host = host(&["red"]);
+    sleeper(&host, "web", "--network red");
+    sleeper(&host, "plain", "--dns 192.0.2.1");
+    let servers = || host.sh("ctr exec plain cat /etc/resolv.conf").ok().text();
+    assert!(servers().contains("nameserver 192.0.2.1\n"));
+    host.sh("ctr network connect --alias p red plain").succeeds();
+    assert_eq!(Inside::of(&host, "plain").addresses("web"), [address(&host, "web")]);
+    assert_eq!(Inside::of(&host, "web").addresses("p").len(), 1);
+    let server = Inside::of(&host, "plain").server.ip();
+    assert_eq!(servers().matches("nameserver").count(), 1);
+    assert!(servers().contains(&format!("nameserver {server}\n")), "{}", servers());
+    host.sh("ctr network disconnect red plain").succeeds();
+    assert!(
+        servers().contains("nameserver 192.0.2.1\n") && servers().matches("nameserver").count() == 1,
+        "{}",
+        servers()
+    );
+    assert_ne!(Inside::of(&host, "web").ask("p", TYPE::A).rcode, RCODE::NoError);
+    host.sh("ctr rm -f web plain").ok();
 }

@@ -13,8 +13,9 @@ pub fn settings(doc: &Document, status: &Status) -> Value {
     let mut settings = json!({"SandboxKey": sandbox.unwrap_or_default(), "Ports": ports});
     // The first one's are shown beside them, as docker does for its default network.
     if let (Some(first), Some(all)) = (attachments.first(), settings.as_object_mut())
-        && let Value::Object(fields) = endpoint(first, status.lives())
+        && let Value::Object(mut fields) = endpoint(first, status.lives())
     {
+        fields.remove("Aliases");
         all.extend(fields);
     }
     settings["Networks"] = Value::Object(networks);
@@ -37,6 +38,7 @@ fn endpoint(attachment: &Attachment, lives: bool) -> Value {
         "GlobalIPv6PrefixLen": six.1,
         "IPv6Gateway": gateway(true).map(String::as_str).unwrap_or_default(),
         "MacAddress": if lives { attachment.mac.as_str() } else { "" },
+        "Aliases": attachment.aliases,
     })
 }
 

@@ -2,9 +2,9 @@
 
 use clap::Args;
 use ctr_core::{Code, Error, Result, print_line};
-use ctr_net::{Lock, Network, Subnet, names, network, network::Pool};
+use ctr_net::{Lock, Network, Subnet, names, network, network::Pool, subnet};
 use ctr_netlink::Netlink;
-use std::net::Ipv4Addr;
+use std::{net::IpAddr, path::Path};
 
 /// The arguments of `create`.
 #[derive(Args, Debug)]
@@ -12,15 +12,18 @@ pub struct Create {
     /// The name
     #[arg(value_name = "NAME")]
     name: String,
-    /// Its addresses, as 10.1.0.0/16 [default: one that is free]
+    /// Its addresses, as 10.1.0.0/16; with --ipv6 a second one, as fd00:1::/64 [default: one that is free]
     #[arg(long, value_name = "SUBNET")]
-    subnet: Option<String>,
-    /// The address of its bridge [default: the first]
+    subnet: Vec<String>,
+    /// The address of its bridge, in each subnet [default: the first]
     #[arg(long, value_name = "ADDRESS")]
-    gateway: Option<String>,
-    /// Give containers addresses of this part of the subnet
+    gateway: Vec<String>,
+    /// Give containers addresses of this part of a subnet
     #[arg(long, value_name = "SUBNET")]
-    ip_range: Option<String>,
+    ip_range: Vec<String>,
+    /// Addresses of IPv6 beside those of IPv4
+    #[arg(long)]
+    ipv6: bool,
     /// Nothing outside is reached from it
     #[arg(long)]
     internal: bool,
@@ -42,16 +45,12 @@ impl Create {
         if self.driver != "bridge" {
             return Err(Error::new(Code::Unsupported, format!("driver {}: not there yet, only bridge", self.driver)));
         }
-        let parse = |text: &String| text.parse::<Subnet>();
-        let subnet = self.subnet.as_ref().map(parse).transpose()?;
-        let range = self.ip_range.as_ref().map(parse).transpose()?;
-        let gateway = |text: &String| {
-            let bad = || Error::new(Code::Invalid, format!("invalid gateway {text:?}: no IPv4 address"));
-            text.parse::<Ipv4Addr>().map_err(|_| bad())
-        };
-        let gateway = self.gateway.as_ref().map(gateway).transpose()?;
-        if subnet.is_none() && (range.is_some() || gateway.is_some()) {
-            return Err(Error::new(Code::Invalid, "--gateway and --ip-range are parts of a --subnet: give it too"));
+        let asked = Asked::read(&self)?;
+        if self.ipv6 && !Path::new("/proc/sys/net/ipv6").exists() {
+            return Err(Error::new(Code::Unsupported, "--ipv6: this kernel has no IPv6"));
+        }
+        if let Some(six) = asked.subnets.iter().find(|subnet| is_six(subnet) && !self.ipv6) {
+            return Err(Error::new(Code::Invalid, format!("subnet {six} is of IPv6: give --ipv6 too")));
         }
         let mut options = std::collections::BTreeMap::new();
         for word in &self.options {
@@ -71,20 +70,73 @@ impl Create {
             let what = if other.name == self.name { "is there already" } else { "has the name of its bridge" };
             return Err(Error::new(Code::Exists, format!("cannot make network {}: {} {what}", self.name, other.name)));
         }
-        let subnet = match subnet {
-            Some(subnet) => {
-                network::check_free(&subnet, &routes)?;
-                subnet
-            }
+        let four = match asked.subnet(false) {
+            Some(subnet) => subnet,
             None => network::free_subnet(&routes)?,
         };
-        let network = Network {
-            internal: self.internal,
-            options,
-            labels: self.labels.iter().map(label).collect(),
-            ..Network::new(&self.name, Pool::new(subnet, gateway, range)?)
-        };
+        let mut network = Network::new(&self.name, asked.pool(four)?);
+        if self.ipv6 {
+            let six = asked.subnet(true).unwrap_or_else(|| network::local_subnet(&network.id));
+            network.subnets.push(asked.pool(six)?);
+        }
+        for pool in &network.subnets {
+            network::check_free(&pool.subnet, &routes)?;
+        }
+        let network =
+            Network { internal: self.internal, options, labels: self.labels.iter().map(label).collect(), ..network };
         network.save()?;
         print_line(&network.id)
     }
+}
+
+/// What is said of addresses, of either family.
+struct Asked {
+    subnets: Vec<Subnet>,
+    gateways: Vec<IpAddr>,
+    ranges: Vec<Subnet>,
+}
+
+impl Asked {
+    /// Reads the words: of each kind one a family, gateways and ranges within a subnet that is said too.
+    fn read(args: &Create) -> Result<Self> {
+        let parse = |text: &String| subnet::parse(text);
+        let gateway = |text: &String| {
+            let bad = || Error::new(Code::Invalid, format!("invalid gateway {text:?}: no address"));
+            text.parse::<IpAddr>().map_err(|_| bad())
+        };
+        let asked = Self {
+            subnets: args.subnet.iter().map(parse).collect::<Result<_>>()?,
+            gateways: args.gateway.iter().map(gateway).collect::<Result<_>>()?,
+            ranges: args.ip_range.iter().map(parse).collect::<Result<_>>()?,
+        };
+        for six in [false, true] {
+            let of = |list: &[Subnet]| list.iter().filter(|subnet| is_six(subnet) == six).count();
+            let gateways = asked.gateways.iter().filter(|gateway| gateway.is_ipv6() == six).count();
+            let (subnets, ranges) = (of(&asked.subnets), of(&asked.ranges));
+            if subnets.max(ranges).max(gateways) > 1 {
+                let family = if six { "IPv6" } else { "IPv4" };
+                return Err(Error::new(Code::Unsupported, format!("more than one subnet of {family}: not there")));
+            }
+            if subnets == 0 && (gateways > 0 || ranges > 0) {
+                let message = "--gateway and --ip-range are parts of a --subnet: give it too";
+                return Err(Error::new(Code::Invalid, message));
+            }
+        }
+        Ok(asked)
+    }
+
+    fn subnet(&self, six: bool) -> Option<Subnet> {
+        self.subnets.iter().copied().find(|subnet| is_six(subnet) == six)
+    }
+
+    /// The subnet with what else is said of it.
+    fn pool(&self, subnet: Subnet) -> Result<Pool> {
+        let six = is_six(&subnet);
+        let gateway = self.gateways.iter().copied().find(|gateway| gateway.is_ipv6() == six);
+        Pool::new(subnet, gateway, self.ranges.iter().copied().find(|range| is_six(range) == six))
+    }
+}
+
+fn is_six(subnet: &Subnet) -> bool {
+    matches!(subnet, Subnet::V6(_))
 }

@@ -1,6 +1,7 @@
 //! Defines, lists, shows and removes the networks that net-attach attaches containers to.
 
 mod create;
+mod member;
 mod remove;
 mod show;
 
@@ -10,7 +11,7 @@ use ctr_core::Result;
 /// The tool's name.
 pub const NAME: &str = "ctr-network";
 /// The first line of its help.
-pub const ABOUT: &str = "Define, list and remove the networks of containers";
+pub const ABOUT: &str = "Define, list and remove the networks of containers, and who is on them";
 
 /// The arguments of ctr-network(1).
 #[derive(Args, Debug)]
@@ -23,6 +24,10 @@ pub struct CtrNetwork {
 enum Verb {
     /// Define a network
     Create(create::Create),
+    /// Put a container on a network
+    Connect(member::Connect),
+    /// Take a container off a network
+    Disconnect(member::Disconnect),
     /// List the networks, a JSON line each
     Ls(show::Ls),
     /// Show networks in docker's shape, a JSON line each
@@ -40,6 +45,8 @@ enum Verb {
 pub fn run(args: CtrNetwork) -> Result<()> {
     match args.verb {
         Verb::Create(create) => create.run(),
+        Verb::Connect(connect) => connect.run(),
+        Verb::Disconnect(disconnect) => disconnect.run(),
         Verb::Ls(ls) => ls.run(),
         Verb::Inspect(inspect) => inspect.run(),
         Verb::Rm(rm) => rm.run(),

@@ -67,7 +67,7 @@ fn remove(netlink: &Netlink, network: &Network, _lock: &Lock) -> Result<()> {
     network::remove(network)?;
     netlink.delete(&network.bridge())?;
     if has_table(&names::table())? {
-        firewall::remove(&firewall::of_network(network)?)?;
+        firewall::remove(&firewall::of_network(network))?;
     }
     Ok(())
 }

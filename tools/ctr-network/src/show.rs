@@ -21,7 +21,7 @@ impl Ls {
                 let labels: Vec<_> = network.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
                 print_line(&json!({
                     "ID": ident::short(&network.id), "Name": network.name, "Driver": network.driver, "Scope": "local",
-                    "Internal": network.internal.to_string(), "IPv6": "false", "Labels": labels.join(","),
+                    "Internal": network.internal.to_string(), "IPv6": network.six().is_some().to_string(), "Labels": labels.join(","),
                     "CreatedAt": network.created,
                 }))?;
             }
@@ -79,19 +79,31 @@ fn shape(network: &Network) -> Result<Value> {
     };
     let config: Vec<Value> = network.subnets.iter().map(config).collect();
     let mut containers = Map::new();
-    for (address, id) in address::of_network(&network.name)? {
-        let doc = container::recorded(&id).ok();
+    let held = address::of_network(&network.name)?;
+    for id in held.iter().map(|(_, id)| id) {
+        if containers.contains_key(id) {
+            continue;
+        }
+        let doc = container::recorded(id).ok();
         let name = doc.as_ref().and_then(|doc| doc.str("name")).unwrap_or_default().to_owned();
         let net = doc.as_ref().and_then(|doc| doc.section::<Net>("net").ok().flatten());
-        let mac = net.as_ref().and_then(Net::inside).and_then(|interface| interface.mac.clone()).unwrap_or_default();
-        let length = network.pool()?.subnet.length();
-        let shape =
-            json!({"Name": name, "MacAddress": mac, "IPv4Address": format!("{address}/{length}"), "IPv6Address": ""});
-        containers.insert(id, shape);
+        let attachment = net.as_ref().and_then(|net| net.networks.iter().find(|a| a.name == network.name));
+        let own = net.as_ref().zip(attachment).and_then(|(net, a)| net.inside(&a.interface));
+        let mac = own.and_then(|(_, interface)| interface.mac.clone()).unwrap_or_default();
+        let address = |six: bool| {
+            let (address, _) = held.iter().find(|(address, holder)| holder == id && address.is_ipv6() == six)?;
+            let pool = network.subnets.iter().find(|pool| pool.is_of(*address))?;
+            Some(format!("{address}/{}", pool.subnet.prefix_len()))
+        };
+        let shape = json!({
+            "Name": name, "MacAddress": mac, "IPv4Address": address(false).unwrap_or_default(),
+            "IPv6Address": address(true).unwrap_or_default(),
+        });
+        containers.insert(id.clone(), shape);
     }
     Ok(json!({
         "Name": network.name, "Id": network.id, "Created": network.created, "Scope": "local", "Driver": network.driver,
-        "EnableIPv6": false, "IPAM": {"Driver": "default", "Config": config}, "Internal": network.internal,
+        "EnableIPv6": network.six().is_some(), "IPAM": {"Driver": "default", "Config": config}, "Internal": network.internal,
         "Interface": network.bridge(), "Containers": containers, "Options": network.options, "Labels": network.labels,
     }))
 }

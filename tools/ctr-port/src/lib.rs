@@ -1,16 +1,25 @@
-//! Lists the ports that a container publishes, as its record has them.
+//! Lists the ports that a container publishes, as its record has them; publishes others while it runs, and takes them back.
 
 use clap::Args;
-use ctr_core::{Code, Error, Result, container, print_line};
+use ctr_core::{Code, Document, Error, Result, container, print_line};
+use ctr_net::{Mapping, Net, PortMap, port};
+use net_attach::live;
+use std::net::Ipv4Addr;
 
 /// The tool's name.
 pub const NAME: &str = "ctr-port";
 /// The first line of its help.
-pub const ABOUT: &str = "List the ports that a container publishes";
+pub const ABOUT: &str = "List the ports that a container publishes, or change them";
 
 /// The arguments of ctr-port(1).
 #[derive(Args, Debug)]
 pub struct CtrPort {
+    /// Let a port of the host lead to a port of the container, which runs
+    #[arg(long, value_name = "[IP:][PORT]:PORT[/PROTOCOL]", conflicts_with_all = ["rm", "port"])]
+    add: Vec<String>,
+    /// Let a port of the host lead there no more
+    #[arg(long, value_name = "[IP:]PORT[/PROTOCOL]", conflicts_with = "port")]
+    rm: Vec<String>,
     /// The container: its name, its id or the beginning of an id that no other has
     #[arg(value_name = "CONTAINER")]
     container: String,
@@ -19,19 +28,30 @@ pub struct CtrPort {
     port: Option<String>,
 }
 
-/// Prints a line a port.
+/// Prints a line a port, of those that are there or were added.
 ///
 /// # Errors
-/// `not-found` where there is no such container, or it does not publish the port; `invalid` for what is no port.
+/// `not-found` where there is no such container, it does not publish the port, or does not run; `invalid` for what is no
+/// port; `exists`, naming the holder, for one that is taken.
 pub fn run(args: CtrPort) -> Result<()> {
-    let doc = container::recorded(&container::find(&args.container)?)?;
-    let ports = ctr_docker::ports(&doc);
+    let id = container::find(&args.container)?;
+    if !args.add.is_empty() {
+        return add(&id, &args.add);
+    }
+    let doc = container::recorded(&id)?;
+    if !args.rm.is_empty() {
+        return remove(&id, &args.container, &doc, &args.rm);
+    }
+    list(&doc, &args.container, args.port.as_deref())
+}
+
+fn list(doc: &Document, container: &str, port: Option<&str>) -> Result<()> {
+    let ports = ctr_docker::ports(doc);
     let mut published = ports.iter().filter_map(|port| Some((port, format!("{}:{}", port.ip.as_ref()?, port.public?))));
-    let Some(word) = args.port else {
-        return published
-            .try_for_each(|(port, host)| print_line(&format!("{}/{} -> {host}", port.private, port.protocol)));
+    let Some(word) = port else {
+        return published.try_for_each(|(port, host)| print_line(&line(port.private, &port.protocol, &host)));
     };
-    let (number, protocol) = word.split_once('/').unwrap_or((&word, "tcp"));
+    let (number, protocol) = word.split_once('/').unwrap_or((word, "tcp"));
     let number: u16 = number.parse().map_err(|_| Error::new(Code::Invalid, format!("{word:?} is no port")))?;
     let mut found = false;
     for (_, host) in published.filter(|(port, _)| port.private == number && port.protocol == protocol) {
@@ -41,5 +61,55 @@ pub fn run(args: CtrPort) -> Result<()> {
     if found {
         return Ok(());
     }
-    Err(Error::new(Code::NotFound, format!("container {} does not publish {number}/{protocol}", args.container)))
+    Err(Error::new(Code::NotFound, format!("container {container} does not publish {number}/{protocol}")))
+}
+
+fn line(private: u16, protocol: &str, host: &str) -> String {
+    format!("{private}/{protocol} -> {host}")
+}
+
+fn add(id: &str, words: &[String]) -> Result<()> {
+    let mut mappings = Vec::new();
+    for word in words {
+        mappings.extend(Mapping::parse(word)?);
+    }
+    for claim in live::add(id, &mappings)? {
+        print_line(&line(claim.target_port, claim.protocol, &format!("{}:{}", claim.ip, claim.port)))?;
+    }
+    Ok(())
+}
+
+fn remove(id: &str, container: &str, doc: &Document, words: &[String]) -> Result<()> {
+    let published = doc.section::<Net>("net")?.map(|net| net.ports).unwrap_or_default();
+    let meant = words.iter().map(|word| HostPort::parse(word)).collect::<Result<Vec<_>>>()?;
+    for (word, one) in words.iter().zip(&meant) {
+        if !published.iter().any(|port| one.is(port)) {
+            let message = format!("container {container} does not publish port {word} of the host");
+            return Err(Error::new(Code::NotFound, message).hint("ctr port lists those that it does"));
+        }
+    }
+    live::remove(id, |port| meant.iter().any(|one| one.is(port)))
+}
+
+/// A port of the host.
+struct HostPort {
+    /// None: of whatever address.
+    ip: Option<Ipv4Addr>,
+    port: u16,
+    protocol: &'static str,
+}
+
+impl HostPort {
+    fn parse(word: &str) -> Result<Self> {
+        let bad = || Error::new(Code::Invalid, format!("{word:?} is no port")).hint("[IP:]PORT[/PROTOCOL]");
+        let (address, protocol) = word.split_once('/').unwrap_or((word, "tcp"));
+        let (ip, number) = address.rsplit_once(':').map_or((None, address), |(ip, port)| (Some(ip), port));
+        let ip = ip.map(|ip| ip.parse().map_err(|_| bad())).transpose()?;
+        let port = number.parse().ok().filter(|port| *port != 0).ok_or_else(bad)?;
+        Ok(Self { ip, port, protocol: port::protocol_of(protocol)? })
+    }
+
+    fn is(&self, port: &PortMap) -> bool {
+        self.ip.is_none_or(|ip| ip == port.host_ip) && self.port == port.host_port && self.protocol == port.protocol
+    }
 }

@@ -11,15 +11,15 @@ const TOOL: &str = "ctr-network";
 
 /// `ctr network create`
 pub const CREATE: &[Flag] = &[
-    value("subnet", "SUBNET", "Its addresses, as 10.1.0.0/16").to(TOOL),
-    value("gateway", "ADDRESS", "The address of its bridge").to(TOOL),
-    value("ip-range", "SUBNET", "Give containers addresses of this part of the subnet").to(TOOL),
+    list("subnet", "SUBNET", "Its addresses, as 10.1.0.0/16; with --ipv6 a second one, as fd00:1::/64").to(TOOL),
+    list("gateway", "ADDRESS", "The address of its bridge, in each subnet").to(TOOL),
+    list("ip-range", "SUBNET", "Give containers addresses of this part of a subnet").to(TOOL),
+    switch("ipv6", "Addresses of IPv6 beside those of IPv4").to(TOOL),
     switch("internal", "Nothing outside is reached from it").to(TOOL),
     value("driver", "bridge", "How it is made").short('d').to(TOOL),
     list("opt", "KEY=VALUE", "mtu=N, isolate=false, icc=false").short('o').to(TOOL),
     list("label", "KEY=VALUE", "Give it a label").to(TOOL),
     list("aux-address", "", "").not_yet("addresses that are not given out"),
-    switch("ipv6", "").not_yet("IPv6"),
     switch("attachable", "").not_yet("networks of several machines"),
     switch("ingress", "").not_yet("networks of several machines"),
     value("scope", "", "").not_yet("networks of several machines"),
@@ -28,6 +28,20 @@ pub const CREATE: &[Flag] = &[
     value("config-from", "", "").not_yet("configurations without a network"),
     switch("config-only", "").not_yet("configurations without a network"),
 ];
+
+/// `ctr network connect`
+pub const CONNECT: &[Flag] = &[
+    list("alias", "NAME", "Call it so too on this network").to(TOOL),
+    value("ip", "ADDRESS", "Give it this address").to(TOOL),
+    value("ip6", "ADDRESS", "Give it this address of IPv6").to(TOOL),
+    value("gw-priority", "N", "The default route goes by the network that has most of it").to(TOOL),
+    list("link", "", "").not_yet("names of containers for one other alone: --alias is for all"),
+    list("link-local-ip", "", "").not_yet("more than one address"),
+    list("driver-opt", "", "").not_yet("options of one container's interface"),
+];
+
+/// `ctr network disconnect`
+pub const DISCONNECT: &[Flag] = &[switch("force", "Also from a network that is no longer there").short('f').to(TOOL)];
 
 /// `ctr network ls`
 pub const LS: &[Flag] = &[
@@ -54,6 +68,23 @@ pub const PRUNE: &[Flag] =
 pub fn create(given: &Given) -> Result<Plan> {
     let [name] = given.operands.as_slice() else { return Err(usage("network create needs one name")) };
     Ok(stage(given, "create", &[name]))
+}
+
+/// Puts a container on a network.
+pub fn connect(given: &Given) -> Result<Plan> {
+    member(given, "connect")
+}
+
+/// Takes a container off a network.
+pub fn disconnect(given: &Given) -> Result<Plan> {
+    member(given, "disconnect")
+}
+
+fn member(given: &Given, verb: &str) -> Result<Plan> {
+    match given.operands.as_slice() {
+        [_, _] => Ok(stage(given, verb, &given.operands)),
+        _ => Err(usage(format!("network {verb} needs a network and a container"))),
+    }
 }
 
 /// docker's table of networks.
@@ -85,11 +116,19 @@ pub fn prune(given: &Given) -> Result<Plan> {
     Ok(stage(given, "prune", &[] as &[String]))
 }
 
-/// Where its ports are found on the host.
+/// Where its ports are found on the host; with a word before the container others are published, or those no more.
 pub fn port(given: &Given) -> Result<Plan> {
-    match given.operands.len() {
-        1 | 2 => Ok(Plan::of(Stage::new("ctr-port").operands(&given.operands).to_string())),
-        _ => Err(usage("port needs a container, and at most one port")),
+    let words: Vec<&str> = given.operands.iter().map(String::as_str).collect();
+    let plan = |stage: Stage| Ok(Plan::of(stage.to_string()));
+    let tool = Stage::new("ctr-port");
+    match words.as_slice() {
+        [verb @ ("add" | "rm"), container, ports @ ..] if !ports.is_empty() => {
+            let flag = if *verb == "add" { "--add" } else { "--rm" };
+            plan(tool.words(ports.iter().flat_map(|port| [flag, port])).operands([container]))
+        }
+        ["ls", container] => plan(tool.operands([container])),
+        [_] | [_, _] => plan(tool.operands(&given.operands)),
+        _ => Err(usage("port needs a container, and at most one port").hint("or: add, rm, a container, ports")),
     }
 }
 

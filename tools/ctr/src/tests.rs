@@ -87,6 +87,11 @@ fn run_deals_its_flags_out_to_the_tools() {
             "PULL img | img-unpack | overlay-mount \
              | net-attach --network web -p 80:80 -p 81:81 -P --dns 192.0.2.1 --ip 10.9.0.2 | cg-limit | ns-spawn",
         ),
+        (
+            "run --network a --network name=b,alias=c --network-alias d --ip6 fd00::2 img",
+            "PULL img | img-unpack | overlay-mount \
+             | net-attach --network a --network name=b,alias=c --network-alias d --ip6 fd00::2 | cg-limit | ns-spawn",
+        ),
         ("run -P --network none img", "PULL img | img-unpack | overlay-mount | cg-limit | ns-spawn --network none"),
         ("run --net host img", "PULL img | img-unpack | overlay-mount | cg-limit | ns-spawn --network host"),
         (
@@ -194,12 +199,18 @@ fn commands_about_containers_and_the_machine() {
     for (line, pipe) in [
         ("rm a b", "ctr-rm a b"),
         ("port web 80/udp", "ctr-port web 80/udp"),
+        ("port ls web", "ctr-port web"),
+        ("port add 80", "ctr-port add 80"),
+        ("port add web 8080:80 53:53/udp", "ctr-port --add 8080:80 --add 53:53/udp web"),
+        ("port rm web 8080", "ctr-port --rm 8080 web"),
         (
             "network create --subnet 10.1.0.0/16 -o mtu=1400 --internal a",
             "ctr-network create --subnet 10.1.0.0/16 -o mtu=1400 --internal a",
         ),
         ("network ls -q", "{ ctr-network ls || echo $?; } | ctr-fmt '{{.ID}}'"),
         ("network inspect -f json a", "{ ctr-network inspect a || echo $?; } | ctr-fmt json"),
+        ("network connect --alias x --ip 10.1.0.2 a b", "ctr-network connect --alias x --ip 10.1.0.2 a b"),
+        ("network disconnect -f a b", "ctr-network disconnect -f a b"),
         ("network rm a b", "ctr-network rm a b"),
         ("network prune -f", "ctr-network prune -f"),
         ("container rm -f a", "ctr-rm -f a"),
@@ -271,12 +282,13 @@ fn what_is_not_there_says_so() {
         ("logs a b", Usage, "logs needs one container"),
         ("start -a a b", Usage, "start attaches to one container"),
         ("run --nope x", Usage, "unknown flag --nope"),
-        ("run --network a --network b x", Unsupported, "more than one --network: not there yet"),
+        ("run --network a --network none x", Usage, "network none stands alone"),
         ("run --network none -p 80:80 x", Usage, "-p needs a network, not none"),
         ("run --link a x", Unsupported, "--link: not there yet"),
-        ("network connect a b", Unsupported, "network connect: not there yet"),
+        ("network connect a", Usage, "network connect needs a network and a container"),
+        ("network connect --link x a b", Unsupported, "--link: not there yet"),
         ("network create", Usage, "network create needs one name"),
-        ("network create --ipv6 x", Unsupported, "--ipv6: not there yet"),
+        ("network create --attachable x", Unsupported, "--attachable: not there yet"),
         ("network ls x", Usage, "network ls takes no operand"),
         ("port", Usage, "port needs a container"),
         ("run -v /a:/b x", Unsupported, "--volume: not there yet"),

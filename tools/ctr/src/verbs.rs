@@ -133,12 +133,20 @@ pub const VERBS: &[Verb] = &[
     ),
     verb(
         &["port", "container port"],
-        "CONTAINER [PORT[/PROTOCOL]]",
-        "List the ports it publishes",
+        "[add|rm] CONTAINER [PORT…]",
+        "List the ports it publishes, or change them",
         life::NONE,
         network::port,
     ),
     verb(&["network create"], "NAME", "Define a network", network::CREATE, network::create),
+    verb(&["network connect"], "NETWORK CONTAINER", "Put a container on a network", network::CONNECT, network::connect),
+    verb(
+        &["network disconnect"],
+        "NETWORK CONTAINER",
+        "Take a container off a network",
+        network::DISCONNECT,
+        network::disconnect,
+    ),
     verb(&["network ls", "network list"], "", "List networks", network::LS, network::ls),
     verb(&["network inspect"], "NETWORK…", "Show everything about networks", network::INSPECT, network::inspect),
     verb(&["network rm", "network remove"], "NETWORK…", "Remove networks", network::RM, network::rm),
@@ -152,20 +160,7 @@ pub const GROUPS: &[&str] = &["container", "image", "network", "system"];
 
 /// Commands of docker that are not there yet.
 pub const LATER: &[&str] = &[
-    "build",
-    "builder",
-    "buildx",
-    "commit",
-    "compose",
-    "connect",
-    "disconnect",
-    "history",
-    "login",
-    "logout",
-    "push",
-    "save",
-    "search",
-    "volume",
+    "build", "builder", "buildx", "commit", "compose", "history", "login", "logout", "push", "save", "search", "volume",
 ];
 
 /// The command that the first words of `args` name, and how many words that is.

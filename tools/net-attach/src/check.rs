@@ -1,8 +1,11 @@
 //! Compares what the kernel has with the section `net`.
 
-use crate::{attach, host};
+use crate::{
+    end::{self, End},
+    foreign, host,
+};
 use ctr_core::{Code, Document, Error, Result, container};
-use ctr_net::{Net, address, firewall, names, netns, network, port, resolver};
+use ctr_net::{Net, address, firewall, names, netns, port, resolver};
 use ctr_netlink::Netlink;
 
 /// One error for each thing that is gone or is otherwise.
@@ -16,15 +19,54 @@ pub fn check(doc: &Document) -> Result<Vec<Error>> {
         return Err(Error::new(Code::Invalid, "document has no net").hint("put net-attach before this tool"));
     };
     let id = container::checked_id(doc.str("id").unwrap_or_default())?;
-    let gone = |what: String| Error::new(Code::NotFound, what);
     let netlink = Netlink::open()?;
     let mut findings = Vec::new();
-    let Some(network) = network::find(&net.name)? else {
-        return Ok(vec![gone(format!("no network {}", net.name))]);
-    };
-    let own = net.address();
-    if !address::of_network(&net.name)?.iter().any(|(address, holder)| Some(*address) == own && holder == id) {
-        findings.push(gone(format!("the claim of the address on network {} is gone", net.name)));
+    let mut ends = Vec::new();
+    for attachment in &net.networks {
+        match End::read(&net, attachment) {
+            Ok(end) => ends.push(end),
+            Err(e) => findings.push(e),
+        }
+    }
+    let is_held = netns::is_held(id);
+    for end in &ends {
+        findings.extend(one(id, end, &netlink, is_held)?);
+    }
+    if is_held {
+        let found = end::routes(id)?;
+        for route in net.routes.iter().filter(|route| !found.contains(&route.gw)) {
+            findings.push(gone(format!("the container has no route to {} by {}", route.dst, route.gw)));
+        }
+    } else {
+        findings.push(gone(format!("no network namespace at {}", netns::path(id).display())));
+    }
+    findings.extend(rules(id, &net, &ends)?);
+    if !ends.is_empty() {
+        findings.extend(foreign::check()?);
+    }
+    if !ends.is_empty() && !host::is_forwarding() {
+        findings.push(Error::new(Code::Invalid, "the host does not forward: net.ipv4.ip_forward is 0"));
+    }
+    if ends.iter().any(|end| end.network.six().is_some()) && !host::is_forwarding_six() {
+        let message = "the host does not forward IPv6: net.ipv6.conf.all.forwarding is 0";
+        findings.push(Error::new(Code::Invalid, message));
+    }
+    Ok(findings)
+}
+
+fn gone(what: String) -> Error {
+    Error::new(Code::NotFound, what)
+}
+
+/// What differs on one network.
+fn one(id: &str, end: &End, netlink: &Netlink, is_held: bool) -> Result<Vec<Error>> {
+    let mut findings = Vec::new();
+    let network = &end.network;
+    let claims = address::of_network(&network.name)?;
+    for own in &end.addresses {
+        if !claims.iter().any(|(address, holder)| address == own && holder == id) {
+            findings.push(gone(format!("the claim of {own} on network {} is gone", network.name)));
+        }
     }
     let bridge = netlink.link(&network.bridge())?;
     match &bridge {
@@ -32,7 +74,8 @@ pub fn check(doc: &Document) -> Result<Vec<Error>> {
         Some(link) if !link.up => findings.push(Error::new(Code::Invalid, format!("bridge {} is down", link.name))),
         Some(_) => {}
     }
-    let veth = names::veth(id);
+    findings.extend(resolver::missing(network, bridge.as_ref().map(|b| b.index))?);
+    let veth = names::veth(id, end.place);
     match netlink.link(&veth)? {
         None => findings.push(gone(format!("no interface {veth}"))),
         Some(link) if !link.up || link.bridge != bridge.as_ref().map(|b| b.index) => {
@@ -41,41 +84,37 @@ pub fn check(doc: &Document) -> Result<Vec<Error>> {
         }
         Some(_) => {}
     }
-    if netns::is_held(id) {
-        let found = attach::look(id)?;
-        if let Some(address) = own.filter(|address| !found.addresses.contains(address)) {
-            findings.push(gone(format!("{} of the container has no address {address}", attach::INTERFACE)));
+    if is_held {
+        let found = end::look(id, &end.inside())?;
+        for own in end.addresses.iter().filter(|own| !found.contains(own)) {
+            findings.push(gone(format!("{} of the container has no address {own}", end.inside())));
         }
-        for route in net.routes.iter().filter(|route| !found.gateways.contains(&route.gw)) {
-            findings.push(gone(format!("the container has no route to {} by {}", route.dst, route.gw)));
-        }
-    } else {
-        findings.push(gone(format!("no network namespace at {}", netns::path(id).display())));
-    }
-    findings.extend(resolver::missing(&network, bridge.as_ref().map(|b| b.index))?);
-    findings.extend(rules(id, &net, &network)?);
-    if !host::is_forwarding() {
-        findings.push(Error::new(Code::Invalid, "the host does not forward: net.ipv4.ip_forward is 0"));
     }
     Ok(findings)
 }
 
-fn rules(id: &str, net: &Net, network: &ctr_net::Network) -> Result<Vec<Error>> {
+fn rules(id: &str, net: &Net, ends: &[End]) -> Result<Vec<Error>> {
     let mut findings = Vec::new();
+    if ends.is_empty() {
+        return Ok(findings);
+    }
     let claims: Vec<_> = port::claims()?.into_iter().filter(|claim| claim.id == id).collect();
-    for port in net.ports.iter().filter(|port| !claims.iter().any(|claim| claim.mapping() == **port)) {
+    let published = net.ports.iter().filter(|_| end::way_out(ends, false).is_some());
+    for port in published.filter(|port| !claims.iter().any(|claim| claim.mapping() == **port)) {
         let port = format!("{}:{}/{}", port.host_ip, port.host_port, port.protocol);
-        findings.push(Error::new(Code::NotFound, format!("port {port} is no longer the container's")));
+        findings.push(gone(format!("port {port} is no longer the container's")));
     }
     let Some(present) = firewall::present()? else {
         let message = format!("no firewall table inet {}: neither masquerade nor published ports", names::table());
-        findings.push(Error::new(Code::NotFound, message));
+        findings.push(gone(message));
         return Ok(findings);
     };
-    let wanted = firewall::of_network(network)?.into_iter().chain(claims.iter().map(firewall::of_claim));
-    for element in wanted.filter(|element| !present.contains(element)) {
-        let message = format!("no element {element} in the firewall table inet {}", names::table());
-        findings.push(Error::new(Code::NotFound, message));
+    let mut wanted: Vec<_> = claims.iter().map(firewall::of_claim).collect();
+    for end in ends {
+        wanted.extend(firewall::of_network(&end.network));
+    }
+    for element in wanted.iter().filter(|element| !present.contains(element)) {
+        findings.push(gone(format!("no element {element} in the firewall table inet {}", names::table())));
     }
     Ok(findings)
 }

@@ -1,9 +1,10 @@
 //! Finds what crashes left of networks, by its names, and takes it away.
 
+use crate::foreign;
 use ctr_core::{Result, Value, container, json, paths, trace};
-use ctr_net::{Lock, address, firewall, names, netns, network, port};
-use ctr_netlink::{Netlink, has_table};
-use std::{collections::BTreeSet, fs};
+use ctr_net::{Lock, Net, address, firewall, names, netns, network, port};
+use ctr_netlink::{Link, Netlink, has_table};
+use std::{collections::BTreeSet, fs, net::IpAddr};
 
 /// Removes namespaces, veths, addresses and ports of containers that are gone; bridges that no container is on; and makes
 /// the firewall's table what the records say.
@@ -27,12 +28,13 @@ pub fn gc() -> Result<Vec<Value>> {
             removed.push(json!({"removed": "netns", "path": path}));
         }
     }
-    for link in links.iter().filter(|link| names::id_of_veth(&link.name).is_some_and(gone)) {
+    for link in links.iter().filter(|link| names::id_of_veth(&link.name).is_some_and(|(digits, _)| gone(digits))) {
         if note(netlink.delete(&link.name)) == Some(true) {
             removed.push(json!({"removed": "link", "name": link.name}));
         }
     }
     let _lock = Lock::take()?;
+    removed.extend(strays(&netlink, &links, &containers)?);
     removed.extend(claims()?);
     let mut bridges = BTreeSet::new();
     for network in network::all()? {
@@ -52,6 +54,51 @@ pub fn gc() -> Result<Vec<Value>> {
 /// What fails is printed, and the rest is gone on with.
 fn note<T>(result: Result<T>) -> Option<T> {
     result.map_err(|e| trace::warn(&e.to_string())).ok()
+}
+
+/// What a change of networks that was killed left of containers that are there: interfaces and addresses on networks that their
+/// records do not name. One that is being changed, or has no networks in its record yet, is let be.
+fn strays(netlink: &Netlink, links: &[Link], containers: &[String]) -> Result<Vec<Value>> {
+    let mut removed = Vec::new();
+    let mut held = Vec::new();
+    for name in address::networks()? {
+        held.extend(address::of_network(&name)?.into_iter().map(|(address, id)| (name.clone(), address, id)));
+    }
+    for id in containers {
+        let veths = links.iter().filter_map(|link| {
+            let (digits, place) = names::id_of_veth(&link.name)?;
+            id.starts_with(digits).then_some((link, place))
+        });
+        let stray = |net: &Net| {
+            let is_named = |inside: &str| net.networks.iter().any(|attachment| attachment.interface == inside);
+            let links: Vec<_> = veths.clone().filter(|(_, place)| !is_named(&names::inside(*place))).collect();
+            let has = |name: &str, address: &IpAddr| {
+                let mut own = net.networks.iter().filter(|attachment| attachment.name == name);
+                own.any(|attachment| net.addresses(&attachment.interface).contains(address))
+            };
+            let addresses: Vec<_> = held.iter().filter(|(name, a, own)| own == id && !has(name, a)).collect();
+            (links, addresses)
+        };
+        let Some(net) = recorded(id).filter(|net| stray(net) != (Vec::new(), Vec::new())) else { continue };
+        let Some(_held) = container::try_hold_limits(id)? else { continue };
+        let (links, addresses) = stray(&recorded(id).unwrap_or(net));
+        for (link, _) in links {
+            if note(netlink.delete(&link.name)) == Some(true) {
+                removed.push(json!({"removed": "link", "name": link.name}));
+            }
+        }
+        for (name, address, _) in addresses {
+            if note(address::release(name, *address, id)).is_some() {
+                removed.push(json!({"removed": "address", "address": address, "network": name}));
+            }
+        }
+    }
+    Ok(removed)
+}
+
+/// The section of a container whose record has one.
+fn recorded(id: &str) -> Option<Net> {
+    container::recorded(id).ok().filter(|doc| !doc.is_partial())?.section("net").ok()?
 }
 
 /// Addresses and ports of containers that are gone.
@@ -81,12 +128,15 @@ fn rules() -> Result<Vec<Value>> {
     let table = names::table();
     let wanted = firewall::wanted()?;
     if wanted.is_empty() {
+        let foreign = foreign::forget().into_iter().map(|name| json!({"removed": "chain", "name": table, "of": name}));
+        let foreign: Vec<Value> = foreign.collect();
         if !has_table(&table)? {
-            return Ok(Vec::new());
+            return Ok(foreign);
         }
         firewall::delete()?;
-        return Ok(vec![json!({"removed": "table", "name": table})]);
+        return Ok([foreign, vec![json!({"removed": "table", "name": table})]].concat());
     }
+    foreign::let_through();
     let present = firewall::present()?;
     if present.as_ref() == Some(&wanted) {
         return Ok(Vec::new());

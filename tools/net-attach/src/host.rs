@@ -1,5 +1,6 @@
 //! The host's side of a network: its record, its bridge, its rules, forwarding.
 
+use crate::{end::End, foreign};
 use ctr_core::{Cannot, Code, Error, Result, instance::digest, json, trace};
 use ctr_net::{Network, firewall, names, network, network::Pool};
 use ctr_netlink::{Link, Netlink, has_table};
@@ -25,6 +26,15 @@ pub fn network(netlink: &Netlink, name: &str) -> Result<Network> {
     Ok(network)
 }
 
+/// The same as [`ready`] for each; every end learns how long its packets may be.
+///
+/// # Errors
+/// Those of it.
+pub fn ready_all(netlink: &Netlink, ends: &mut [End]) -> Result<Vec<Link>> {
+    let ready = |end: &mut End| ready(netlink, &end.network).inspect(|bridge| end.mtu = bridge.mtu);
+    ends.iter_mut().map(ready).collect()
+}
+
 /// Makes what the network has on the host and what is not there yet; gives its bridge. Hold the lock.
 ///
 /// Its rules come before its bridge, and the bridge is up last: one that is up is whole. That the table is there says that
@@ -39,9 +49,13 @@ pub fn ready(netlink: &Netlink, network: &Network) -> Result<Link> {
     if !has_table(&names::table())? {
         firewall::install(&firewall::wanted()?)?;
     } else if !whole {
-        firewall::change(&[], &firewall::of_network(network)?)?;
+        firewall::change(&[], &firewall::of_network(network))?;
     }
     forward()?;
+    foreign::let_through();
+    if network.six().is_some() {
+        forward_six()?;
+    }
     if let Some(link) = found.filter(|link| link.up) {
         return Ok(link);
     }
@@ -53,10 +67,11 @@ pub fn ready(netlink: &Netlink, network: &Network) -> Result<Link> {
         let [a, b, c, d] = digest(name.as_bytes()).to_be_bytes();
         netlink.add_bridge(&name, [0x02, 0x43, a, b, c, d], mtu)?;
     }
-    sysctl(&format!("ipv6/conf/{name}/disable_ipv6"), "1")?;
+    sysctl(&format!("ipv6/conf/{name}/disable_ipv6"), if network.six().is_some() { "0" } else { "1" })?;
     let link = there(netlink, &name)?;
-    let pool = network.pool()?;
-    netlink.add_address(link.index, pool.gateway, pool.subnet.length())?;
+    for pool in &network.subnets {
+        netlink.add_address(link.index, pool.gateway, pool.subnet.prefix_len())?;
+    }
     netlink.set_up(link.index, &name)?;
     Ok(link)
 }
@@ -78,6 +93,25 @@ fn forward() -> Result<()> {
 /// Whether it does.
 pub fn is_forwarding() -> bool {
     fs::read_to_string("/proc/sys/net/ipv4/ip_forward").is_ok_and(|text| text.trim() == "1")
+}
+
+/// The same for IPv6. A kernel that sends on takes no router's advertisements, by which the host may have its own address and
+/// way out (ip-sysctl.rst, accept_ra): interfaces that took them take them still.
+fn forward_six() -> Result<()> {
+    if is_forwarding_six() {
+        return Ok(());
+    }
+    for entry in fs::read_dir("/proc/sys/net/ipv6/conf").cannot(|| "look at the host's parameters of IPv6")?.flatten() {
+        if fs::read_to_string(entry.path().join("accept_ra")).is_ok_and(|text| text.trim() == "1") {
+            sysctl(&format!("ipv6/conf/{}/accept_ra", entry.file_name().to_string_lossy()), "2")?;
+        }
+    }
+    sysctl("ipv6/conf/all/forwarding", "1")
+}
+
+/// Whether it does.
+pub fn is_forwarding_six() -> bool {
+    fs::read_to_string("/proc/sys/net/ipv6/conf/all/forwarding").is_ok_and(|text| text.trim() == "1")
 }
 
 /// Lets what comes from the host's loopback go out by the bridge: it is masqueraded there, and what comes in for loopback is

@@ -1,17 +1,24 @@
-//! Attaches a container to a network: a namespace that `ip netns` sees, a veth to the network's bridge, an address,
-//! routes, published ports.
+//! Attaches a container to networks: a namespace that `ip netns` sees, a veth to each network's bridge, addresses, routes,
+//! published ports.
 
 mod attach;
+mod change;
 mod check;
 mod dns;
+mod end;
+mod foreign;
 mod gc;
 mod host;
+mod hosts;
+pub mod live;
+mod word;
 
 use attach::Attach;
+pub use change::{connect, disconnect};
 use clap::Args;
-use ctr_core::{Code, Common, Document, Done, Error, Map, Result, Rollback, Tool, Value, container, json};
-use ctr_net::{Mapping, Net, mode::Mode, network, port};
-use std::net::Ipv4Addr;
+use ctr_core::{Code, Common, Document, Done, Error, Result, Rollback, Tool, Value, container, json};
+use ctr_net::{Mapping, Net, mode::Mode, names, network, port};
+pub use word::{Wanted, alias, ip};
 
 /// The environment variable that says what `--network` would, where it is not given.
 const DEFAULT: &str = "CTR_NETWORK";
@@ -19,13 +26,20 @@ const DEFAULT: &str = "CTR_NETWORK";
 /// The arguments of net-attach(1).
 #[derive(Args, Debug)]
 pub struct NetAttach {
-    /// The network: a name, none, host, container:NAME or ns:PATH [default: bridge]
+    /// A network: a name, or with settings name=NAME,alias=…,ip=…,ip6=…,mac-address=…,gw-priority=…; alone: none, host,
+    /// container:NAME or ns:PATH [default: bridge]
     #[arg(long, value_name = "NETWORK")]
     network: Vec<String>,
-    /// Give the container this address of the network
+    /// Call the container so too on the first network
+    #[arg(long, value_name = "NAME")]
+    network_alias: Vec<String>,
+    /// Give the container this address of the first network
     #[arg(long, value_name = "ADDRESS")]
     ip: Option<String>,
-    /// Give its interface this hardware address
+    /// Give it this address of IPv6 of the first network
+    #[arg(long, value_name = "ADDRESS")]
+    ip6: Option<String>,
+    /// Give its interface on the first network this hardware address
     #[arg(long, value_name = "ADDRESS")]
     mac_address: Option<String>,
     /// Let a port of the host lead to a port of the container
@@ -53,7 +67,7 @@ pub struct NetAttach {
 
 impl Tool for NetAttach {
     const NAME: &'static str = "net-attach";
-    const ABOUT: &'static str = "Attach a container to a network";
+    const ABOUT: &'static str = "Attach a container to networks";
 
     fn add(&mut self, doc: &mut Document, _: &Common) -> Result<Done> {
         if let Some(net) = doc.get("net") {
@@ -62,24 +76,27 @@ impl Tool for NetAttach {
                 .hint("net-attach --undo takes it away"));
         }
         let before = doc.get("spec").and_then(|s| s.get("linux")).and_then(|l| l.get("namespaces")).cloned();
-        let name = match self.mode()? {
-            Mode::Named(name) => name,
-            mode => {
-                self.refuse_settings()?;
-                set_namespace(doc, mode.entry())?;
-                doc.push_step(Self::NAME, json!({"before": before}));
-                return Ok(Done::Print);
-            }
-        };
-        if name != network::DEFAULT {
-            network::load(&name)?;
+        let mut networks = self.words()?;
+        if let Some(mode) = bare(&mut networks)? {
+            self.refuse_settings(&networks[0])?;
+            set_namespace(doc, mode.entry())?;
+            doc.push_step(Self::NAME, json!({"before": before}));
+            return Ok(Done::Print);
         }
-        let dns = dns::Dns { servers: &self.dns, search: &self.dns_search, options: &self.dns_option }.read()?;
+        self.settle(&mut networks[0])?;
+        let mut six = false;
+        for wanted in &networks {
+            let network = match network::load(&wanted.network) {
+                // It is made when it is first needed.
+                Err(e) if e.code == Code::NotFound && wanted.network == network::DEFAULT => continue,
+                other => other?,
+            };
+            six |= network.six().is_some();
+        }
+        let dns = dns::Dns { servers: &self.dns, search: &self.dns_search, options: &self.dns_option, six }.read()?;
         let mut attach = Attach {
             id: String::new(),
-            network: name,
-            ip: self.ip.as_deref().map(ip).transpose()?,
-            mac: self.mac_address.as_deref().map(mac).transpose()?,
+            networks,
             mappings: self.mappings(doc)?,
             upstreams: if self.dns.is_empty() { Vec::new() } else { dns.nameservers.clone() },
             dns,
@@ -91,8 +108,7 @@ impl Tool for NetAttach {
             let id = attach.id.clone();
             rollback.push(move || container::remove(&id));
         }
-        let net = attach.run(&mut rollback)?;
-        let addresses = Map::from_iter([(net.name.clone(), json!(net.address()))]);
+        let (net, addresses) = attach.run(&mut rollback)?;
         set_namespace(doc, json!({"type": "network", "path": net.netns}))?;
         doc.set("net", &net)?;
         let step = json!({"id": attach.id, "addresses": addresses, "claimed": claimed, "before": before});
@@ -123,23 +139,50 @@ impl Tool for NetAttach {
 }
 
 impl NetAttach {
-    fn mode(&self) -> Result<Mode> {
-        match self.network.as_slice() {
-            [] | [_] => Mode::parse(&self.word()),
-            _ => Err(Error::new(Code::Unsupported, "more than one --network: not there yet")),
+    /// The flags, or else what this machine's configuration says; at least one.
+    fn words(&self) -> Result<Vec<Wanted>> {
+        if self.network.is_empty() {
+            return Wanted::parse(&std::env::var(DEFAULT).unwrap_or_default()).map(|wanted| vec![wanted]);
         }
+        if self.network.len() > names::PLACES {
+            return Err(Error::new(Code::Limit, format!("more than {} networks", names::PLACES)));
+        }
+        self.network.iter().map(|word| Wanted::parse(word)).collect()
     }
 
-    /// The flag, or else what this machine's configuration says.
-    fn word(&self) -> String {
-        let configured = || std::env::var(DEFAULT).unwrap_or_default();
-        self.network.first().cloned().unwrap_or_else(configured)
+    /// Adds what flags of their own say of the first network.
+    fn settle(&self, first: &mut Wanted) -> Result<()> {
+        let twice = |what: &str| Err(Error::new(Code::Invalid, format!("{what} of the first network is given twice")));
+        if let Some(word) = &self.ip
+            && first.ip.replace(word::ip(word)?).is_some()
+        {
+            return twice("--ip");
+        }
+        if let Some(word) = &self.ip6
+            && first.ip6.replace(word::ip(word)?).is_some()
+        {
+            return twice("--ip6");
+        }
+        if let Some(word) = &self.mac_address
+            && first.mac.replace(word::mac(word)?).is_some()
+        {
+            return twice("--mac-address");
+        }
+        if !self.network_alias.is_empty() && !first.aliases.is_empty() {
+            return twice("--network-alias");
+        }
+        for word in &self.network_alias {
+            first.aliases.push(word::alias(word)?);
+        }
+        Ok(())
     }
 
     /// What is said of a network that there is not.
-    fn refuse_settings(&self) -> Result<()> {
+    fn refuse_settings(&self, wanted: &Wanted) -> Result<()> {
         let given = [
-            ("--ip", self.ip.is_some()),
+            ("a setting", wanted.has_settings()),
+            ("--network-alias", !self.network_alias.is_empty()),
+            ("--ip", self.ip.is_some() || self.ip6.is_some()),
             ("--mac-address", self.mac_address.is_some()),
             ("--publish", !self.publish.is_empty()),
             ("--dns", !self.dns.is_empty() || !self.dns_search.is_empty() || !self.dns_option.is_empty()),
@@ -147,7 +190,9 @@ impl NetAttach {
         // docker passes --publish-all over too: there is nothing that could be published.
         match given.iter().find(|(_, given)| *given) {
             None => Ok(()),
-            Some((flag, _)) => Err(Error::new(Code::Invalid, format!("{flag} needs a network, not {}", self.word()))),
+            Some((flag, _)) => {
+                Err(Error::new(Code::Invalid, format!("{flag} needs a network, not {}", wanted.network)))
+            }
         }
     }
 
@@ -165,6 +210,22 @@ impl NetAttach {
         }
         Ok(mappings)
     }
+}
+
+/// The namespace that nothing is attached to, where that is what is named; of networks the names are settled.
+fn bare(networks: &mut [Wanted]) -> Result<Option<Mode>> {
+    let alone = networks.len() == 1;
+    for wanted in networks {
+        match Mode::parse(&wanted.network)? {
+            Mode::Named(name) => wanted.network = name,
+            mode if alone => return Ok(Some(mode)),
+            _ => {
+                let message = format!("network {} stands alone: there cannot be another beside it", wanted.network);
+                return Err(Error::new(Code::Invalid, message));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// `ExposedPorts` of the image: `{"80/tcp": {}}`.
@@ -190,43 +251,4 @@ fn set_namespace(doc: &mut Document, entry: Value) -> Result<()> {
     list.retain(|other| other["type"] != "network");
     list.push(entry);
     Ok(())
-}
-
-fn ip(word: &str) -> Result<Ipv4Addr> {
-    if word.contains(':') {
-        return Err(Error::new(Code::Unsupported, format!("address {word}: IPv6 is not there yet")));
-    }
-    word.parse().map_err(|_| Error::new(Code::Invalid, format!("invalid address {word:?}")))
-}
-
-/// Six pairs of hex digits; not a group's.
-fn mac(word: &str) -> Result<[u8; 6]> {
-    let bad = || Error::new(Code::Invalid, format!("invalid hardware address {word:?}")).hint("as 02:42:ac:11:00:02");
-    let pair = |pair: &str| {
-        let digits = pair.len() == 2 && pair.bytes().all(|b| b.is_ascii_hexdigit());
-        u8::from_str_radix(pair, 16).ok().filter(|_| digits)
-    };
-    let bytes = word.split([':', '-']).map(pair).collect::<Option<Vec<u8>>>().ok_or_else(bad)?;
-    let bytes: [u8; 6] = bytes.try_into().map_err(|_| bad())?;
-    if bytes[0] & 1 == 1 || bytes == [0; 6] { Err(bad()) } else { Ok(bytes) }
-}
-
-/// Six pairs of hex digits.
-fn mac_text(mac: [u8; 6]) -> String {
-    mac.map(|byte| format!("{byte:02x}")).join(":")
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn hardware_addresses() {
-        assert_eq!(mac_text(mac("02:42:AC-11-00-02").unwrap()), "02:42:ac:11:00:02");
-        for bad in ["", "02:42:ac:11:00", "01:00:00:00:00:01", "00:00:00:00:00:00", "+2:42:ac:11:00:02", "0242ac110002"]
-        {
-            assert_eq!(mac(bad).unwrap_err().code, Code::Invalid, "{bad:?}");
-        }
-    }
 }

@@ -163,8 +163,7 @@ impl Names {
     }
 
     fn members(&mut self, network: &str) -> Members {
-        let members = || address::of_network(network).unwrap_or_default().into_iter();
-        let read = || Arc::new(members().map(|(address, id)| (IpAddr::from(address), id)).collect());
+        let read = || Arc::new(address::of_network(network).unwrap_or_default());
         kept(&mut self.members, network, &address::root().join(network), read)
     }
 
@@ -198,8 +197,7 @@ fn kept<T: Clone>(all: &mut HashMap<String, Kept<T>>, key: &str, path: &Path, re
 }
 
 fn holds(network: &Network, address: IpAddr) -> bool {
-    let IpAddr::V4(address) = address else { return false };
-    network.subnets.iter().any(|pool| pool.subnet.contains(address))
+    network.subnets.iter().any(|pool| pool.subnet.contains(&address))
 }
 
 /// Whether a process of the container is there.

@@ -32,7 +32,7 @@ pub fn hold(id: &str) -> Result<Option<Lock>> {
     }
 }
 
-/// Keeps a start and a change of a container's limits from each other: both read the record, act on the kernel and write
+/// Keeps a start and a change of a container's limits or networks from each other: both read the record, act on the kernel and write
 /// the record back. Waits ten seconds at most.
 ///
 /// # Errors
@@ -54,6 +54,14 @@ pub fn hold_limits(id: &str) -> Result<Lock> {
         }
         sleep(Duration::from_millis(1));
     }
+}
+
+/// The same for who only looks whether another starts or changes it: `None` where one does, without waiting.
+///
+/// # Errors
+/// The file system's.
+pub fn try_hold_limits(id: &str) -> Result<Option<Lock>> {
+    Lock::try_exclusive(&paths::run_dir(checked_id(id)?).join("update.lock"))
 }
 
 /// The same as [`hold`] for who removes what has ended: waits, ten seconds at most, for whoever is about to record the end.

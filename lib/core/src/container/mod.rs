@@ -19,7 +19,7 @@ pub use claim::{
 };
 pub use descendants::{adopt_orphans, end_descendants, pid_of, reap_orphans};
 pub use find::{directories, find, ids, is_gone, namespace};
-pub use hold::{hold, hold_ended, hold_limits};
+pub use hold::{hold, hold_ended, hold_limits, try_hold_limits};
 pub use record::{attach_socket, dir, execs_dir, is_volatile, load, log_file, recorded, recorded_as, save};
 pub use remove::{gc, hold_to_remove, remove, remove_locked};
 pub use signal::{Handle, kill, parse_signal};

@@ -49,8 +49,10 @@ pub fn complete(
         for word in &flags.add_host {
             text.push_str(&host_line(word, gateway(net))?);
         }
-        if let (Some(address), Some(name)) = (address(net), hostname) {
-            let _ = writeln!(text, "{address}\t{name}");
+        if let Some(name) = hostname {
+            for address in addresses(net) {
+                let _ = writeln!(text, "{address}\t{name}");
+            }
         }
         provide(mounts, "/etc/hosts", &source, &text, readonly)?;
     }
@@ -103,14 +105,15 @@ fn provide(mounts: &mut Vec<Value>, place: &str, source: &Path, text: &str, read
     )
 }
 
-/// The container's own address, of a CNI result.
-fn address(net: Option<&Value>) -> Option<IpAddr> {
-    part::string(net?.get("ips")?.get(0), "address")?.split('/').next()?.parse().ok()
+/// The container's own addresses, of a CNI result.
+fn addresses(net: Option<&Value>) -> Vec<IpAddr> {
+    let ips = net.and_then(|net| net.get("ips")).and_then(Value::as_array).into_iter().flatten();
+    ips.filter_map(|ip| part::string(Some(ip), "address")?.split('/').next()?.parse().ok()).collect()
 }
 
-/// The host's address on its network.
+/// The host's address on the network of its default route.
 fn gateway(net: Option<&Value>) -> Option<IpAddr> {
-    part::string(net?.get("ips")?.get(0), "gateway")?.parse().ok()
+    part::string(net?.get("routes")?.get(0), "gw")?.parse().ok()
 }
 
 /// `dns` of a CNI result as resolv.conf(5) has it. A document may be anybody's: no word brings a line of its own.

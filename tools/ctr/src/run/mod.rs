@@ -7,7 +7,7 @@ use crate::{
     flags::{Given, usage},
     pipe::{Stage, pipe},
 };
-use ctr_core::{Code, Error, Result};
+use ctr_core::Result;
 pub use flags::{FLAGS, LATER};
 
 /// The pipe from a registry to a running process.
@@ -17,7 +17,7 @@ pub use flags::{FLAGS, LATER};
 /// (`ctr-document(5)`, rule 10). One that is detached gets none of the caller's streams.
 ///
 /// # Errors
-/// `usage` without an image, `unsupported` for more than one network.
+/// `usage` without an image.
 pub fn run(given: &Given) -> Result<Plan> {
     if given.on("detach") {
         return detached(given);
@@ -111,23 +111,22 @@ fn limit(given: &Given) -> Result<Option<Stage>> {
     }
 }
 
-/// The stage that attaches the container to a network; or, for what ns-spawn makes or joins itself, the words for it.
+/// The stage that attaches the container to networks; or, for what ns-spawn makes or joins itself, the words for it.
 fn network(given: &Given) -> Result<(Option<Stage>, Vec<String>)> {
     let mut words = given.for_tool("net-attach");
-    let network = match given.all("network").as_slice() {
-        [] => None,
-        [network] => Some(*network),
-        _ => return Err(Error::new(Code::Unsupported, "more than one --network: not there yet")),
-    };
-    if let Some(network) = network.filter(|network| is_there(network)) {
+    let networks = given.all("network");
+    if let Some(network) = networks.iter().find(|network| is_there(network)) {
+        if networks.len() > 1 {
+            return Err(usage(format!("network {network} stands alone: there cannot be another beside it")));
+        }
         // There is nothing that could be published; docker says nothing either.
         words.retain(|word| word != "-P");
         if let Some(flag) = words.first() {
             return Err(usage(format!("{flag} needs a network, not {network}")));
         }
-        return Ok((None, vec!["--network".to_owned(), network.to_owned()]));
+        return Ok((None, vec!["--network".to_owned(), (*network).to_owned()]));
     }
-    let named = network.into_iter().flat_map(|network| ["--network", network]);
+    let named = networks.into_iter().flat_map(|network| ["--network", network]);
     Ok((Some(Stage::new("net-attach").words(named).words(words)), Vec::new()))
 }
 

@@ -1,0 +1,149 @@
+//! Messages of netfilter by hand: a header, attributes, the answer (netlink(7), `<linux/netfilter/nfnetlink.h>`). All is in the
+//! byte order of the machine but for numbers within attributes, and padded to four bytes.
+
+use ctr_core::{Cannot, Result};
+use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_NETFILTER};
+use std::io;
+
+const NLM_F_REQUEST: u16 = 1;
+/// The request is to be answered even where nothing is to be said.
+pub const NLM_F_ACK: u16 = 4;
+/// All there are are to be listed.
+pub const NLM_F_DUMP: u16 = 0x300;
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+/// The attribute has attributes within.
+pub const NESTED: u16 = 0x8000;
+/// Of a netlink message, and of the netfilter message within.
+const HEADERS: usize = 16 + 4;
+
+/// A socket of the network namespace that its thread was in.
+pub struct Connection(Socket);
+
+impl Connection {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn open(what: impl Fn() -> String) -> Result<Self> {
+        let socket = Socket::new(NETLINK_NETFILTER).cannot(&what)?;
+        socket.connect(&SocketAddr::new(0, 0)).cannot(&what)?;
+        Ok(Self(socket))
+    }
+
+    /// Sends a request; gives the first answer.
+    ///
+    /// # Errors
+    /// The kernel's of sending and receiving; what it answers is told by [`error`].
+    pub fn ask(&self, request: Request, flags: u16) -> io::Result<Vec<u8>> {
+        self.0.send(&request.bytes(flags), 0)?;
+        Ok(self.0.recv_from_full()?.0)
+    }
+
+    /// Sends a request for many things; gives the message of each to `f`.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn list(&self, request: Request, mut f: impl FnMut(&[u8])) -> io::Result<()> {
+        let mut answer = self.ask(request, NLM_F_DUMP)?;
+        loop {
+            let mut rest = &answer[..];
+            while let Some(length) =
+                word(rest, 0).map(|length| length as usize).filter(|l| (16..=rest.len()).contains(l))
+            {
+                let (message, behind) = rest.split_at(length);
+                match half(message, 4) {
+                    Some(NLMSG_DONE) => return Ok(()),
+                    Some(NLMSG_ERROR) => return error(message).map_or(Ok(()), Err),
+                    _ => f(message),
+                }
+                rest = behind.get(length.next_multiple_of(4) - length..).unwrap_or_default();
+            }
+            answer = self.0.recv_from_full()?.0;
+        }
+    }
+}
+
+/// A message to the kernel.
+pub struct Request(Vec<u8>);
+
+impl Request {
+    /// One of that kind, subsystem and message, about packets of `family`.
+    pub fn new(kind: u16, family: u8) -> Self {
+        let mut bytes = Vec::with_capacity(128);
+        bytes.extend([0; 4]);
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend([0; 10]);
+        bytes.extend([family, 0, 0, 0]);
+        Self(bytes)
+    }
+
+    /// Adds an attribute.
+    pub fn attribute(&mut self, kind: u16, value: &[u8]) {
+        append(&mut self.0, kind, value);
+    }
+
+    fn bytes(mut self, flags: u16) -> Vec<u8> {
+        let length = self.0.len() as u32;
+        self.0[..4].copy_from_slice(&length.to_ne_bytes());
+        self.0[6..8].copy_from_slice(&(NLM_F_REQUEST | flags).to_ne_bytes());
+        self.0
+    }
+}
+
+/// Appends an attribute to others, which may be the value of one.
+pub fn append(attributes: &mut Vec<u8>, kind: u16, value: &[u8]) {
+    attributes.extend(((4 + value.len()) as u16).to_ne_bytes());
+    attributes.extend(kind.to_ne_bytes());
+    attributes.extend(value);
+    attributes.resize(attributes.len().next_multiple_of(4), 0);
+}
+
+/// The kernel's refusal, where the message is one; what it did is answered by a refusal with number 0.
+pub fn error(message: &[u8]) -> Option<io::Error> {
+    let number = word(message, 16).filter(|number| half(message, 4) == Some(NLMSG_ERROR) && *number != 0)?;
+    Some(io::Error::from_raw_os_error((number as i32).wrapping_neg()))
+}
+
+/// The attributes of a message.
+pub fn body(message: &[u8]) -> &[u8] {
+    message.get(HEADERS..).unwrap_or_default()
+}
+
+/// The attribute of that kind: each is its length with these four bytes, its kind, the rest.
+pub fn attribute(mut attributes: &[u8], kind: u16) -> Option<&[u8]> {
+    loop {
+        let length = usize::from(half(attributes, 0)?).max(4);
+        if half(attributes, 2)? & !NESTED == kind {
+            return attributes.get(4..length);
+        }
+        attributes = attributes.get(length.next_multiple_of(4)..)?;
+    }
+}
+
+fn half(bytes: &[u8], at: usize) -> Option<u16> {
+    bytes.get(at..at + 2).and_then(|bytes| bytes.try_into().ok()).map(u16::from_ne_bytes)
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_ne_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_are_found_again() {
+        let mut request = Request::new(0x0a04, 2);
+        request.attribute(1, b"filter\0");
+        request.attribute(NESTED | 3, b"FORWARD\0");
+        let message = request.bytes(0);
+        assert_eq!((message.len() % 4, word(&message, 0)), (0, Some(message.len() as u32)));
+        assert_eq!(attribute(body(&message), 3), Some(&b"FORWARD\0"[..]));
+        assert_eq!(attribute(body(&message), 5), None);
+        assert_eq!(attribute(&body(&message)[..3], 1), None);
+        assert_eq!(attribute(&body(&message)[..6], 1), None);
+        assert!(error(&message).is_none());
+    }
+}

@@ -1,0 +1,163 @@
+//! A container that is put on a network, or taken off one, after it was made; running or not.
+//!
+//! The record changes first, what the kernel has after it: who is killed between leaves a record that `--repair` makes true,
+//! or an interface and an address that the record does not name, which gc takes.
+
+use crate::{
+    attach::{self, mapping},
+    dns,
+    end::{self, End},
+    host, hosts,
+    word::Wanted,
+};
+use ctr_core::{Code, Document, Error, Lock as StoreLock, Result, Rollback, Step, container, json, trace};
+use ctr_net::{Lock, Net, Network, address, names, netns, network, port, resolver};
+use ctr_netlink::Netlink;
+
+/// A container whose networks change. Nobody starts it meanwhile.
+struct Changed {
+    id: String,
+    doc: Document,
+    net: Net,
+    _held: StoreLock,
+}
+
+impl Changed {
+    fn of(id: &str) -> Result<Self> {
+        let held = container::hold_limits(id)?;
+        let doc = container::recorded(id)?;
+        let bad = |why: &str| Error::new(Code::Invalid, format!("container {} {why}", address::name_of(id)));
+        if doc.is_partial() || !doc.steps()?.iter().any(|step| step.tool == "ns-spawn") {
+            return Err(bad("was never made whole"));
+        }
+        let Some(net) = doc.section::<Net>("net")? else {
+            return Err(bad("has no network of its own: it was made with none, host or another's"));
+        };
+        Ok(Self { id: id.to_owned(), doc, net, _held: held })
+    }
+
+    /// Writes section and step into the record as it is now: others may have changed the rest.
+    fn record(id: &str, net: &Net, ends: &[End]) -> Result<()> {
+        let _lock = StoreLock::store()?;
+        let mut record = container::recorded(id)?;
+        let mut steps: Vec<Step> = record.steps()?;
+        for step in steps.iter_mut().filter(|step| step.tool == "net-attach") {
+            step.undo["addresses"] = json!(attach::addresses(ends));
+        }
+        record.set("net", net)?;
+        record.set_steps(&steps)?;
+        container::save(&record)
+    }
+
+    /// Moves the container's ports to the way out that it has now, where they were led to another.
+    fn move_ports(&self, netlink: &Netlink, ends: &[End], lock: &Lock) -> Result<()> {
+        let claims: Vec<_> = port::claims()?.into_iter().filter(|claim| claim.id == self.id).collect();
+        let out = end::way_out(ends, false);
+        let Some((out, target)) = out.and_then(|out| Some((out, out.four()?))) else {
+            return ctr_net::unpublish(&self.id, lock);
+        };
+        if self.net.ports.is_empty() || claims.first().is_some_and(|claim| claim.target == target) {
+            return Ok(());
+        }
+        let runs = container::live_state(&self.id)?.is_some();
+        if claims.is_empty() && !runs {
+            // It holds none until it starts.
+            return Ok(());
+        }
+        let mappings = self.net.ports.iter().map(mapping).collect::<Result<Vec<_>>>()?;
+        let published = port::publish(&mappings, &self.id, target)?;
+        attach::publish(&published)?;
+        host::route_localnet(&out.network.bridge())?;
+        if netns::is_held(&self.id) {
+            netlink.set_port(&names::veth(&self.id, out.place), true, !out.network.icc())?;
+        }
+        Ok(())
+    }
+}
+
+/// Puts container `id` on the network that is wanted; gives it.
+///
+/// # Errors
+/// `exists` where it is on it, or an address is taken; `invalid` for a container without networks of its own; those of making
+/// the interface: then the record is as before.
+pub fn connect(id: &str, wanted: &Wanted) -> Result<Network> {
+    let changed = Changed::of(id)?;
+    let netlink = Netlink::open()?;
+    let lock = Lock::take()?;
+    let network = host::network(&netlink, &wanted.network)?;
+    if changed.net.networks.iter().any(|attachment| attachment.name == network.name) {
+        let message = format!("container {} is on network {} already", address::name_of(id), network.name);
+        return Err(Error::new(Code::Exists, message));
+    }
+    let mut ends = End::all(&changed.net)?;
+    let free = (0..names::PLACES).find(|place| !ends.iter().any(|end| end.place == *place));
+    let place = free.ok_or_else(|| Error::new(Code::Limit, format!("more than {} networks", names::PLACES)))?;
+    let mut rollback = Rollback::new();
+    let end = End::claim(network.clone(), id, place, wanted)?;
+    let (name, addresses, own) = (network.name.clone(), end.addresses.clone(), id.to_owned());
+    rollback.push(move || addresses.iter().try_for_each(|address| address::release(&name, *address, &own)));
+    let bridge = host::ready(&netlink, &network)?;
+    resolver::start(&network, bridge.index)?;
+    ends.push(End { mtu: bridge.mtu, ..end });
+    let net = end::section(id, &ends, dns::moved(&changed.net, &ends)?, changed.net.ports.clone());
+    let (before, own) = (changed.net.clone(), id.to_owned());
+    rollback.push(move || Changed::record(&own, &before, &End::all(&before)?));
+    Changed::record(id, &net, &ends)?;
+    let new = &ends[ends.len() - 1];
+    if netns::is_held(id) {
+        let own = id.to_owned();
+        rollback.push(move || Netlink::open()?.delete(&names::veth(&own, place)).map(drop));
+        new.link(&netlink, id, &bridge, false)?;
+        end::configure(id, &[new], &ends)?;
+    }
+    changed.move_ports(&netlink, &ends, &lock)?;
+    hosts::add(id, &changed.doc, &new.addresses)?;
+    hosts::ask(id, &changed.net.dns.nameservers, &net.dns.nameservers)?;
+    rollback.disarm();
+    Ok(network)
+}
+
+/// Takes container `id` off the network of that name; gives the network, where it is there. With `force` it need not be.
+///
+/// # Errors
+/// `not-found` where it is not on it, or there is no such network; the first failure of what is taken away, once all was
+/// tried: the container is off it then.
+pub fn disconnect(id: &str, word: &str, force: bool) -> Result<Option<Network>> {
+    let changed = Changed::of(id)?;
+    let netlink = Netlink::open()?;
+    let lock = Lock::take()?;
+    let network = match network::load(word) {
+        Err(e) if e.code == Code::NotFound && force => None,
+        other => Some(other?),
+    };
+    let name = network.as_ref().map_or(word, |network| &network.name);
+    let Some(leaving) = changed.net.networks.iter().find(|attachment| attachment.name == name) else {
+        let message = format!("container {} is not on network {name}", address::name_of(id));
+        return Err(Error::new(Code::NotFound, message));
+    };
+    let staying = changed.net.networks.iter().filter(|attachment| attachment.name != name);
+    let ends = staying.map(|attachment| End::read(&changed.net, attachment)).collect::<Result<Vec<_>>>()?;
+    let net = end::section(id, &ends, dns::moved(&changed.net, &ends)?, changed.net.ports.clone());
+    Changed::record(id, &net, &ends)?;
+
+    let mut failed: Option<Error> = None;
+    let mut note = |result: Result<()>| {
+        if let Some(earlier) = result.err().and_then(|e| failed.replace(e)) {
+            trace::warn(&earlier.to_string());
+        }
+    };
+    let addresses = changed.net.addresses(&leaving.interface);
+    if let Some(place) = names::place_of(&leaving.interface) {
+        note(netlink.delete(&names::veth(id, place)).map(drop));
+    }
+    if netns::is_held(id) {
+        note(end::configure(id, &[], &ends));
+    }
+    note(changed.move_ports(&netlink, &ends, &lock));
+    note(hosts::remove(id, &changed.doc, &addresses));
+    note(hosts::ask(id, &changed.net.dns.nameservers, &net.dns.nameservers));
+    for address in addresses {
+        note(address::release(name, address, id));
+    }
+    failed.map_or(Ok(network), Err)
+}

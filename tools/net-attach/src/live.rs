@@ -1,0 +1,86 @@
+//! Ports of a container that runs: published and taken back, in the kernel and in its record.
+
+use crate::{
+    attach::{datagrams, localnet, publish, target},
+    end::{self, End},
+};
+use ctr_core::{Code, Error, Lock as Store, Result, Rollback, Value, container, json};
+use ctr_net::{Claim, Lock, Mapping, Net, PortMap, firewall, names, port};
+use ctr_netlink::{Netlink, forget};
+
+/// Publishes ports of container `id`: all of them or none. Gives them.
+///
+/// # Errors
+/// `not-found` where it does not run; `exists`, naming the holder, for a port that is taken; those of net-attach.
+pub fn add(id: &str, mappings: &[Mapping]) -> Result<Vec<Claim>> {
+    // A start reads the record too, and writes it back.
+    let _change = container::hold_limits(id)?;
+    let net = running(id)?;
+    let ends = End::all(&net)?;
+    let netlink = Netlink::open()?;
+    let lock = Lock::take()?;
+    let published = port::publish(mappings, id, target(&ends, mappings)?)?;
+    let mut rollback = Rollback::new();
+    let new = published.new.clone();
+    rollback.push(move || withdraw(&new));
+    drop(lock);
+    // What one that was killed has claimed is the container's, and not yet in the record.
+    if let Some(claim) = published.claims.iter().find(|claim| net.ports.contains(&claim.mapping())) {
+        return Err(Error::new(Code::Exists, format!("cannot publish {claim}: the container does so already")));
+    }
+    publish(&published)?;
+    forget(&datagrams(&published.new))?;
+    if let Some(end) = end::way_out(&ends, false) {
+        netlink.set_port(&names::veth(id, end.place), true, !end.network.icc())?;
+        localnet(&ends)?;
+    }
+    record(id, |ports| ports.extend(published.claims.iter().map(|claim| json!(claim.mapping()))))?;
+    rollback.disarm();
+    Ok(published.claims)
+}
+
+/// Takes back the published ports of container `id` that `which` picks. Connections that go on go on.
+///
+/// # Errors
+/// `not-found` where it does not run.
+pub fn remove(id: &str, which: impl Fn(&PortMap) -> bool) -> Result<()> {
+    let _change = container::hold_limits(id)?;
+    running(id)?;
+    let is_meant = |port: &Value| PortMap::read(port).is_some_and(|port| which(&port));
+    // The record first: what is killed then is finished by a repair.
+    record(id, |ports| ports.retain(|port| !is_meant(port)))?;
+    let claims: Vec<_> =
+        port::claims()?.into_iter().filter(|claim| claim.id == id && which(&claim.mapping())).collect();
+    withdraw(&claims)?;
+    forget(&datagrams(&claims))
+}
+
+/// The networks of a container that runs and has some.
+fn running(id: &str) -> Result<Net> {
+    let doc = container::recorded(id)?;
+    let name = doc.str("name").unwrap_or(id).to_owned();
+    if !container::live_state(id)?.is_some_and(|state| container::is_alive(&state)) {
+        let message = format!("cannot change the ports of container {name}: it is not running");
+        return Err(Error::new(Code::NotFound, message));
+    }
+    doc.section::<Net>("net")?.ok_or_else(|| {
+        Error::new(Code::Invalid, format!("cannot change the ports of container {name}: it is on no network"))
+    })
+}
+
+/// While the claim is there nobody else's rule can have its place.
+fn withdraw(claims: &[Claim]) -> Result<()> {
+    let _lock = Lock::take()?;
+    firewall::remove(&claims.iter().map(firewall::of_claim).collect::<Vec<_>>())?;
+    claims.iter().try_for_each(Claim::release)
+}
+
+/// Changes `net.ports` of the record, and what others write there meanwhile is still there.
+fn record(id: &str, change: impl FnOnce(&mut Vec<Value>)) -> Result<()> {
+    let _lock = Store::store()?;
+    let mut doc = container::recorded(id)?;
+    let ports = doc.object("net")?.entry("ports").or_insert_with(|| json!([]));
+    let ports = ports.as_array_mut().ok_or_else(|| Error::new(Code::Invalid, "document: net.ports is no list"))?;
+    change(ports);
+    container::save(&doc)
+}
