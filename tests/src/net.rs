@@ -28,6 +28,11 @@ impl Net {
         Self(Arc::new(file))
     }
 
+    /// The one that is held at a path: a container's.
+    pub fn at(path: &str) -> Self {
+        Self(Arc::new(File::open(path).unwrap_or_else(|e| panic!("{path}: {e}"))))
+    }
+
     /// The one that all tests share which ask for none: the registries are in it.
     pub fn shared() -> Self {
         static SHARED: OnceLock<Net> = OnceLock::new();

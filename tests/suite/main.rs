@@ -33,6 +33,7 @@ mod install;
 mod lint;
 mod living;
 mod net_attach;
+mod net_dns;
 mod ns_enter;
 mod ns_spawn;
 mod overlay_mount;
@@ -80,6 +81,7 @@ fn all() -> Vec<Test> {
         install::tests,
         lint::tests,
         net_attach::tests,
+        net_dns::tests,
         ns_enter::tests,
         ns_spawn::tests,
         overlay_mount::tests,

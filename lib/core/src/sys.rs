@@ -2,7 +2,11 @@
 
 use std::{
     io,
-    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+    os::{
+        fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+        unix::process::CommandExt,
+    },
+    process::Command,
     ptr,
 };
 
@@ -22,4 +26,11 @@ pub fn pidfd_signal(pidfd: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
 pub fn take_fd(number: i32) -> Option<OwnedFd> {
     // SAFETY: F_GETFD passes no memory; it tells whether the number is open before it is owned.
     unsafe { (libc::fcntl(number, libc::F_GETFD) >= 0).then(|| OwnedFd::from_raw_fd(number)) }
+}
+
+/// Lets the command run in a session of its own from its first instruction: what ends the caller's process group, or hangs up
+/// its terminal, is no matter of its.
+pub fn in_own_session(command: &mut Command) -> &mut Command {
+    // SAFETY: what runs between fork and exec is one system call, which passes no memory.
+    unsafe { command.pre_exec(|| rustix::process::setsid().map(drop).map_err(io::Error::from)) }
 }

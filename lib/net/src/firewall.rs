@@ -5,7 +5,7 @@
 use crate::{
     Claim, Network, address, names,
     network::{self, Pool},
-    port,
+    port, resolver,
 };
 use ctr_core::{Cannot, Code, Error, Result, Value, json, trace};
 use std::{
@@ -24,13 +24,15 @@ use std::{
 /// What is for ::1 is not led on: the kernel lets nothing from there out by another interface, whatever becomes of its address.
 /// Containers of one bridge that talk by a port of the host are masqueraded, for else the answer would go past the host;
 /// that is told by their addresses, for where bridges hand frames to netfilter the hook knows no incoming interface. What
-/// belongs to no connection is not masqueraded by the kernel, and would go out with a container's address.
+/// belongs to no connection is not masqueraded by the kernel, and would go out with a container's address. What a container
+/// asks the resolver of its network goes to that one's own port, before any published one.
 const CHAINS: &str = "\
 	set bridges { type ifname; }
 	set within { type ifname . ifname; }
 	set open { type ifname; }
 	set internal { type ifname; }
 	set secluded { type ifname; }
+	set resolvers { type ipv4_addr; }
 	set near { type ipv4_addr . ipv4_addr; flags interval; }
 	set outward { type ipv4_addr; flags interval; }
 	set near6 { type ipv6_addr . ipv6_addr; flags interval; }
@@ -53,6 +55,7 @@ const CHAINS: &str = "\
 	}
 	chain prerouting {
 		type nat hook prerouting priority -100;
+		ip daddr @resolvers th dport 53 meta l4proto { tcp, udp } fib daddr . iif type local redirect to :RESOLVER
 		ip daddr 127.0.0.0/8 return
 		fib daddr type local jump publish
 	}
@@ -129,6 +132,7 @@ pub fn of_network(network: &Network) -> Vec<Element> {
     if !network.isolated() {
         elements.push(Element::new("open", &bridge));
     }
+    elements.extend(resolver::address(network).map(|address| Element::new("resolvers", address.to_string())));
     if !network.icc() {
         // Its ports do not hand frames to each other; neither is this host the way round.
         elements.push(Element::new("secluded", &bridge));
@@ -224,8 +228,9 @@ fn text(value: &Value, quoted: bool) -> String {
 pub fn install(elements: &BTreeSet<Element>) -> Result<()> {
     let table = names::table();
     let adds: String = elements.iter().map(|element| element.command("add") + "\n").collect();
+    let chains = CHAINS.replace("RESOLVER", &resolver::PORT.to_string());
     // The first line makes it, so that there is one to be deleted.
-    let text = format!("table inet {table}\ndelete table inet {table}\ntable inet {table} {{\n{CHAINS}}}\n{adds}");
+    let text = format!("table inet {table}\ndelete table inet {table}\ntable inet {table} {{\n{chains}}}\n{adds}");
     let shown: Vec<String> = elements.iter().map(ToString::to_string).collect();
     trace::act("nft", || json!({"install": table, "elements": shown}), || run(&text))
 }

@@ -13,6 +13,7 @@ pub mod names;
 pub mod netns;
 pub mod network;
 pub mod port;
+pub mod resolver;
 mod section;
 pub mod subnet;
 mod undo;

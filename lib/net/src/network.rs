@@ -170,7 +170,7 @@ impl Network {
             || json!({"network": self.name}),
             || {
                 files::make_dir(&dir())?;
-                files::replace(&path(&self.name), text.as_bytes(), true)
+                files::replace(&record_file(&self.name), text.as_bytes(), true)
             },
         )
     }
@@ -233,7 +233,8 @@ fn dir() -> PathBuf {
     paths::root().join("networks")
 }
 
-fn path(name: &str) -> PathBuf {
+/// Where the record of that name is.
+pub fn record_file(name: &str) -> PathBuf {
     dir().join(format!("{name}.json"))
 }
 
@@ -243,7 +244,7 @@ fn path(name: &str) -> PathBuf {
 /// `invalid` for what is no name, `corrupt`.
 pub fn find(name: &str) -> Result<Option<Network>> {
     check_name(name)?;
-    let path = path(name);
+    let path = record_file(name);
     let text = match fs::read_to_string(&path) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
         other => other.cannot(|| format!("read {}", path.display()))?,
@@ -351,7 +352,7 @@ pub fn remove(network: &Network) -> Result<()> {
         let message = format!("network {} is in use: {}", network.name, address::held(address, &holder));
         return Err(Error::new(Code::Busy, message).hint("remove that container"));
     }
-    trace::act("remove", || json!({"network": network.name}), || files::remove_file(&path(&network.name)))
+    trace::act("remove", || json!({"network": network.name}), || files::remove_file(&record_file(&network.name)))
 }
 
 #[cfg(test)]

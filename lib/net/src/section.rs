@@ -23,6 +23,9 @@ pub struct Net {
     /// What /etc/resolv.conf says.
     #[serde(default)]
     pub dns: Dns,
+    /// Whom the network's resolver asks for what is no container's name; none: the host's servers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub upstreams: Vec<String>,
     /// The network namespace.
     pub netns: String,
     /// What is published.

@@ -1,13 +1,14 @@
 //! What leads a container to its networks: made, or made again.
 
 use crate::{
+    dns,
     end::{self, End},
     host,
     word::Wanted,
 };
 use ctr_core::{Code, Error, Map, Result, Rollback, Value, container, json};
-use ctr_net::{Claim, Dns, Lock, Mapping, Net, PortMap, Target, firewall, netns, port};
-use ctr_netlink::{Connections, Netlink, forget};
+use ctr_net::{Claim, Dns, Lock, Mapping, Net, PortMap, Target, firewall, netns, port, resolver};
+use ctr_netlink::{Connections, Link, Netlink, forget};
 use std::{
     net::{IpAddr, Ipv4Addr},
     thread,
@@ -25,6 +26,8 @@ pub struct Attach {
     pub exposed: Vec<String>,
     /// Who resolves names.
     pub dns: Dns,
+    /// Those of them that were asked for.
+    pub upstreams: Vec<String>,
 }
 
 impl Attach {
@@ -40,6 +43,7 @@ impl Attach {
         let published = port::publish(&self.mappings, &self.id, target)?;
         let bridges = host::ready_all(&netlink, &mut ends)?;
         drop(lock);
+        resolvers(&ends, &bridges)?;
 
         let (id, all) = (&self.id, ends.iter().collect::<Vec<_>>());
         let make = |way_in: Option<&str>| {
@@ -67,7 +71,8 @@ impl Attach {
             })?;
             localnet(&ends)?;
         }
-        let net = end::section(&self.id, &ends, self.dns.clone(), end::ports(&published.claims));
+        let dns = dns::on(ends.iter().map(|end| &end.network), &self.dns, &self.upstreams);
+        let net = end::section(&self.id, &ends, dns, end::ports(&published.claims));
         Ok((Net { exposed: self.exposed.clone(), ..net }, addresses(&ends)))
     }
 
@@ -140,6 +145,11 @@ pub fn localnet(ends: &[End]) -> Result<()> {
     end::way_in(ends).map_or(Ok(()), |end| host::route_localnet(&end.network.bridge()))
 }
 
+/// Starts the resolvers of networks with names where they do not run.
+fn resolvers(ends: &[End], bridges: &[Link]) -> Result<()> {
+    ends.iter().zip(bridges).try_for_each(|(end, bridge)| resolver::start(&end.network, bridge.index))
+}
+
 /// Makes the namespace, with docker's parameters: ports below 1024 and ping are every user's; no address of IPv6 comes
 /// by itself.
 fn namespace(id: &str) -> Result<()> {
@@ -180,6 +190,7 @@ pub fn repair(id: &str, net: &Net) -> Result<()> {
         firewall::install(&wanted)?;
     }
     drop(lock);
+    resolvers(&ends, &bridges)?;
     forget(&datagrams(&published.new))?;
 
     if !netns::is_held(id) {

@@ -5,12 +5,13 @@
 
 use crate::{
     attach::{self, mapping},
+    dns,
     end::{self, End},
     host, hosts,
     word::Wanted,
 };
 use ctr_core::{Code, Document, Error, Lock as StoreLock, Result, Rollback, Step, container, json, trace};
-use ctr_net::{Lock, Net, Network, address, names, netns, network, port};
+use ctr_net::{Lock, Net, Network, address, names, netns, network, port, resolver};
 use ctr_netlink::Netlink;
 
 /// A container whose networks change. Nobody starts it meanwhile.
@@ -36,9 +37,9 @@ impl Changed {
     }
 
     /// The section with these ends instead.
-    fn section(&self, ends: &[End]) -> Net {
-        let net = end::section(&self.id, ends, self.net.dns.clone(), self.net.ports.clone());
-        Net { exposed: self.net.exposed.clone(), ..net }
+    fn section(&self, ends: &[End]) -> Result<Net> {
+        let net = end::section(&self.id, ends, dns::moved(&self.net, ends)?, self.net.ports.clone());
+        Ok(Net { exposed: self.net.exposed.clone(), ..net })
     }
 
     /// Writes section and step into the record as it is now: others may have changed the rest.
@@ -102,8 +103,9 @@ pub fn connect(id: &str, wanted: &Wanted) -> Result<Network> {
     let (name, addresses, own) = (network.name.clone(), end.addresses.clone(), id.to_owned());
     rollback.push(move || addresses.iter().try_for_each(|address| address::release(&name, *address, &own)));
     let bridge = host::ready(&netlink, &network)?;
+    resolver::start(&network, bridge.index)?;
     ends.push(End { mtu: bridge.mtu, ..end });
-    let net = changed.section(&ends);
+    let net = changed.section(&ends)?;
     let (before, own) = (changed.net.clone(), id.to_owned());
     rollback.push(move || Changed::record(&own, &before, &End::all(&before)?));
     Changed::record(id, &net, &ends)?;
@@ -116,6 +118,7 @@ pub fn connect(id: &str, wanted: &Wanted) -> Result<Network> {
     }
     changed.move_ports(&netlink, &ends, &lock)?;
     hosts::add(id, &changed.doc, &new.addresses)?;
+    hosts::ask(id, &changed.net.dns.nameservers, &net.dns.nameservers)?;
     rollback.disarm();
     Ok(network)
 }
@@ -140,7 +143,7 @@ pub fn disconnect(id: &str, word: &str, force: bool) -> Result<Option<Network>> 
     };
     let staying = changed.net.networks.iter().filter(|attachment| attachment.name != name);
     let ends = staying.map(|attachment| End::read(&changed.net, attachment)).collect::<Result<Vec<_>>>()?;
-    let net = changed.section(&ends);
+    let net = changed.section(&ends)?;
     // What it leaves has a host's end in the section, or is inside alone.
     let inside = net_has_no_end(&changed.net, &leaving.interface);
     if let Some(place) = names::place_of(&leaving.interface) {
@@ -160,6 +163,7 @@ pub fn disconnect(id: &str, word: &str, force: bool) -> Result<Option<Network>> 
     }
     note(changed.move_ports(&netlink, &ends, &lock));
     note(hosts::remove(id, &changed.doc, &addresses));
+    note(hosts::ask(id, &changed.net.dns.nameservers, &net.dns.nameservers));
     for address in addresses {
         note(address::release(name, address, id));
     }

@@ -5,7 +5,7 @@ use crate::{
     foreign, host,
 };
 use ctr_core::{Code, Document, Error, Result, container};
-use ctr_net::{Net, address, firewall, names, netns, port};
+use ctr_net::{Net, address, firewall, names, netns, port, resolver};
 use ctr_netlink::Netlink;
 
 /// One error for each thing that is gone or is otherwise.
@@ -95,6 +95,7 @@ fn host_end(id: &str, end: &End, netlink: &Netlink) -> Result<Vec<Error>> {
         Some(link) if !link.up => findings.push(Error::new(Code::Invalid, format!("bridge {name} is down"))),
         Some(_) => {}
     }
+    findings.extend(resolver::missing(&end.network, bridge.as_ref().map(|b| b.index))?);
     let veth = names::veth(id, end.place);
     match netlink.link(&veth)? {
         None => findings.push(gone(format!("no interface {veth}"))),

@@ -1,6 +1,9 @@
-//! Who the container asks for names: flags first, then the host's own servers (resolv.conf(5)).
+//! Who the container asks for names: flags first, then the host's own servers (resolv.conf(5)); on a network with names its
+//! resolver, which asks them.
 
+use crate::end::End;
 use ctr_core::{Code, Error, Result};
+use ctr_net::{Network, network, resolver};
 use std::{fs::File, io::Read, net::IpAddr};
 
 /// Most bytes that are read of a file of the host.
@@ -42,6 +45,45 @@ impl Dns<'_> {
         }
         Ok(found)
     }
+}
+
+/// What `dns` is on these networks, where `given` are the servers of `--dns`, and whom the resolver asks beside the host's.
+/// Servers on loopback are the container's own, which no resolver reaches: those it asks itself.
+pub fn on<'a>(
+    networks: impl IntoIterator<Item = &'a Network>,
+    dns: &ctr_net::Dns,
+    given: &[String],
+) -> (ctr_net::Dns, Vec<String>) {
+    let mut dns = dns.clone();
+    let own = |word: &String| word.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+    let resolver = networks.into_iter().find_map(resolver::address).filter(|_| !given.iter().any(own));
+    let Some(resolver) = resolver else { return (dns, Vec::new()) };
+    dns.nameservers = vec![resolver.to_string()];
+    // docker's: a name without a dot is a container's first, not one of a search domain.
+    if !dns.options.iter().any(|option| option.starts_with("ndots:")) {
+        dns.options.push("ndots:0".to_owned());
+    }
+    (dns, given.to_vec())
+}
+
+/// The same for a container whose networks become `ends`: it may have asked a resolver, and may do now. Servers that it asked
+/// without one are those that one asks for it.
+///
+/// # Errors
+/// Those of reading networks.
+pub fn moved(net: &ctr_net::Net, ends: &[End]) -> Result<(ctr_net::Dns, Vec<String>)> {
+    let mut asked = false;
+    for attachment in &net.networks {
+        let resolver = network::find(&attachment.name)?.and_then(|network| resolver::address(&network));
+        asked |= resolver.is_some_and(|resolver| net.dns.nameservers == [resolver.to_string()]);
+    }
+    let mut before = net.dns.clone();
+    if asked {
+        let six = ends.iter().any(|end| end.network.six().is_some());
+        before.nameservers = Dns { servers: &net.upstreams, search: &[], options: &[], six }.read()?.nameservers;
+    }
+    let given = if asked { &net.upstreams } else { &net.dns.nameservers };
+    Ok(on(ends.iter().map(|end| &end.network), &before, given))
 }
 
 fn bad(what: &str, word: &str) -> Error {
@@ -93,7 +135,26 @@ fn parse(text: &str, six: bool) -> ctr_net::Dns {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_network_with_names_has_its_resolver() {
+        let pool = || ctr_net::network::Pool::new("10.9.0.0/24".parse().unwrap(), None, None).unwrap();
+        let host = parse("nameserver 10.0.0.1\nsearch a\n", false);
+        let (dns, upstreams) = on([&Network::new("bridge", pool())], &host, &[]);
+        assert_eq!((dns, upstreams), (host.clone(), vec![]));
+        let web = Network::new("web", pool());
+        let (dns, upstreams) = on([&web], &host, &[]);
+        assert_eq!((dns.nameservers, dns.options), (vec!["10.9.0.1".to_owned()], vec!["ndots:0".to_owned()]));
+        assert!(upstreams.is_empty());
+        let given = ["192.0.2.1".to_owned()];
+        assert_eq!(on([&web], &host, &given).1, given);
+        let own = ctr_net::Dns { nameservers: vec!["127.0.0.1".to_owned()], ..host };
+        assert_eq!(on([&web], &own, &own.nameservers), (own.clone(), vec![]));
+        let ndots = ctr_net::Dns { options: vec!["ndots:2".to_owned()], ..own };
+        assert_eq!(on([&web], &ndots, &[]).0.options, ["ndots:2"]);
+    }
 
     #[test]
     fn servers_that_a_container_reaches() {

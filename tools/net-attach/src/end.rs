@@ -286,7 +286,7 @@ pub fn routes(id: &str) -> Result<Vec<IpAddr>> {
 }
 
 /// The section `net` of a container with these ends.
-pub fn section(id: &str, ends: &[End], dns: Dns, ports: Vec<PortMap>) -> Net {
+pub fn section(id: &str, ends: &[End], (dns, upstreams): (Dns, Vec<String>), ports: Vec<PortMap>) -> Net {
     let netns = netns::path(id).to_string_lossy().into_owned();
     let plain = |name: String| Interface { name, mac: None, mtu: None, sandbox: None };
     let mut net = Net {
@@ -296,6 +296,7 @@ pub fn section(id: &str, ends: &[End], dns: Dns, ports: Vec<PortMap>) -> Net {
         ips: Vec::new(),
         routes: Vec::new(),
         dns,
+        upstreams,
         netns,
         ports,
         exposed: Vec::new(),

@@ -1,4 +1,5 @@
-//! The container's own lines of its /etc/hosts, which ns-spawn wrote: the file that is mounted there is written in place.
+//! The container's own lines of its /etc/hosts, which ns-spawn wrote, and the servers of its /etc/resolv.conf: the files that
+//! are mounted there are written in place.
 
 use ctr_core::{Cannot, Document, Result, container, ident, json, trace};
 use std::{
@@ -35,10 +36,30 @@ pub fn remove(id: &str, doc: &Document, addresses: &[IpAddr]) -> Result<()> {
     })
 }
 
+/// Lets it ask `new` in place of the servers `old`.
+///
+/// # Errors
+/// The file system's.
+pub fn ask(id: &str, old: &[String], new: &[String]) -> Result<()> {
+    if old == new {
+        return Ok(());
+    }
+    write(id, "resolv.conf", |text| {
+        let lines = new.iter().map(|server| format!("nameserver {server}\n"));
+        let gone =
+            |line: &&str| line.strip_prefix("nameserver ").is_some_and(|s| old.iter().any(|old| old == s.trim()));
+        lines.collect::<String>() + &text.split_inclusive('\n').filter(|line| !gone(line)).collect::<String>()
+    })
+}
+
 fn change(id: &str, doc: &Document, f: impl FnOnce(&str, &str) -> String) -> Result<()> {
     let name = doc.get("spec").and_then(|spec| spec.get("hostname")).and_then(|name| name.as_str());
     let name = name.unwrap_or_else(|| ident::short(id));
-    let path = container::dir(id).join("hosts");
+    write(id, "hosts", |text| f(text, name))
+}
+
+fn write(id: &str, file: &str, f: impl FnOnce(&str) -> String) -> Result<()> {
+    let path = container::dir(id).join(file);
     let what = || format!("write {}", path.display());
     let mut file = match OpenOptions::new().read(true).write(true).open(&path) {
         // Another file is mounted there.
@@ -48,7 +69,7 @@ fn change(id: &str, doc: &Document, f: impl FnOnce(&str, &str) -> String) -> Res
     let mut bytes = Vec::new();
     Read::by_ref(&mut file).take(MAX).read_to_end(&mut bytes).cannot(what)?;
     let old = String::from_utf8_lossy(&bytes);
-    let new = f(&old, name);
+    let new = f(&old);
     if bytes.len() as u64 == MAX || new == old {
         return Ok(());
     }

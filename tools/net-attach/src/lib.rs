@@ -96,12 +96,14 @@ impl Tool for NetAttach {
             };
             six |= network.six().is_some();
         }
+        let dns = dns::Dns { servers: &self.dns, search: &self.dns_search, options: &self.dns_option, six }.read()?;
         let mut attach = Attach {
             id: String::new(),
             networks,
             mappings: self.mappings(doc)?,
             exposed: self.exposed()?.into_iter().map(|(port, protocol)| format!("{port}/{protocol}")).collect(),
-            dns: dns::Dns { servers: &self.dns, search: &self.dns_search, options: &self.dns_option, six }.read()?,
+            upstreams: if self.dns.is_empty() { Vec::new() } else { dns.nameservers.clone() },
+            dns,
         };
         let claimed = container::claim_unless_there(doc, self.name.as_deref(), &self.labels)?;
         container::checked_id(doc.str("id").unwrap_or_default())?.clone_into(&mut attach.id);
