@@ -17,7 +17,7 @@ fn killed_at_every_step() {
     let mut died = 0;
     for call in ["symlink", "rename", "sendto", "unshare", "move_mount", "setns", "mkdir"] {
         for n in 1..60 {
-            let strace = format!("strace -f -o trace -e trace={call} -e inject={call}:signal=KILL:when={n}");
+            let strace = format!("strace -f -b execve -o trace -e trace={call} -e inject={call}:signal=KILL:when={n}");
             let ran =
                 host.sh(&format!("{doc} | {strace} net-attach --network bridge --network other -p 8080:80 >doc 2>&1"));
             if ran.status == 0 {
