@@ -28,7 +28,7 @@ packages() {
 		;;
 	check) echo mandoc=mandoc shellcheck=shellcheck shfmt=shfmt ;;
 	bench)
-		echo podman=podman docker.io=dockerd crun=crun runc=runc bubblewrap=bwrap curl=curl
+		echo podman=podman docker.io=dockerd crun=crun runc=runc bubblewrap=bwrap curl=curl iperf3=iperf3
 		packages test
 		;;
 	*) echo "deps.sh: unknown purpose $1" >&2 && return 2 ;;

@@ -1,6 +1,6 @@
 """bench.py [--rounds N] [GROUP...]: times us and the peers on the same work, in turns, in one run.
 
-Groups: run pull memory exec many idle log. Prints a Markdown table for each on stdout, progress on stderr. Everything happens in a mount
+Groups: run pull memory exec many idle log net port named speed. Prints a Markdown table for each on stdout, progress on stderr. Everything happens in a mount
 and a network namespace of its own, on a tmpfs of its own (unpacking on a disk soon after a big removal measures the file
 system); --disk DIR uses DIR instead. Needs root, our tools in PATH, the programs that `tests/deps.sh test` installs;
 of podman, docker, crun, runc, bubblewrap, skopeo, umoci, curl those that are there.
@@ -41,8 +41,14 @@ def enter():
 
 
 def settle():
-    """Loopback up; without the v2 tree a hybrid machine is a v1 machine, which crun wants."""
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    """Loopback and a way out that leads nowhere; no network of the machine's engines to be seen; without the v2 tree a hybrid
+    machine is a v1 machine, which crun wants."""
+    for words in ("link set lo up", "link add way type veth peer beyond", "link set beyond up", f"addr add {groups.HOST}/24 dev way", "link set way up"):
+        subprocess.run(["ip", *words.split()], check=True)
+    subprocess.run(["ip", "route", "add", "default", "dev", "way"], check=True)
+    for path in ("/var/lib/cni", "/run/netns"):
+        os.makedirs(path, exist_ok=True)
+        subprocess.run(["mount", "-t", "tmpfs", "ctr-bench", path], check=True)
     if os.path.ismount("/sys/fs/cgroup/unified"):
         subprocess.run(["umount", "/sys/fs/cgroup/unified"], check=True)
 

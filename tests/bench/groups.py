@@ -12,6 +12,10 @@ from contestant import Contestant, run_once
 from world import REGISTRY, TESTS, have, run, say
 
 
+# What the machine is to containers, on its way out.
+HOST = "198.51.100.1"
+
+
 class Group:
     """Contestants that do the same work; the first of ours is what ratios are to."""
 
@@ -308,4 +312,70 @@ class Log(Group):
         self.add(Contestant("ctr run \\| cat >file", into.format(self.LINES, world.dir / "lines")))
 
 
-ALL = {group.name: group for group in (Run, Pull, Memory, Exec, Many, Idle, Log)}
+class Net(Group):
+    """The same as `run`, on the network that containers get by default."""
+
+    name = "net"
+    title = "Run `true` in busybox, warm, on the default network"
+    rounds = 15
+    flags = ""
+
+    def prepare(self):
+        self.world.busybox()
+        self.add(Contestant("ctr", f"ctr run --rm {self.flags} busybox true", ours=True))
+        for engine, daemon in (("podman", ""), ("docker", "dockerd")):
+            line = f"{engine} run --rm {self.flags} localhost/busybox true"
+            self.add(Contestant(engine, line, [daemon or engine], daemon=daemon))
+
+
+class Port(Net):
+    """With a port of the host that leads to it."""
+
+    name = "port"
+    title = "The same with a published port"
+    flags = "-p 8080:80"
+
+
+class Named(Net):
+    """On a network where containers find each other by name."""
+
+    name = "named"
+    title = "The same on a named network, with names"
+    flags = "--network named"
+
+    def prepare(self):
+        super().prepare()
+        for contestant in self.contestants:
+            run(contestant.name, "network", "create", "named", env=self.world.env)
+            # Nobody is the first on it.
+            image = "busybox" if contestant.ours else "localhost/busybox"
+            run(contestant.name, "run", "-d", "--name", "there", "--network", "named", image, "sleep", "9000", env=self.world.env)
+
+
+class Speed(Group):
+    """Bytes from a container to the host, and by a published port into it."""
+
+    name = "speed"
+    title = "8 GB by TCP"
+    rounds = 5
+    PORT = 5301
+
+    def prepare(self):
+        self.world.busybox()
+        for number, engine in enumerate(("ctr", "podman", "docker")):
+            if not have("dockerd" if engine == "docker" else engine) or not have("iperf3"):
+                self.missing.append((engine, ["iperf3"]))
+                continue
+            port, image = self.PORT + number, "busybox" if engine == "ctr" else "localhost/busybox"
+            flags = ["-d", "--name", "speed", "-p", f"{port}:5201"]
+            run(engine, "run", *flags, image, "sleep", "9000", env=self.world.env)
+            pid = run(engine, "inspect", "-f", "{{.State.Pid}}", "speed", env=self.world.env).decode().strip()
+            into = f"nsenter -n -t {pid}"
+            for server in (f"{into} iperf3 -s -D -p 5201", f"iperf3 -s -D -p {port + 100}"):
+                run("sh", "-c", server)
+            out = f"{into} iperf3 -n 8G -p {port + 100} -c {HOST} >/dev/null"
+            self.add(Contestant(f"{engine}: container to host", out, ours=engine == "ctr"))
+            self.add(Contestant(f"{engine}: by a published port", f"iperf3 -n 8G -p {port} -c {HOST} >/dev/null", ours=engine == "ctr"))
+
+
+ALL = {group.name: group for group in (Run, Pull, Memory, Exec, Many, Idle, Log, Net, Port, Named, Speed)}

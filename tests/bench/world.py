@@ -78,7 +78,7 @@ class World:
     def docker(self):
         """A docker engine of our own, its containerd beneath it."""
         args = ["dockerd", "--data-root", f"{self.dir}/docker", "--exec-root", f"{self.dir}/docker-run"]
-        args += ["--pidfile", f"{self.dir}/docker.pid", "-H", self.env["DOCKER_HOST"], "--bridge=none", "--iptables=false"]
+        args += ["--pidfile", f"{self.dir}/docker.pid", "-H", self.env["DOCKER_HOST"]]
         self.daemon("dockerd", args, ["docker", "info"])
 
     def registry(self):

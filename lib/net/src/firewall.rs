@@ -3,7 +3,9 @@
 //! derive from the records.
 
 use crate::{
-    Claim, Network, address, names,
+    Claim, Network, address,
+    elements::{self, Port},
+    names,
     network::{self, Pool},
     port, resolver,
 };
@@ -243,10 +245,20 @@ pub fn change(away: &[Element], add: &[Element]) -> Result<()> {
     if away.is_empty() && add.is_empty() {
         return Ok(());
     }
+    if let (Some(gone), Some(new)) = (ports(away), ports(add)) {
+        let shown = |elements: &[Element]| elements.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let what = || json!({"delete": shown(away), "add": shown(add)});
+        return trace::act("nft", what, || elements::change(&names::table(), &gone, &new));
+    }
     // To delete what is not there would fail; so it is added first.
     let away = away.iter().flat_map(|element| [element.command("add"), element.command("delete")]);
     let commands: Vec<String> = away.chain(add.iter().map(|element| element.command("add"))).collect();
     trace::act("nft", || json!({"commands": commands}), || run(&(commands.join("\n") + "\n")))
+}
+
+/// Those elements, if all are of ports.
+fn ports(elements: &[Element]) -> Option<Vec<Port<'_>>> {
+    elements.iter().map(|e| Port::read(&e.set, &e.key, e.value.as_deref())).collect()
 }
 
 /// Takes elements away; succeeds where they, or the table, are gone.

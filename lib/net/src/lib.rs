@@ -5,6 +5,7 @@
 //! `addresses/<network>/<address>` whose text is the id of the container, a published port a link in the run directory.
 
 pub mod address;
+mod elements;
 pub mod firewall;
 mod holder;
 mod lock;
@@ -12,6 +13,7 @@ pub mod mode;
 pub mod names;
 pub mod netns;
 pub mod network;
+pub mod nfnetlink;
 pub mod port;
 pub mod resolver;
 mod section;

@@ -2,8 +2,8 @@
 //! say since, and for datagrams anything between two ports is one, until nothing came for half a minute or three
 //! (`<linux/netfilter/nfnetlink_conntrack.h>`).
 
-use crate::nfnetlink::{self, Connection, NESTED, NLM_F_ACK, Request, append, attribute, body};
 use ctr_core::{Cannot, Result, json, trace};
+use ctr_net::nfnetlink::{self, Connection, NESTED, NLM_F_ACK, Request, append, attribute, body};
 use std::{
     io::{self, ErrorKind},
     net::Ipv4Addr,

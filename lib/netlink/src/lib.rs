@@ -4,7 +4,6 @@
 
 mod conntrack;
 mod link;
-mod nfnetlink;
 mod table;
 
 pub use conntrack::{Connections, forget};

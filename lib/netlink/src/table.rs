@@ -1,7 +1,7 @@
 //! What nftables has of a table or a chain: one message to the kernel instead of a process of nft(8).
 
-use crate::nfnetlink::{self, Connection, Request};
 use ctr_core::{Cannot, Code, Error, Result};
+use ctr_net::nfnetlink::{self, Connection, Request};
 use std::io::ErrorKind;
 
 /// `NFNL_SUBSYS_NFTABLES << 8` (`<linux/netfilter/nfnetlink.h>`), and of it (`nf_tables.h`):

@@ -158,7 +158,8 @@ fn a_change_killed_at_every_step() {
                 if verb == "disconnect" {
                     host.sh("ctr-network connect blue a").ok();
                 }
-                let strace = format!("strace -f -b execve -o trace -e trace={call} -e inject={call}:signal=KILL:when={n}");
+                let strace =
+                    format!("strace -f -b execve -o trace -e trace={call} -e inject={call}:signal=KILL:when={n}");
                 let status = host.sh(&format!("{strace} ctr-network {verb} blue a 2>&1")).status;
                 died += u32::from(status != 0);
                 host.sh("net-attach --gc && ctr-inspect a | net-attach --repair >/dev/null").ok();

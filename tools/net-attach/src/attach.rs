@@ -9,10 +9,7 @@ use crate::{
 use ctr_core::{Code, Error, Map, Result, Rollback, Value, container, json};
 use ctr_net::{Claim, Dns, Lock, Mapping, Net, PortMap, Target, firewall, netns, port, resolver};
 use ctr_netlink::{Connections, Link, Netlink, forget};
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    thread,
-};
+use std::net::{IpAddr, Ipv4Addr};
 
 /// What is asked for.
 pub struct Attach {
@@ -45,30 +42,16 @@ impl Attach {
         drop(lock);
         resolvers(&ends, &bridges)?;
 
-        let (id, all) = (&self.id, ends.iter().collect::<Vec<_>>());
-        let make = |way_in: Option<&str>| {
-            namespace(id)?;
-            for (end, bridge) in ends.iter().zip(&bridges) {
-                end.link(&netlink, id, bridge, way_in == Some(&end.network.name))?;
-            }
-            end::configure(id, &all, &ends)
-        };
-        if published.claims.is_empty() {
-            forget(&connections(&ends, &[]))?;
-            make(None)?;
-        } else {
-            let way_in = end::way_in(&ends).map(|end| &*end.network.name);
-            // What nft does takes as long as all the rest. Its thread stays in the host's namespace.
-            thread::scope(|scope| {
-                let rules = scope.spawn(|| {
-                    publish(&published)?;
-                    forget(&connections(&ends, &published.claims))
-                });
-                let made = make(way_in);
-                let rules =
-                    rules.join().unwrap_or_else(|_| Err(Error::new(Code::Internal, "the firewall was not changed")));
-                made.and(rules)
-            })?;
+        publish(&published)?;
+        forget(&connections(&ends, &published.claims))?;
+        // The host's end in the network that ports lead to needs them on its way back (`hairpin`).
+        let way_in = end::way_in(&ends).filter(|_| !published.claims.is_empty()).map(|end| &*end.network.name);
+        namespace(&self.id)?;
+        for (end, bridge) in ends.iter().zip(&bridges) {
+            end.link(&netlink, &self.id, bridge, way_in == Some(&end.network.name))?;
+        }
+        end::configure(&self.id, &ends.iter().collect::<Vec<_>>(), &ends)?;
+        if !published.claims.is_empty() {
             localnet(&ends)?;
         }
         let dns = dns::on(ends.iter().map(|end| &end.network), &self.dns, &self.upstreams);

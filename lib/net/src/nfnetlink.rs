@@ -2,23 +2,36 @@
 //! byte order of the machine but for numbers within attributes, and padded to four bytes.
 
 use ctr_core::{Cannot, Result};
-use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_NETFILTER};
-use std::io;
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType,
+    netlink::{NETFILTER, SocketAddrNetlink},
+};
+use std::{
+    io::{self, ErrorKind},
+    os::fd::OwnedFd,
+};
 
+/// Most bytes of one answer: the kernel makes them no longer (`netlink_dump`).
+const ANSWER: usize = 32 << 10;
 const NLM_F_REQUEST: u16 = 1;
 /// The request is to be answered even where nothing is to be said.
 pub const NLM_F_ACK: u16 = 4;
 /// All there are are to be listed.
 pub const NLM_F_DUMP: u16 = 0x300;
+/// What is not there is made.
+pub const NLM_F_CREATE: u16 = 0x400;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
+const NFNL_MSG_BATCH_BEGIN: u16 = 16;
+const NFNL_MSG_BATCH_END: u16 = 17;
 /// The attribute has attributes within.
 pub const NESTED: u16 = 0x8000;
 /// Of a netlink message, and of the netfilter message within.
 const HEADERS: usize = 16 + 4;
 
 /// A socket of the network namespace that its thread was in.
-pub struct Connection(Socket);
+#[derive(Debug)]
+pub struct Connection(OwnedFd);
 
 impl Connection {
     /// Opens it.
@@ -26,8 +39,10 @@ impl Connection {
     /// # Errors
     /// The kernel's.
     pub fn open(what: impl Fn() -> String) -> Result<Self> {
-        let socket = Socket::new(NETLINK_NETFILTER).cannot(&what)?;
-        socket.connect(&SocketAddr::new(0, 0)).cannot(&what)?;
+        let kind = (AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC);
+        let socket = rustix::net::socket_with(kind.0, kind.1, kind.2, Some(NETFILTER)).cannot(&what)?;
+        // Who asks is a number of the kernel's choice, and 0 the kernel.
+        rustix::net::connect(&socket, &SocketAddrNetlink::new(0, 0)).cannot(&what)?;
         Ok(Self(socket))
     }
 
@@ -36,8 +51,41 @@ impl Connection {
     /// # Errors
     /// The kernel's of sending and receiving; what it answers is told by [`error`].
     pub fn ask(&self, request: Request, flags: u16) -> io::Result<Vec<u8>> {
-        self.0.send(&request.bytes(flags), 0)?;
-        Ok(self.0.recv_from_full()?.0)
+        self.send(&request.bytes(flags))?;
+        self.receive(RecvFlags::empty())
+    }
+
+    /// Sends requests to a subsystem that does all of them or none.
+    ///
+    /// # Errors
+    /// The first refusal.
+    pub fn transact(&self, subsystem: u16, requests: impl IntoIterator<Item = (Request, u16)>) -> io::Result<()> {
+        let mut bytes = Request::bound(NFNL_MSG_BATCH_BEGIN, subsystem).bytes(0);
+        for (request, flags) in requests {
+            bytes.extend(request.bytes(flags | NLM_F_ACK));
+        }
+        bytes.extend(Request::bound(NFNL_MSG_BATCH_END, subsystem).bytes(0));
+        self.send(&bytes)?;
+        // All of it was done, and every answer is there, when that returned.
+        let mut answered = false;
+        loop {
+            match self.receive(RecvFlags::DONTWAIT) {
+                Ok(answer) => error(&answer).map_or(Ok(()), Err)?,
+                Err(e) if e.kind() == ErrorKind::WouldBlock && answered => return Ok(()),
+                Err(e) => return Err(e),
+            }
+            answered = true;
+        }
+    }
+
+    fn send(&self, bytes: &[u8]) -> io::Result<()> {
+        Ok(rustix::net::send(&self.0, bytes, SendFlags::empty()).map(drop)?)
+    }
+
+    fn receive(&self, flags: RecvFlags) -> io::Result<Vec<u8>> {
+        let mut answer = Vec::with_capacity(ANSWER);
+        rustix::net::recv(&self.0, rustix::buffer::spare_capacity(&mut answer), flags)?;
+        Ok(answer)
     }
 
     /// Sends a request for many things; gives the message of each to `f`.
@@ -59,12 +107,13 @@ impl Connection {
                 }
                 rest = behind.get(length.next_multiple_of(4) - length..).unwrap_or_default();
             }
-            answer = self.0.recv_from_full()?.0;
+            answer = self.receive(RecvFlags::empty())?;
         }
     }
 }
 
 /// A message to the kernel.
+#[derive(Debug)]
 pub struct Request(Vec<u8>);
 
 impl Request {
@@ -76,6 +125,13 @@ impl Request {
         bytes.extend([0; 10]);
         bytes.extend([family, 0, 0, 0]);
         Self(bytes)
+    }
+
+    /// A bound of a transaction: its resource, big-endian, is the subsystem.
+    fn bound(kind: u16, subsystem: u16) -> Self {
+        let mut request = Self::new(kind, 0);
+        request.0[18..20].copy_from_slice(&(subsystem >> 8).to_be_bytes());
+        request
     }
 
     /// Adds an attribute.
