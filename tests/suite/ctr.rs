@@ -77,6 +77,7 @@ fn containers_are_inspected_and_removed() {
     host.sh("ctr run --name web -l tier=front busybox sh -c 'exit 3'").exits(3);
     let format = "'{{.Name}} {{.Config.Labels.tier}} {{.State.Status}} {{.State.ExitCode}}'";
     host.sh(&format!("ctr inspect -f {format} web")).ok().stdout_is("/web front exited 3\n");
+    host.sh("ctr inspect --document web | overlay-mount --check").succeeds();
     host.sh("ctr inspect --document -f '{{.name}} {{.state.exitCode}}' web").ok().stdout_is("web 3\n");
     host.sh("ctr container inspect web | jq -r '.[0].Name'").ok().stdout_is("/web\n");
     host.sh("ctr inspect -f '{{.RepoTags}}' busybox").ok().stdout_is("[busybox:latest]\n");

@@ -50,7 +50,7 @@ pub fn inspect(given: &Given) -> Result<Plan> {
             format!("{container} || {} || echo $?;", Stage::new("img-inspect").operands([name]))
         })
         .collect();
-    Ok(Plan::of(format!("{{ {} }} | {}", each.join(" "), Stage::new("ctr-fmt").operands(given.last("format")))))
+    Ok(Plan::of(format!("{{ {} }} | {}", each.join(" "), print(given))))
 }
 
 /// `ctr container inspect`
@@ -59,10 +59,15 @@ pub fn inspect_containers(given: &Given) -> Result<Plan> {
         return Err(usage("container inspect needs a container"));
     }
     let read = read(given).operands(&given.operands);
-    Ok(Plan::of(printed(&read, &Stage::new("ctr-fmt").operands(given.last("format")))))
+    Ok(Plan::of(printed(&read, &print(given))))
 }
 
 /// In docker's shape, unless the document itself is asked for.
 fn read(given: &Given) -> Stage {
     Stage::new("ctr-inspect").words_if(!given.on("document"), ["--docker"]).words(given.for_tool("ctr-inspect"))
+}
+
+/// A document as a tool of the pipe reads it, a line each; else docker's list.
+fn print(given: &Given) -> Stage {
+    Stage::new("ctr-fmt").operands(given.last("format").or(given.on("document").then_some("json")))
 }

@@ -212,6 +212,7 @@ fn commands_about_containers_and_the_machine() {
             "{ ctr-inspect --if-any a || img-inspect a || echo $?; \
              ctr-inspect --if-any b || img-inspect b || echo $?; } | ctr-fmt '{{json .}}'",
         ),
+        ("inspect --document a", "{ ctr-inspect --if-any a || img-inspect a || echo $?; } | ctr-fmt json"),
         ("inspect --type image a", "{ img-inspect a || echo $?; } | ctr-fmt"),
         ("container inspect -s a", "{ ctr-inspect --docker -s a || echo $?; } | ctr-fmt"),
         ("ps -a -f name=x", "{ ctr-ls -a -f name=x || echo $?; } | ctr-fmt --view container table"),
