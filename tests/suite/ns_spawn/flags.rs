@@ -13,6 +13,7 @@ pub fn tests() -> Vec<Test> {
             flags_are_what_the_command_sees,
             bad_values_are_said_in_one_line,
             namespaces_are_joined_and_shared,
+            joined_namespaces_are_followed,
             nothing_but_its_devices_opens,
             env_files_and_profiles_are_read;
         ["root", "overlay", "umoci", "busybox", "userns"]:
@@ -145,6 +146,24 @@ fn namespaces_are_joined_and_shared() {
     kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
     running.wait().exits(137);
     host.sh("ns-spawn -f doc --pid container:other -- true").fails(125).stderr_has("not running");
+}
+
+/// The number of a process is another's once it has ended: whose namespaces are joined is kept by the container's id.
+fn joined_namespaces_are_followed() {
+    let host = Host::new();
+    host.load("busybox");
+    host.sh("ctr run -d --name base busybox sleep 6203").ok();
+    host.sh("ctr run -d --name side --network container:base --ipc container:base busybox sleep 6204").ok();
+    let same = "for x in net ipc; do test $(ctr exec base readlink /proc/self/ns/$x) = \
+                $(ctr exec side readlink /proc/self/ns/$x) || exit 1; done";
+    host.sh(same).ok();
+    host.sh("test $(ctr exec base hostname) = $(ctr exec side hostname)").ok();
+    host.sh("ctr restart -t 0 base && ctr restart -t 0 side").succeeds();
+    host.sh(same).ok();
+    host.sh("ctr stop -t 0 base side").succeeds();
+    assert!(host.sh("ctr start side").exits(1).stderr_text().contains("is not running"));
+    host.sh("ctr rm -f base side").ok();
+    host.assert_clean();
 }
 
 fn a_user_namespace_on_request() {

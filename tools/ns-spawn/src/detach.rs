@@ -68,8 +68,12 @@ pub fn repair(doc: &mut Document) -> Result<()> {
         return Ok(());
     }
     let rootfs: Rootfs = doc.need("rootfs", "overlay-mount")?;
-    let spec = spec::read(doc.get("spec").unwrap_or(&Value::Null))?;
-    start(doc, &id, &spec, &rootfs, held).inspect_err(|e| {
+    let again = |doc: &mut Document| {
+        spec::rejoin(doc.object("spec")?)?;
+        let spec = spec::read(doc.get("spec").unwrap_or(&Value::Null))?;
+        start(doc, &id, &spec, &rootfs, held)
+    };
+    again(doc).inspect_err(|e| {
         let exit_code = Some(if matches!(e.exit, 1 | 2) { 125 } else { e.exit });
         let finished_at = Some(Timestamp::now().to_string());
         let failed = State {

@@ -67,6 +67,15 @@ pub fn namespace(word: &str, kind: &str, file: &str) -> Result<String> {
     Ok(format!("/proc/{pid}/ns/{file}"))
 }
 
+/// The running container whose own process is `pid`.
+///
+/// # Errors
+/// The file system's.
+pub fn of_process(pid: i32) -> Result<Option<String>> {
+    let is_its = |id: &String| live_state(id).is_ok_and(|state| state.is_some_and(|state| state.pid == Some(pid)));
+    Ok(ids()?.into_iter().find(is_its))
+}
+
 /// The names in a directory; none where there is no directory.
 pub(super) fn list(dir: &Path) -> Result<Vec<String>> {
     let entries = match fs::read_dir(dir) {

@@ -18,7 +18,7 @@ pub use claim::{
     begin, checked_id, claim, claim_unless_there, disown, holder, is_orphan, labels, recorded_name, rename, step_id,
 };
 pub use descendants::{adopt_orphans, end_descendants, pid_of, reap_orphans};
-pub use find::{directories, find, ids, is_gone, namespace};
+pub use find::{directories, find, ids, is_gone, namespace, of_process};
 pub use hold::{hold, hold_ended, hold_limits, try_hold_limits};
 pub use record::{
     attach_socket, dir, execs_dir, exists, is_provisional, is_volatile, load, log_file, record_file, recorded,

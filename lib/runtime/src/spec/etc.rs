@@ -6,7 +6,7 @@ use super::{
     namespaces::{Mode, Namespaces},
     part,
 };
-use ctr_core::{Cannot, Code, Error, Result, Value, json, trace};
+use ctr_core::{Cannot, Code, Error, Result, Value, container, json, trace};
 use std::{
     fmt::Write as _,
     fs::{File, OpenOptions, Permissions},
@@ -42,6 +42,16 @@ pub fn complete(
         let netns = part::string(Some(net), "netns");
         matches!(namespaces.of("network"), Mode::Path(path) if netns == Some(path))
     });
+    // Who shares another's network shares what it is called there, and whom it asks for names.
+    let theirs = namespaces.owner("network")?.map(|id| container::dir(&id));
+    for name in ["hosts", "hostname", "resolv.conf"] {
+        let (place, asked) = (format!("/etc/{name}"), name == "hostname" && flags.hostname.is_some());
+        let asked = asked || (name == "hosts" && !flags.add_host.is_empty());
+        let source = theirs.as_ref().map(|dir| dir.join(name)).filter(|file| file.exists());
+        if let Some(source) = source.filter(|_| !asked && !is_mounted(mounts, &place)) {
+            bind(mounts, &place, &source, readonly)?;
+        }
+    }
     let host_network = namespaces.of("network") == &Mode::Host;
     let source = dir.join("hosts");
     if !flags.add_host.is_empty() || !is_mounted(mounts, "/etc/hosts") {
@@ -75,7 +85,7 @@ pub fn complete(
     Ok(())
 }
 
-fn provide(mounts: &mut Vec<Value>, place: &str, source: &Path, text: &str, readonly: bool) -> Result<()> {
+fn bind(mounts: &mut Vec<Value>, place: &str, source: &Path, readonly: bool) -> Result<()> {
     let source_text = source.to_string_lossy();
     match mounts.iter().find(|m| part::string(Some(m), "destination") == Some(place)) {
         Some(other) if part::string(Some(other), "source") != Some(&source_text) => {
@@ -88,9 +98,14 @@ fn provide(mounts: &mut Vec<Value>, place: &str, source: &Path, text: &str, read
             mounts.push(json!({"destination": place, "type": "bind", "source": source_text, "options": options}));
         }
     }
+    Ok(())
+}
+
+fn provide(mounts: &mut Vec<Value>, place: &str, source: &Path, text: &str, readonly: bool) -> Result<()> {
+    bind(mounts, place, source, readonly)?;
     trace::act(
         "write",
-        || json!({"path": source_text}),
+        || json!({"path": source}),
         || {
             let write = || {
                 // Not emptied first: ext4 would free the block and flush the new one on close.

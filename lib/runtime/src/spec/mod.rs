@@ -23,6 +23,7 @@ mod version;
 
 pub use beside::beside;
 pub use flags::Flags;
+pub use namespaces::rejoin;
 pub use user::{Accounts, User};
 
 use capabilities::Set;
@@ -56,6 +57,7 @@ pub struct Source<'a> {
 /// Completes `spec` in place.
 pub fn complete(spec: &mut Map<String, Value>, flags: &Flags, source: &Source<'_>) -> Result<()> {
     let complete = spec.contains_key("process");
+    rejoin(spec)?;
     let namespaces = Namespaces::new(spec, complete, flags)?;
     let security = security::Security::parse(&flags.security_opt)?;
     // A user namespace of its own has every capability, in it.
@@ -88,6 +90,7 @@ pub fn complete(spec: &mut Map<String, Value>, flags: &Flags, source: &Source<'_
         etc::complete(mounts, dir, flags, &namespaces, hostname.as_deref(), readonly, source.net)?;
     }
     annotations(spec, flags, source)?;
+    namespaces.annotate(spec)?;
 
     let linux = part::object(spec, "linux")?;
     namespaces.write(linux, flags)?;
@@ -122,7 +125,10 @@ fn hostname(
         let shared = namespaces.of("uts") == &Mode::Host;
         return Ok(shared.then(|| host.nodename().to_string_lossy().into_owned()));
     }
-    let name = match (&flags.hostname, spec.get("hostname").and_then(Value::as_str), source.id) {
+    let theirs = namespaces.owner("network")?.map(|id| container::recorded(&id)).transpose()?;
+    let theirs = theirs.as_ref().and_then(|doc| doc.get("spec")?.get("hostname")?.as_str());
+    let own = spec.get("hostname").and_then(Value::as_str).or(theirs);
+    let name = match (&flags.hostname, own, source.id) {
         (Some(name), ..) => name.as_str(),
         (None, Some(name), _) => name,
         (None, None, Some(id)) => ident::short(id),

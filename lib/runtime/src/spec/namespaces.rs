@@ -27,6 +27,32 @@ const TYPES: [(&str, &str, bool); 8] = [
     ("time", "time", false),
 ];
 
+/// What the annotation is called that says whose namespace of a kind is joined, by the container's id. A process number is
+/// another's once that container has ended.
+const JOINS: &str = "ctr.join.";
+
+/// Puts the paths of namespaces of other containers into the spec anew, for those may have been started again since.
+///
+/// # Errors
+/// `not-found` where one does not run.
+pub fn rejoin(spec: &mut Map<String, Value>) -> Result<()> {
+    let Some(annotations) = spec.get("annotations").and_then(Value::as_object) else { return Ok(()) };
+    let mut joined = Vec::new();
+    for (key, id) in annotations {
+        if let (Some(kind), Some(id)) = (key.strip_prefix(JOINS), id.as_str()) {
+            let path = container::namespace(container::checked_id(id)?, kind, TYPES[index(kind)?].1)?;
+            joined.push((kind.to_owned(), path));
+        }
+    }
+    let listed = spec.get_mut("linux").and_then(|l| l.get_mut("namespaces")).and_then(Value::as_array_mut);
+    for entry in listed.into_iter().flatten() {
+        if let Some((_, path)) = joined.iter().find(|(kind, _)| entry["type"] == **kind) {
+            entry["path"] = json!(path);
+        }
+    }
+    Ok(())
+}
+
 /// The mode of each kind.
 #[derive(Clone, Debug)]
 pub struct Namespaces([Mode; TYPES.len()]);
@@ -80,6 +106,30 @@ impl Namespaces {
     /// The mode of one kind, by its name in the spec.
     pub fn of(&self, kind: &str) -> &Mode {
         TYPES.iter().position(|(t, ..)| *t == kind).map_or(&Mode::Host, |n| &self.0[n])
+    }
+
+    /// The container whose namespace of that kind is joined.
+    pub fn owner(&self, kind: &str) -> Result<Option<String>> {
+        let Mode::Path(path) = self.of(kind) else { return Ok(None) };
+        let file = TYPES[index(kind)?].1;
+        let process = path.strip_prefix("/proc/").and_then(|p| p.strip_suffix(file)?.strip_suffix("/ns/"));
+        Ok(process.and_then(|pid| pid.parse().ok()).map(container::of_process).transpose()?.flatten())
+    }
+
+    /// Notes whose namespaces are joined, in `spec.annotations`.
+    pub fn annotate(&self, spec: &mut Map<String, Value>) -> Result<()> {
+        for (kind, ..) in TYPES {
+            let key = format!("{JOINS}{kind}");
+            match self.owner(kind)? {
+                Some(id) => drop(part::object(spec, "annotations")?.insert(key, json!(id))),
+                None => {
+                    if let Some(annotations) = spec.get_mut("annotations").and_then(Value::as_object_mut) {
+                        annotations.shift_remove(&key);
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// `linux.namespaces`, and the id maps of a new user namespace.
