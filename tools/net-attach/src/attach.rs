@@ -126,7 +126,7 @@ pub fn publish(published: &port::Published) -> Result<()> {
 
 /// What the kernel remembers of who had the addresses, and the ports of UDP, before: it would be led to this container, or still
 /// to the other.
-fn connections(ends: &[End], claims: &[Claim]) -> Vec<Connections> {
+pub fn connections(ends: &[End], claims: &[Claim]) -> Vec<Connections> {
     let own = ends.iter().flat_map(|end| &end.addresses).filter_map(|address| match address {
         IpAddr::V4(own) => Some([Connections::From(*own), Connections::To(*own)]),
         IpAddr::V6(_) => None,

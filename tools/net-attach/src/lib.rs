@@ -4,6 +4,7 @@
 mod attach;
 mod change;
 mod check;
+pub mod cni;
 mod dns;
 mod end;
 mod foreign;
