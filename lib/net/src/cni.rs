@@ -1,8 +1,11 @@
 //! Attachments by CNI (Container Network Interface, SPEC.md 1.1): a record each, `cni/<id>.json`, whose id is made of what CNI
-//! tells one by. An address or a port whose holder has such a record is not a leftover.
+//! tells one by: those that net-attach makes as a plugin for another runtime, and those that the plugins of a network make for
+//! it ([`list`]). An address or a port whose holder has such a record is not a leftover.
+
+pub mod list;
 
 use crate::Net;
-use ctr_core::{Cannot, Code, Error, Result, container, files, ident, json, paths, trace};
+use ctr_core::{Cannot, Code, Error, Result, Value, container, files, ident, json, paths, trace};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{fs, io::ErrorKind, path::PathBuf};
@@ -40,9 +43,30 @@ pub struct Record {
     /// What it has; none while it is being made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub net: Option<Net>,
+    /// What the plugins are given that make it for us, one after the other; none: it is another runtime's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plugins: Vec<Value>,
+    /// Where the plugins are, as `CNI_PATH` has it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub path: String,
+    /// What the last of them gave.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub result: Value,
 }
 
 impl Record {
+    /// One that is made for another runtime.
+    pub fn of_runtime(key: &Key, netns: &str) -> Self {
+        Self {
+            key: key.clone(),
+            netns: netns.to_owned(),
+            net: None,
+            plugins: Vec::new(),
+            path: String::new(),
+            result: Value::Null,
+        }
+    }
+
     /// Writes it.
     ///
     /// # Errors
@@ -115,4 +139,16 @@ pub fn find(id: &str) -> Result<Option<Record>> {
 pub fn remove(id: &str) -> Result<()> {
     let path = file(container::checked_id(id)?);
     trace::act("remove", || json!({"attachment": id}), || files::remove_file(&path))
+}
+
+/// Those that plugins made for us.
+///
+/// # Errors
+/// The file system's, `corrupt`.
+pub fn by_plugins() -> Result<Vec<Record>> {
+    let mut records = Vec::new();
+    for id in ids()? {
+        records.extend(find(&id)?.filter(|record| !record.plugins.is_empty()));
+    }
+    Ok(records)
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     end::{self, End},
-    foreign, host,
+    foreign, host, plugins,
 };
 use ctr_core::{Code, Document, Error, Result, container};
 use ctr_net::{Net, address, firewall, names, netns, port, resolver};
@@ -21,7 +21,7 @@ pub fn check(doc: &Document) -> Result<Vec<Error>> {
     let id = container::checked_id(doc.str("id").unwrap_or_default())?;
     let mut findings = Vec::new();
     let mut ends = Vec::new();
-    for attachment in &net.networks {
+    for attachment in net.networks.iter().filter(|attachment| !attachment.by_plugins()) {
         match End::read(&net, attachment) {
             Ok(end) => ends.push(end),
             Err(e) => findings.push(e),
@@ -30,13 +30,15 @@ pub fn check(doc: &Document) -> Result<Vec<Error>> {
     let is_held = netns::is_held(id);
     if is_held {
         let found = end::routes(id)?;
-        for route in net.routes.iter().filter(|route| !found.contains(&route.gw)) {
+        let default = net.routes.iter().filter(|route| route.dst.ends_with("/0"));
+        for route in default.filter(|route| !found.contains(&route.gw)) {
             findings.push(gone(format!("the container has no route to {} by {}", route.dst, route.gw)));
         }
     } else {
         findings.push(gone(format!("no network namespace at {}", netns::path(id).display())));
     }
     findings.extend(networks(id, &net, ends)?);
+    findings.extend(plugins::check(id, &net)?);
     Ok(findings)
 }
 

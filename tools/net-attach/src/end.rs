@@ -44,6 +44,10 @@ impl End {
     /// # Errors
     /// Those of [`address::claim`].
     pub fn claim(network: Network, id: &str, place: usize, wanted: &Wanted) -> Result<Self> {
+        if network.driver == network::CNI {
+            let message = format!("network {} is its plugins' of CNI: a container comes on it when it is made", network.name);
+            return Err(Error::new(Code::Unsupported, message));
+        }
         let shared = network.driver == "ipvlan";
         if shared && wanted.mac.is_some() {
             let message = format!("network {}: a container on ipvlan has its parent's hardware address", network.name);
@@ -69,7 +73,7 @@ impl End {
     /// # Errors
     /// As [`End::read`].
     pub fn read_at(net: &Net, attachment: &Attachment, place: usize) -> Result<Self> {
-        let Attachment { name, interface, aliases, gw_priority } = attachment;
+        let Attachment { name, interface, aliases, gw_priority, driver: _ } = attachment;
         let (_, said) = net.inside(interface).ok_or_else(|| no_interface(attachment))?;
         let addresses = net.addresses(interface);
         if addresses.is_empty() {
@@ -90,12 +94,12 @@ impl End {
         })
     }
 
-    /// Every one of the section.
+    /// Every one of the section but for those that plugins of CNI made.
     ///
     /// # Errors
     /// As [`End::read`].
     pub fn all(net: &Net) -> Result<Vec<Self>> {
-        net.networks.iter().map(|attachment| Self::read(net, attachment)).collect()
+        net.networks.iter().filter(|a| !a.by_plugins()).map(|attachment| Self::read(net, attachment)).collect()
     }
 
     /// The gateways that it offers: on an internal network there is no way out.
@@ -333,6 +337,7 @@ pub fn section(id: &str, ends: &[End], (dns, upstreams): (Dns, Vec<String>), por
             interface: end.interface.clone(),
             aliases: end.aliases.clone(),
             gw_priority: Some(end.priority).filter(|priority| *priority != 0),
+            driver: None,
         });
     }
     let route = |gw: IpAddr| Route { dst: if gw.is_ipv4() { "0.0.0.0/0" } else { "::/0" }.to_owned(), gw };

@@ -23,6 +23,13 @@ pub fn gc() -> Result<Vec<Value>> {
     let mut containers = container::directories()?;
     // What CNI's runtimes attach is theirs to end, by DEL and GC.
     containers.extend(cni::ids()?);
+    // First, while the namespaces are there.
+    for record in cni::by_plugins()?.iter().filter(|record| container::is_gone(&record.key.container_id)) {
+        if note(cni::list::detach(record)).is_some() {
+            let cni::Key { network, ifname, .. } = &record.key;
+            removed.push(json!({"removed": "attachment", "network": network, "interface": ifname}));
+        }
+    }
     let gone = |digits: &str| !containers.iter().any(|id| id.starts_with(digits));
     for digits in held.iter().filter(|digits| gone(digits)) {
         let path = netns::path(digits);

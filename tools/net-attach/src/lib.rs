@@ -12,6 +12,7 @@ mod gc;
 mod host;
 mod hosts;
 pub mod live;
+mod plugins;
 mod word;
 
 use attach::Attach;

@@ -19,7 +19,7 @@ pub(super) fn add(call: &Call) -> Result<Value, Failure> {
         return Err(Failure::new(101, format!("{} was added already", said(call))));
     }
     let network = host::network(&netlink, &wanted.network)?;
-    let mut record = Record { key: call.key.clone(), netns: call.netns.clone(), net: None };
+    let mut record = Record::of_runtime(&call.key, &call.netns);
     // First of all: gc takes what has no record.
     record.save()?;
     let half_made = record.clone();
@@ -67,7 +67,7 @@ pub(super) fn del(call: &Call) -> Result<(), Failure> {
         Err(e) if e.code == Code::Corrupt => None,
         other => other?,
     };
-    let mut record = found.unwrap_or_else(|| Record { key: call.key.clone(), netns: String::new(), net: None });
+    let mut record = found.unwrap_or_else(|| Record::of_runtime(&call.key, ""));
     if !call.netns.is_empty() {
         record.netns.clone_from(&call.netns);
     }
