@@ -49,6 +49,12 @@ pub struct Record {
     /// Where the plugins are, as `CNI_PATH` has it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub path: String,
+    /// `CNI_ARGS`: the address that it has had, where plugins make it again.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub args: String,
+    /// The list has `disableCheck`: a plugin of it finds fault where there is none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disable_check: bool,
     /// What the last of them gave.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub result: Value,
@@ -63,6 +69,8 @@ impl Record {
             net: None,
             plugins: Vec::new(),
             path: String::new(),
+            args: String::new(),
+            disable_check: false,
             result: Value::Null,
         }
     }
@@ -79,7 +87,8 @@ impl Record {
             || json!({"attachment": id}),
             || {
                 files::make_dir(&dir())?;
-                files::replace(&file(&id), text.as_bytes(), false)
+                // Plugins keep addresses beyond a reboot; what another runtime has is over by then.
+                files::replace(&file(&id), text.as_bytes(), !self.plugins.is_empty())
             },
         )
     }

@@ -374,18 +374,26 @@ pub fn check_free(subnet: &Subnet, routes: &[Subnet]) -> Result<()> {
     }
 }
 
+/// Who is on a network, one of them, as messages say it; `None`: nobody.
+///
+/// # Errors
+/// The file system's.
+pub fn holder(network: &Network) -> Result<Option<String>> {
+    if let Some((address, holder)) = address::of_network(&network.name)?.into_iter().next() {
+        return Ok(Some(address::held(address, &holder)));
+    }
+    let made = cni::by_plugins()?;
+    let record = made.iter().find(|record| record.key.network == network.name);
+    Ok(record.map(|record| format!("container {} is on it", address::name_of(&record.key.container_id))))
+}
+
 /// Removes the record; hold the [`Lock`](crate::Lock).
 ///
 /// # Errors
 /// `busy` while a container has an address on it.
 pub fn remove(network: &Network) -> Result<()> {
-    if let Some((address, holder)) = address::of_network(&network.name)?.into_iter().next() {
-        let message = format!("network {} is in use: {}", network.name, address::held(address, &holder));
-        return Err(Error::new(Code::Busy, message).hint("remove that container"));
-    }
-    if let Some(record) = cni::by_plugins()?.iter().find(|record| record.key.network == network.name) {
-        let holder = address::name_of(&record.key.container_id);
-        let message = format!("network {} is in use: container {holder} is on it", network.name);
+    if let Some(holder) = holder(network)? {
+        let message = format!("network {} is in use: {holder}", network.name);
         return Err(Error::new(Code::Busy, message).hint("remove that container"));
     }
     trace::act("remove", || json!({"network": network.name}), || files::remove_file(&record_file(&network.name)))

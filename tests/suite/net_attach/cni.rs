@@ -1,14 +1,20 @@
-//! net-attach as a plugin of CNI: what a runtime gives and gets, and what is left after each end.
+//! net-attach as a plugin of CNI, and with networks by its stock plugins: what comes out, and what is left after each end.
 
 use super::*;
 
 pub fn tests() -> Vec<Test> {
     tests!("net-attach",
-        ["root", "nft", "ip", "cni"]:
+        ["root", "nft", "ip"]:
             a_runtimes_container_comes_and_goes,
-            in_a_chain_of_the_stock_plugins,
             over_a_parent_and_without_the_namespace,
-            what_is_wrong_is_said_in_codes
+            what_is_wrong_is_said_in_codes;
+        ["root", "nft", "ip", "cni"]:
+            in_a_chain_of_the_stock_plugins,
+            lists_are_checked;
+        ["root", "overlay", "umoci", "nft", "ip", "cni"]:
+            a_network_by_the_stock_plugins,
+            what_plugins_made_is_compared_and_made_again,
+            over_a_parent_by_the_stock_plugin
     )
 }
 
@@ -24,7 +30,7 @@ struct Runtime {
 impl Runtime {
     fn new() -> Self {
         let host = Host::with_own_net();
-        host.sh("ip link set lo up; mkdir $CTR_ROOT/containers; ctr-network create --subnet 10.7.0.0/24 web").ok();
+        host.sh("ip link set lo up; mkdir -p $CTR_ROOT/containers; ctr-network create --subnet 10.7.0.0/24 web").ok();
         let net = Net::new();
         let anchor = host.cmd("sleep", &["1000"]).net(&net).spawn();
         host.sh_cmd("ip link set lo up; echo here >hostname; busybox httpd -p 80").net(&net).run().ok();
@@ -123,10 +129,7 @@ fn a_runtimes_container_comes_and_goes() {
     runtime.net_attach("GC", &with("cni.dev/valid-attachments", named)).ok().stdout_is("");
     runtime.inside("ip -br link show eth7").exits(1);
     runtime.net_attach("CHECK", &before).ok();
-    for (line, part) in [
-        ("ip route del default", "has no route to 0.0.0.0/0"),
-        ("ip addr flush dev net0", "has no"),
-    ] {
+    for (line, part) in [("ip route del default", "has no route to 0.0.0.0/0"), ("ip addr flush dev net0", "has no")] {
         runtime.inside(line).ok();
         code(runtime.net_attach("CHECK", &before), 100, part);
     }
@@ -223,4 +226,156 @@ fn what_is_wrong_is_said_in_codes() {
     code(runtime.net_attach("ADD", &conf()), 101, "");
     runtime.inside("ip link show net0 type veth && ip link del net0").ok();
     runtime.nothing_is_left();
+}
+
+/// The configuration list of a network by these plugins, whose addresses are kept in the test's directory.
+fn conflist(host: &Host, plugins: Value) {
+    let mut list = json!({"cniVersion": "1.0.0", "name": "stock", "plugins": plugins});
+    // portmap up to 1.1.1 looks for rules of IPv6 where there is no address of it.
+    list["disableCheck"] = json!(list["plugins"][1].is_object());
+    list["plugins"][0]["ipam"]["type"] = json!("host-local");
+    list["plugins"][0]["ipam"]["dataDir"] = json!(host.dir().join("ipam"));
+    std::fs::write(host.dir().join("stock.conflist"), list.to_string()).unwrap();
+    host.sh("ctr network create -d cni -o conflist=stock.conflist stock").ok();
+}
+
+fn bridge() -> Value {
+    json!({
+        "type": "bridge", "bridge": "stock0", "isGateway": true, "ipMasq": true, "capabilities": {"ips": true, "mac": true},
+        "ipam": {"ranges": [[{"subnet": "10.8.0.0/24"}]], "routes": [{"dst": "0.0.0.0/0"}]},
+    })
+}
+
+#[track_caller]
+fn no_attachment_is_left(host: &Host) {
+    host.sh("find $CTR_ROOT/cni -type f; ls ipam/stock | grep '^10'").exits(1).stdout_is("");
+    host.sh("ip -br link show type veth | grep -v ^up").exits(1);
+    let left: Vec<_> = host.leftovers().into_iter().filter(|line| !line.starts_with("process ")).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+fn a_network_by_the_stock_plugins() {
+    let host = host();
+    let outside = Outside::of(&host);
+    outside.sh(&host, "mkdir www; echo world >www/hostname; busybox httpd -p 80 -h www").ok();
+    let portmap = json!({"type": "portmap", "snat": true, "capabilities": {"portMappings": true}});
+    conflist(&host, json!([bridge(), portmap]));
+    let id = server(&host, "web", "--network stock --ip 10.8.0.77 -p 8080:80");
+    outside.sh(&host, &get(&format!("{HOST}:8080"))).ok().stdout_is(&format!("{}\n", &id[..12]));
+    host.sh(&format!("ctr exec web {}", get_inside(OUTSIDE))).ok().stdout_is("world\n");
+    let doc = host.tool("ctr-inspect", &["web"]).ok().json();
+    schema::assert_valid(std::slice::from_ref(&doc));
+    let net = &doc["net"];
+    assert_eq!(net["ips"], json!([{"address": "10.8.0.77/24", "gateway": "10.8.0.1", "interface": 2}]));
+    assert_eq!(net["routes"], json!([{"dst": "0.0.0.0/0", "gw": "10.8.0.1"}]));
+    assert_eq!(net["networks"], json!([{"name": "stock", "interface": "eth0", "driver": "cni"}]));
+    let shown = host.sh("ctr-network inspect stock").ok().json();
+    assert_eq!(shown["Containers"][&id]["IPv4Address"], "10.8.0.77/24");
+    host.sh("ctr network rm stock").fails(1).stderr_has("network stock is in use: container web (");
+    host.sh("ctr network prune -f && net-attach --gc").ok().stdout_is("");
+    host.sh("ctr network create --subnet 10.7.0.0/24 back").ok();
+    host.sh("ctr network connect back web").fails(1).stderr_has("of CNI's plugins");
+    // What the record holds counts, not the file, and not what a document says.
+    host.sh("rm stock.conflist; ctr rm -f web").ok();
+    no_attachment_is_left(&host);
+    // In front, beside one of ours, whose the ports and the names are; the end of the pipe takes it away.
+    let run = "ctr run --rm --network back --network stock -p 8081:80 busybox ip -o -4 addr";
+    host.sh(run).ok().stdout_has("10.7.0.2/24").stdout_has("eth1    inet 10.8.0.");
+    no_attachment_is_left(&host);
+    host.sh("ctr network rm stock back").ok();
+    host.tool("net-attach", &["--gc"]).ok();
+}
+
+fn what_plugins_made_is_compared_and_made_again() {
+    let host = host();
+    let outside = Outside::of(&host);
+    outside.sh(&host, "mkdir www; echo world >www/hostname; busybox httpd -p 80 -h www").ok();
+    conflist(&host, json!([bridge()]));
+    server(&host, "web", "--network stock --ip 10.8.0.9");
+    host.sh("ctr-inspect web >doc && net-attach --check <doc >/dev/null").ok();
+    let netns = "ip netns exec $(basename $(jq -r .net.netns doc))";
+    for (line, part) in [
+        (format!("{netns} ip link del eth0"), "plugin bridge of CNI: CHECK: "),
+        (format!("{netns} ip addr flush dev eth0"), "eth0 of the container has no address 10.8.0.9"),
+        ("rm ipam/stock/10.8.0.9".to_owned(), "plugin bridge of CNI: CHECK: host-local"),
+    ] {
+        host.sh(&line).ok();
+        host.sh("net-attach --check <doc").exits(1).stderr_has(part);
+        host.sh("net-attach --repair <doc >/dev/null && net-attach --check <doc >/dev/null").ok();
+        host.sh(&format!("ctr exec web {}", get_inside(OUTSIDE))).ok();
+    }
+    host.sh("ctr restart -t 0 web && ctr-inspect web | net-attach --check >/dev/null").ok();
+    // As after a reboot, without an address that was asked for.
+    host.sh("ctr rm -f web").ok();
+    server(&host, "web", "--network stock");
+    let before = address(&host, "web");
+    let reboot = "ctr stop -t 0 web; net=$(ctr-inspect web | jq -r .net.netns); umount $net; rm $net; ip link del stock0; \
+                  iptables -t nat -F; ctr start web";
+    host.sh(reboot).succeeds();
+    host.sh("ctr-inspect web | net-attach --check >/dev/null").ok();
+    assert_eq!(address(&host, "web"), before);
+    host.sh(&format!("ctr exec web {}", get_inside(OUTSIDE))).ok();
+    // A container that is gone without an undo.
+    host.sh("ctr stop -t 0 web").ok();
+    let id = host.tool("ctr-inspect", &["web"]).ok().json()["id"].as_str().unwrap().to_owned();
+    host.sh(&format!("rm -r $CTR_ROOT/containers/{id} $CTR_RUN/{id}; true")).succeeds();
+    host.sh("net-attach --gc").ok().stdout_has(r#""removed":"attachment","network":"stock","interface":"eth0"}"#);
+    host.sh("find $CTR_ROOT/cni -type f; ls ipam/stock | grep '^10'").exits(1).stdout_is("");
+    host.sh("overlay-mount --gc; ctr network rm stock; net-attach --gc").succeeds();
+}
+
+fn over_a_parent_by_the_stock_plugin() {
+    let host = host();
+    let outside = Outside::of(&host);
+    outside.sh(&host, "mkdir www; echo world >www/hostname; busybox httpd -p 80 -h www").ok();
+    let ipam = json!({
+        "ranges": [[{"subnet": "198.51.100.0/24", "rangeStart": "198.51.100.64", "gateway": OUTSIDE}]],
+        "routes": [{"dst": "0.0.0.0/0"}],
+    });
+    conflist(&host, json!([{"type": "macvlan", "master": "up0", "ipam": ipam}]));
+    let id = server(&host, "a", "--network stock");
+    outside.sh(&host, &get(&address(&host, "a"))).ok().stdout_is(&format!("{}\n", &id[..12]));
+    host.sh(&format!("ctr exec a {}", get_inside(OUTSIDE))).ok().stdout_is("world\n");
+    host.sh("ctr-inspect a | net-attach --check >/dev/null && ctr rm -f a").ok();
+    no_attachment_is_left(&host);
+    host.sh("ctr network rm stock").ok();
+}
+
+fn lists_are_checked() {
+    let host = host();
+    let create = |list: &str, flags: &str| {
+        std::fs::write(host.dir().join("x"), list).unwrap();
+        host.sh(&format!("ctr-network create -d cni {flags} x"))
+    };
+    let good =
+        r#"{"cniVersion": "1.0.0", "name": "x", "plugins": [{"type": "bridge", "ipam": {"type": "host-local"}}]}"#;
+    for (list, flags, part) in [
+        (good, "", "needs a configuration list"),
+        (good, "-o conflist=absent", "absent"),
+        (good, "-o conflist=x -o mtu=1400", "\"mtu\""),
+        (good, "-o conflist=x --internal", "the configuration list says"),
+        ("{", "-o conflist=x", "configuration list x: "),
+        (r#"{"cniVersion": "0.2.0", "name": "x", "plugins": [{"type": "a"}]}"#, "-o conflist=x", "\"0.2.0\""),
+        (r#"{"cniVersion": "1.0.0", "plugins": [{"type": "a"}]}"#, "-o conflist=x", "no name"),
+        (r#"{"cniVersion": "1.0.0", "name": "x", "plugins": []}"#, "-o conflist=x", "no plugins"),
+        (
+            r#"{"cniVersion": "1.0.0", "name": "x", "plugins": [{"type": "../a"}]}"#,
+            "-o conflist=x",
+            "no type of a plugin",
+        ),
+    ] {
+        create(list, flags).fails(1).stderr_has(part);
+    }
+    create(good, "-o conflist=x").ok();
+    let doc = json!({"ctr": 1});
+    let attach = |args: &[&str]| host.pipe_to(&doc, "net-attach", &[&["--network", "x"], args].concat());
+    attach(&["-p", "80:80"]).fails(1).code("unsupported").stderr_has("capability portMappings");
+    attach(&["-p", "80"]).fails(1).code("unsupported").stderr_has("choose no port");
+    attach(&["--ip", "10.8.0.9"]).fails(1).code("unsupported").stderr_has("capability ips");
+    attach(&["--network-alias", "a"]).fails(1).code("unsupported").stderr_has("no names");
+    attach(&[]).fails(1).stderr_has("plugin bridge of CNI: ADD: ");
+    let none = host.sh("echo '{\"ctr\":1}' | CNI_PATH=/nonexistent net-attach --network x");
+    none.fails(1).code("not-found").stderr_has("no plugin bridge of CNI in /nonexistent");
+    // Nothing of those is left but what was never made.
+    host.sh("CNI_PATH=/usr/lib/cni net-attach --gc; find $CTR_ROOT/cni -type f").succeeds().stdout_is("");
 }

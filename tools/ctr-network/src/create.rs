@@ -105,8 +105,12 @@ impl Create {
 impl Create {
     /// The configuration list at `path`, of a network whose addresses are its plugins'.
     fn list(&self, path: &str) -> Result<Value> {
-        if self.ipv6 || self.internal || !(self.subnet.is_empty() && self.gateway.is_empty() && self.ip_range.is_empty()) {
-            let message = "of driver cni the configuration list says --subnet, --gateway, --ip-range, --ipv6 and --internal";
+        if self.ipv6
+            || self.internal
+            || !(self.subnet.is_empty() && self.gateway.is_empty() && self.ip_range.is_empty())
+        {
+            let message =
+                "of driver cni the configuration list says --subnet, --gateway, --ip-range, --ipv6 and --internal";
             return Err(Error::new(Code::Invalid, message));
         }
         list::read(Path::new(path))

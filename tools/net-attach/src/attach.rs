@@ -41,7 +41,8 @@ impl Attach {
         let mut ends = self.claim(&netlink, rollback)?;
         // Where a network of ours is beside them the ports are its.
         let mappings = if ends.is_empty() { &[][..] } else { &self.mappings };
-        let mut by_plugins = plugins::plan(&self.id, &self.networks, if ends.is_empty() { &self.mappings } else { &[] })?;
+        let mut by_plugins =
+            plugins::plan(&self.id, &self.networks, if ends.is_empty() { &self.mappings } else { &[] })?;
         let target = target(&ends, mappings)?;
         let published = port::publish(mappings, &self.id, target)?;
         let bridges = host::ready_all(&netlink, &mut ends)?;

@@ -45,7 +45,8 @@ impl End {
     /// Those of [`address::claim`].
     pub fn claim(network: Network, id: &str, place: usize, wanted: &Wanted) -> Result<Self> {
         if network.driver == network::CNI {
-            let message = format!("network {} is its plugins' of CNI: a container comes on it when it is made", network.name);
+            let message =
+                format!("network {} is its plugins' of CNI: a container comes on it when it is made", network.name);
             return Err(Error::new(Code::Unsupported, message));
         }
         let shared = network.driver == "ipvlan";

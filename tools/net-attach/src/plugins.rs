@@ -27,7 +27,8 @@ pub fn plan(id: &str, wanted: &[Wanted], mappings: &[Mapping]) -> Result<Vec<Rec
         let plugins = list::plugins(conf, &runtime).map_err(|e| of(&network, e))?;
         let key = Key { network: network.name, container_id: id.to_owned(), ifname: names::inside(place) };
         let netns = netns::path(id).to_string_lossy().into_owned();
-        records.push(Record { plugins, path: list::path(), ..Record::of_runtime(&key, &netns) });
+        let disable_check = conf["disableCheck"] == true;
+        records.push(Record { plugins, path: list::path(), disable_check, ..Record::of_runtime(&key, &netns) });
     }
     Ok(records)
 }
@@ -117,7 +118,8 @@ pub fn enter(net: &mut Net, record: &Record) -> Result<()> {
         net.ports.extend(port);
     }
     let servers = result["dns"]["nameservers"].as_array().into_iter().flatten();
-    let servers: Vec<_> = servers.filter_map(|server| Some(server.as_str()?.parse::<IpAddr>().ok()?.to_string())).collect();
+    let servers: Vec<_> =
+        servers.filter_map(|server| Some(server.as_str()?.parse::<IpAddr>().ok()?.to_string())).collect();
     if !servers.is_empty() && net.networks.is_empty() && net.upstreams.is_empty() {
         net.dns.nameservers = servers;
     }
@@ -182,6 +184,12 @@ pub fn repair(id: &str, net: &Net) -> Result<()> {
         }
         list::detach(&record)?;
         record.result = Value::Null;
+        if !record.plugins.iter().any(|plugin| plugin["runtimeConfig"]["ips"].is_array())
+            && let Some(address) = addresses.iter().find(|address| address.is_ipv4())
+        {
+            // host-local takes the next one otherwise (CONVENTIONS.md, CNI_ARGS).
+            record.args = format!("IgnoreUnknown=1;IP={address}");
+        }
         list::attach(&mut record)?;
         let given = record.result["ips"].as_array().cloned().unwrap_or_default();
         let given: Vec<IpAddr> =

@@ -34,6 +34,9 @@ pub fn read(path: &Path) -> Result<Value> {
         return Err(Error { code: Code::Unsupported, ..bad(format!("cniVersion {version:?}: not there")) }
             .hint(VERSIONS.join(", ")));
     }
+    if !matches!(list["disableCheck"], Value::Null | Value::Bool(_)) {
+        return Err(bad(format!("disableCheck is {}", list["disableCheck"])));
+    }
     if list["name"].as_str().is_none_or(str::is_empty) {
         return Err(bad("it has no name".to_owned()));
     }
@@ -44,7 +47,7 @@ pub fn read(path: &Path) -> Result<Value> {
     };
     let plugins = list["plugins"].as_array().filter(|plugins| !plugins.is_empty());
     for plugin in plugins.ok_or_else(|| bad("it has no plugins".to_owned()))? {
-        let kind = plugin["type"].as_str().unwrap_or_default();
+        let kind = kind(plugin);
         if kind.is_empty() || kind.starts_with('.') || kind.contains('/') {
             return Err(bad(format!("{kind:?} is no type of a plugin")));
         }
@@ -94,12 +97,23 @@ pub fn path() -> String {
 /// # Errors
 /// What the plugin that failed says.
 pub fn attach(record: &mut Record) -> Result<()> {
+    for plugin in &record.plugins {
+        find(kind(plugin), &record.path)?;
+    }
     record.save()?;
     let mut result = Value::Null;
     for plugin in &record.plugins {
-        result = call(record, plugin, "ADD", &result)?.unwrap_or_default();
-        if !result.is_object() && !trace::dry_run() {
-            return Err(failed(plugin, Code::Invalid, "it gave no result"));
+        let given = call(record, plugin, "ADD", &result).and_then(|given| match given.filter(Value::is_object) {
+            None if !trace::dry_run() => Err(failed(plugin, Code::Invalid, "it gave no result")),
+            given => Ok(given.unwrap_or_default()),
+        });
+        match given {
+            Ok(given) => result = given,
+            Err(e) => {
+                // Why the others cannot take back what there is of it is no news.
+                let _ = detach(record);
+                return Err(e);
+            }
         }
     }
     record.result = result;
@@ -111,25 +125,31 @@ pub fn attach(record: &mut Record) -> Result<()> {
 /// # Errors
 /// Those of running it.
 pub fn check(record: &Record) -> Option<Error> {
+    if record.disable_check {
+        return None;
+    }
     record.plugins.iter().find_map(|plugin| call(record, plugin, "CHECK", &record.result).err())
 }
 
 /// `DEL` by each plugin, last to first, and the record goes.
 ///
 /// # Errors
-/// The first failure, once all were called; then the record stays, for another try.
+/// The first failure, once all were called; then the record stays, for another try, unless there never was a result.
 pub fn detach(record: &Record) -> Result<()> {
     let mut first = None;
     for plugin in record.plugins.iter().rev() {
         let done = call(record, plugin, "DEL", &record.result);
         first = first.or(done.err());
     }
-    first.map_or_else(|| super::remove(&record.key.id()), Err)
+    if first.is_none() || record.result.is_null() {
+        super::remove(&record.key.id())?;
+    }
+    first.map_or(Ok(()), Err)
 }
 
 /// One call.
 fn call(record: &Record, plugin: &Value, command: &str, before: &Value) -> Result<Option<Value>> {
-    let kind = plugin["type"].as_str().unwrap_or_default();
+    let kind = kind(plugin);
     let mut conf = plugin.clone();
     if !before.is_null() {
         conf["prevResult"] = before.clone();
@@ -144,7 +164,7 @@ fn call(record: &Record, plugin: &Value, command: &str, before: &Value) -> Resul
             .env("CNI_NETNS", if Path::new(&record.netns).exists() { &record.netns } else { "" })
             .env("CNI_IFNAME", &record.key.ifname)
             .env("CNI_PATH", &record.path)
-            .env_remove("CNI_ARGS")
+            .env("CNI_ARGS", &record.args)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -174,7 +194,11 @@ fn call(record: &Record, plugin: &Value, command: &str, before: &Value) -> Resul
 }
 
 fn failed(plugin: &Value, code: Code, words: &str) -> Error {
-    Error::new(code, format!("plugin {} of CNI: {}", plugin["type"].as_str().unwrap_or_default(), trace::clean(words, 400)))
+    Error::new(code, format!("plugin {} of CNI: {}", kind(plugin), trace::clean(words, 400)))
+}
+
+fn kind(plugin: &Value) -> &str {
+    plugin["type"].as_str().unwrap_or_default()
 }
 
 fn find(kind: &str, path: &str) -> Result<PathBuf> {

@@ -100,11 +100,14 @@ pub(super) fn check(call: &Call) -> Result<(), Failure> {
     }
     look_at(&call.netns)?;
     let findings = within(&id, &call.netns, || {
-        let ends = net.networks.iter().map(|attachment| End::read_at(&net, attachment, 0)).collect::<Result<Vec<_>>>()?;
+        let ends =
+            net.networks.iter().map(|attachment| End::read_at(&net, attachment, 0)).collect::<Result<Vec<_>>>()?;
         let found = end::routes(&id)?;
         let lost = net.routes.iter().filter(|route| !found.contains(&route.gw));
         let mut findings: Vec<_> = lost
-            .map(|route| Error::new(Code::NotFound, format!("the container has no route to {} by {}", route.dst, route.gw)))
+            .map(|route| {
+                Error::new(Code::NotFound, format!("the container has no route to {} by {}", route.dst, route.gw))
+            })
             .collect();
         findings.extend(compare::networks(&id, &net, ends)?);
         Ok(findings)
