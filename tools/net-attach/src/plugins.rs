@@ -47,17 +47,17 @@ fn runtime(wanted: &Wanted, mappings: &[Mapping]) -> Result<Map<String, Value>> 
     if let Some(mac) = wanted.mac {
         runtime.insert("mac".to_owned(), json!(crate::word::mac_text(mac)));
     }
-    let port = |mapping: &Mapping| match mapping.host.as_ref().filter(|host| host.start() == host.end()) {
-        Some(host) => Ok(PortMap {
+    let port = |mapping: &Mapping| {
+        let host = mapping.host.as_ref().filter(|host| host.start() == host.end()).ok_or_else(|| {
+            let message = format!("cannot publish {}: plugins of CNI choose no port of the host", mapping.container);
+            Error::new(Code::Unsupported, message).hint("name it: HOSTPORT:CONTAINERPORT")
+        })?;
+        Ok(PortMap {
             host_ip: mapping.ip,
             host_port: *host.start(),
             container_port: mapping.container,
             protocol: mapping.protocol.to_owned(),
-        }),
-        None => {
-            let message = format!("cannot publish {}: plugins of CNI choose no port of the host", mapping.container);
-            Err(Error::new(Code::Unsupported, message).hint("name it: HOSTPORT:CONTAINERPORT"))
-        }
+        })
     };
     if !mappings.is_empty() {
         let ports = mappings.iter().map(port).collect::<Result<Vec<_>>>()?;
@@ -99,7 +99,7 @@ pub fn enter(net: &mut Net, record: &Record) -> Result<()> {
             interface,
         });
     }
-    for asked in record.plugins.iter().flat_map(|plugin| plugin["runtimeConfig"]["ips"].as_array()).flatten() {
+    for asked in record.plugins.iter().filter_map(|plugin| plugin["runtimeConfig"]["ips"].as_array()).flatten() {
         let asked = asked.as_str().and_then(|asked| asked.parse().ok());
         if asked.is_some_and(|asked: IpAddr| !net.addresses(ifname).contains(&asked)) {
             return Err(bad("another address than was asked for"));
@@ -113,7 +113,8 @@ pub fn enter(net: &mut Net, record: &Record) -> Result<()> {
             net.routes.push(Route { dst: dst.to_owned(), gw });
         }
     }
-    for port in record.plugins.iter().flat_map(|plugin| plugin["runtimeConfig"]["portMappings"].as_array()).flatten() {
+    for port in record.plugins.iter().filter_map(|plugin| plugin["runtimeConfig"]["portMappings"].as_array()).flatten()
+    {
         let port = PortMap::read(port).filter(|port| !net.ports.contains(port));
         net.ports.extend(port);
     }
@@ -172,12 +173,9 @@ pub fn repair(id: &str, net: &Net) -> Result<()> {
     for attachment in net.networks.iter().filter(|attachment| attachment.by_plugins()) {
         let addresses = net.addresses(&attachment.interface);
         let found = end::look(id, &attachment.interface)?;
-        let mut record = match record(id, attachment)? {
-            Some(record) => record,
-            None => {
-                let message = format!("the container's place on network {} has no record", attachment.name);
-                return Err(Error::new(Code::NotFound, message));
-            }
+        let Some(mut record) = record(id, attachment)? else {
+            let message = format!("the container's place on network {} has no record", attachment.name);
+            return Err(Error::new(Code::NotFound, message));
         };
         if addresses.iter().all(|address| found.contains(address)) && list::check(&record).is_none() {
             continue;
