@@ -14,6 +14,10 @@ use std::net::IpAddr;
 pub fn plan(id: &str, wanted: &[Wanted], mappings: &[Mapping]) -> Result<Vec<Record>> {
     let mut records: Vec<Record> = Vec::new();
     for (place, wanted) in wanted.iter().enumerate() {
+        if wanted.network == network::DEFAULT {
+            // Never plugins', and in a dry run not made.
+            continue;
+        }
         let network = network::load(&wanted.network)?;
         let Some(conf) = &network.cni else { continue };
         if records.iter().any(|record| record.key.network == network.name) {
