@@ -10,7 +10,7 @@ packages() {
 	demo) echo busybox-static=busybox jq=jq tar=tar util-linux=lsns ;;
 	test)
 		echo busybox-static=busybox bash=bash dash=dash jq=jq iproute2=ip util-linux=lsns procps=ps \
-			nftables=nft iptables=iptables-nft mmdebstrap=mmdebstrap umoci=umoci skopeo=skopeo docker-registry=docker-registry \
+			nftables=nft iptables=iptables-nft containernetworking-plugins=/usr/lib/cni/host-local mmdebstrap=mmdebstrap umoci=umoci skopeo=skopeo docker-registry=docker-registry \
 			apache2-utils=htpasswd openssl=openssl zstd=zstd attr=setfattr acl=setfacl libcap2-bin=setcap \
 			crun=crun runc=runc strace=strace python3=/usr/bin/python3 \
 			python3-jsonschema=/usr/lib/python3/dist-packages/jsonschema \

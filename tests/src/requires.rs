@@ -58,6 +58,8 @@ fn lacks(word: &str) -> Option<String> {
             let has = free() || (loads() && free());
             (!has).then(|| "needs loop devices (apt-get install mount)".to_owned())
         }
+        "cni" => (!Path::new("/usr/lib/cni/host-local").exists())
+            .then(|| "needs CNI's stock plugins (apt-get install containernetworking-plugins)".to_owned()),
         "cargo" => (env::var_os("CARGO").is_none() && !in_path("cargo")).then(|| "needs cargo".to_owned()),
         "python3-jsonschema" => python_module("jsonschema"),
         "libseccomp" => (!Path::new("/usr/include/seccomp.h").exists())

@@ -1,6 +1,7 @@
 //! net-attach: what reaches a container and what does not, by addresses and ports; and what is left after each end.
 
 mod beside;
+mod cni;
 mod crash;
 mod hostile;
 mod members;
@@ -29,6 +30,7 @@ pub fn tests() -> Vec<Test> {
     tests.extend(members::tests());
     tests.extend(crash::tests());
     tests.extend(hostile::tests());
+    tests.extend(cni::tests());
     tests.extend(words::tests());
     tests
 }

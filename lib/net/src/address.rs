@@ -1,6 +1,6 @@
 //! Addresses in use: one symbolic link each, whose text is the container's id. Made under the [`Lock`](crate::Lock).
 
-use crate::{Network, network::Pool, subnet};
+use crate::{Network, cni, network::Pool, subnet};
 use ctr_core::{Cannot, Code, Error, Result, container, files, ident, json, paths, trace};
 use std::{
     fs,
@@ -64,6 +64,7 @@ pub fn held(address: IpAddr, id: &str) -> String {
 /// A container as messages call it: its name, and the first digits of its id.
 pub fn name_of(id: &str) -> String {
     let name = container::recorded(id).ok().and_then(|doc| doc.str("name").map(str::to_owned));
+    let name = name.or_else(|| cni::find(id).ok().flatten().map(|record| record.key.container_id));
     name.map_or_else(|| ident::short(id).to_owned(), |name| format!("{name} ({})", ident::short(id)))
 }
 

@@ -5,6 +5,7 @@
 //! `addresses/<network>/<address>` whose text is the id of the container, a published port a link in the run directory.
 
 pub mod address;
+pub mod cni;
 mod elements;
 pub mod firewall;
 mod holder;

@@ -1,7 +1,7 @@
 //! A network: its record `networks/<name>.json`.
 
-use crate::{Subnet, address, names, subnet};
-use ctr_core::{Cannot, Code, Error, Result, files, ident, json, paths, trace};
+use crate::{Subnet, address, cni, names, subnet};
+use ctr_core::{Cannot, Code, Error, Result, Value, files, ident, json, paths, trace};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -15,14 +15,18 @@ use std::{
 /// The network of a container that names none; made when it is first needed.
 pub const DEFAULT: &str = "bridge";
 
+/// The driver of networks that plugins of CNI make.
+pub const CNI: &str = "cni";
+
 /// Names that mean no network of ours.
 const RESERVED: [&str; 5] = ["none", "host", "default", "private", "container"];
 
 /// The drivers, each with the options that a network of it may have.
-const DRIVERS: [(&str, &[&str]); 3] = [
+const DRIVERS: [(&str, &[&str]); 4] = [
     ("bridge", &["mtu", "isolate", "icc"]),
     ("macvlan", &["mtu", "parent", "macvlan_mode"]),
     ("ipvlan", &["mtu", "parent", "ipvlan_mode"]),
+    (CNI, &["conflist"]),
 ];
 
 /// A network.
@@ -35,10 +39,13 @@ pub struct Network {
     pub id: String,
     /// RFC 3339.
     pub created: String,
-    /// `bridge`; `macvlan` and `ipvlan`, whose containers are on the network of an interface of the host.
+    /// `bridge`; `cni`, whose plugins do all; `macvlan` and `ipvlan`, whose containers are on the network of an interface of the host.
     pub driver: String,
     /// Its subnets: one of IPv4, and one of IPv6 if it has that.
     pub subnets: Vec<Pool>,
+    /// The configuration list of its plugins, of driver `cni`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cni: Option<Value>,
     /// Nothing outside is reached from it, nor reaches it.
     #[serde(default)]
     pub internal: bool,
@@ -109,6 +116,22 @@ impl Network {
             created: Timestamp::now().to_string(),
             driver: "bridge".to_owned(),
             subnets: vec![pool],
+            cni: None,
+            internal: false,
+            options: BTreeMap::new(),
+            labels: BTreeMap::new(),
+        }
+    }
+
+    /// A new one whose addresses are its plugins'.
+    pub fn of_plugins(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            id: ident::new_id(),
+            created: Timestamp::now().to_string(),
+            driver: CNI.to_owned(),
+            subnets: Vec::new(),
+            cni: None,
             internal: false,
             options: BTreeMap::new(),
             labels: BTreeMap::new(),
@@ -200,6 +223,7 @@ pub fn options(driver: &str, words: &[String]) -> Result<BTreeMap<String, String
         }
         let good = match key {
             "mtu" => value.parse::<u32>().is_ok_and(|mtu| (68..=65535).contains(&mtu)),
+            "conflist" => !value.is_empty(),
             "isolate" | "icc" => matches!(value, "true" | "false"),
             "macvlan_mode" => matches!(value, "bridge" | "private" | "vepa" | "passthru"),
             "ipvlan_mode" => matches!(value, "l2" | "l3" | "l3s"),
@@ -213,6 +237,9 @@ pub fn options(driver: &str, words: &[String]) -> Result<BTreeMap<String, String
     if known.contains(&"parent") && !options.contains_key("parent") {
         return Err(Error::new(Code::Invalid, format!("driver {driver} needs an interface of the host"))
             .hint("-o parent=INTERFACE"));
+    }
+    if driver == CNI && !options.contains_key("conflist") {
+        return Err(Error::new(Code::Invalid, "driver cni needs a configuration list").hint("-o conflist=FILE"));
     }
     Ok(options)
 }
@@ -254,7 +281,11 @@ pub fn find(name: &str) -> Result<Option<Network>> {
     if network.name != name {
         return Err(corrupt(format!("it names {:?}", network.name)));
     }
-    network.pool()?;
+    match (network.driver.as_str(), &network.cni) {
+        (CNI, Some(_)) => {}
+        (CNI, None) => return Err(corrupt("it has no list of plugins".to_owned())),
+        _ => drop(network.pool()?),
+    }
     Ok(Some(network))
 }
 
@@ -343,13 +374,26 @@ pub fn check_free(subnet: &Subnet, routes: &[Subnet]) -> Result<()> {
     }
 }
 
+/// Who is on a network, one of them, as messages say it; `None`: nobody.
+///
+/// # Errors
+/// The file system's.
+pub fn holder(network: &Network) -> Result<Option<String>> {
+    if let Some((address, holder)) = address::of_network(&network.name)?.into_iter().next() {
+        return Ok(Some(address::held(address, &holder)));
+    }
+    let made = cni::by_plugins()?;
+    let record = made.iter().find(|record| record.key.network == network.name);
+    Ok(record.map(|record| format!("container {} is on it", address::name_of(&record.key.container_id))))
+}
+
 /// Removes the record; hold the [`Lock`](crate::Lock).
 ///
 /// # Errors
 /// `busy` while a container has an address on it.
 pub fn remove(network: &Network) -> Result<()> {
-    if let Some((address, holder)) = address::of_network(&network.name)?.into_iter().next() {
-        let message = format!("network {} is in use: {}", network.name, address::held(address, &holder));
+    if let Some(holder) = holder(network)? {
+        let message = format!("network {} is in use: {holder}", network.name);
         return Err(Error::new(Code::Busy, message).hint("remove that container"));
     }
     trace::act("remove", || json!({"network": network.name}), || files::remove_file(&record_file(&network.name)))

@@ -1,6 +1,6 @@
 //! Published ports: docker's words for them, and who holds which. A claim is a symbolic link in the run directory.
 
-use crate::{PortMap, address, holder};
+use crate::{PortMap, address, cni, holder};
 use ctr_core::{Cannot, Code, Error, Result, container, files, json, paths, trace};
 use rustix::{
     io::Errno,
@@ -356,7 +356,7 @@ fn check_free(
         return refuse("this container, for another of its ports");
     }
     let mut clashing = others.iter().filter(|other| other.clashes(protocol, *ip, port));
-    if let Some(other) = clashing.find(|other| !container::is_orphan(&other.id)) {
+    if let Some(other) = clashing.find(|other| !container::is_orphan(&other.id) || cni::is_there(&other.id)) {
         return refuse(&format!("container {}", address::name_of(&other.id)));
     }
     let mut bound = bind(protocol, *ip, port);

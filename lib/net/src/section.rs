@@ -53,6 +53,16 @@ pub struct Attachment {
     /// The default route goes by the network that has most of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gw_priority: Option<i32>,
+    /// `cni` where plugins made it; none: a driver of ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driver: Option<String>,
+}
+
+impl Attachment {
+    /// Whether plugins of CNI made it.
+    pub fn by_plugins(&self) -> bool {
+        self.driver.as_deref() == Some(crate::network::CNI)
+    }
 }
 
 /// An interface.

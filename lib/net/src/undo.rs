@@ -1,6 +1,6 @@
 //! Takes a container off its networks, by its id: without netlink, so that whoever ends a container can do it itself.
 
-use crate::{Claim, Lock, address, firewall, netns, network, port};
+use crate::{Claim, Lock, address, cni, firewall, netns, network, port};
 use ctr_core::{Document, Error, Map, Result, Value, container, json, trace};
 use std::net::IpAddr;
 
@@ -19,6 +19,15 @@ pub fn detach(id: &str, addresses: &Map<String, Value>) -> Result<()> {
         }
     };
     note(claims_of(id).and_then(|claims| if claims.is_empty() { Ok(()) } else { unpublish(id, &Lock::take()?) }));
+    // While the namespace is there: plugins may look into it.
+    match cni::by_plugins() {
+        Ok(made) => {
+            for record in made.iter().filter(|record| record.key.container_id == id) {
+                note(cni::list::detach(record));
+            }
+        }
+        Err(e) => note(Err(e)),
+    }
     note(netns::let_go(id).map(drop));
     for (name, list) in addresses.iter().filter(|(name, _)| network::check_name(name).is_ok()) {
         let list = list.as_array().into_iter().flatten();

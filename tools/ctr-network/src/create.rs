@@ -1,8 +1,8 @@
 //! `create`: a record; what the kernel has of it comes with its first container.
 
 use clap::Args;
-use ctr_core::{Code, Error, Result, print_line};
-use ctr_net::{Lock, Network, Subnet, names, network, network::Pool, subnet};
+use ctr_core::{Code, Error, Result, Value, print_line};
+use ctr_net::{Lock, Network, Subnet, cni::list, names, network, network::Pool, subnet};
 use ctr_netlink::Netlink;
 use std::{net::IpAddr, path::Path};
 
@@ -27,11 +27,11 @@ pub struct Create {
     /// Nothing outside is reached from it
     #[arg(long)]
     internal: bool,
-    /// How it is made: bridge, macvlan, ipvlan
+    /// How it is made: bridge, macvlan, ipvlan, cni
     #[arg(short = 'd', long, value_name = "DRIVER", default_value = "bridge")]
     driver: String,
     /// mtu=N, isolate=false (reach other such networks), icc=false (its containers do not reach each other); of the others
-    /// parent=INTERFACE, macvlan_mode=MODE, ipvlan_mode=MODE
+    /// parent=INTERFACE, macvlan_mode=MODE, ipvlan_mode=MODE; of cni conflist=FILE
     #[arg(short = 'o', long = "opt", value_name = "KEY=VALUE")]
     options: Vec<String>,
     /// Give it a label
@@ -45,6 +45,7 @@ impl Create {
         network::check_name(&self.name)?;
         let options = network::options(&self.driver, &self.options)?;
         let asked = Asked::read(&self)?;
+        let list = options.get("conflist").map(|path| self.list(path)).transpose()?;
         if self.ipv6 && !Path::new("/proc/sys/net/ipv6").exists() {
             return Err(Error::new(Code::Unsupported, "--ipv6: this kernel has no IPv6"));
         }
@@ -64,6 +65,13 @@ impl Create {
         {
             let what = if other.name == self.name { "is there already" } else { "has the name of its bridge" };
             return Err(Error::new(Code::Exists, format!("cannot make network {}: {} {what}", self.name, other.name)));
+        }
+        if list.is_some() {
+            // Addresses and all else are the plugins'.
+            let mut network = Network { cni: list, options, ..Network::of_plugins(&self.name) };
+            network.labels = self.labels.iter().map(label).collect();
+            network.save()?;
+            return print_line(&network.id);
         }
         let four = match asked.subnet(false) {
             Some(subnet) => subnet,
@@ -91,6 +99,21 @@ impl Create {
         let network = Network { internal: self.internal, labels: self.labels.iter().map(label).collect(), ..network };
         network.save()?;
         print_line(&network.id)
+    }
+}
+
+impl Create {
+    /// The configuration list at `path`, of a network whose addresses are its plugins'.
+    fn list(&self, path: &str) -> Result<Value> {
+        if self.ipv6
+            || self.internal
+            || !(self.subnet.is_empty() && self.gateway.is_empty() && self.ip_range.is_empty())
+        {
+            let message =
+                "of driver cni the configuration list says --subnet, --gateway, --ip-range, --ipv6 and --internal";
+            return Err(Error::new(Code::Invalid, message));
+        }
+        list::read(Path::new(path))
     }
 }
 

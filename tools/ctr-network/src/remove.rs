@@ -2,7 +2,7 @@
 
 use clap::Args;
 use ctr_core::{Code, Error, Result, each, print_line};
-use ctr_net::{Lock, Network, address, firewall, names, network};
+use ctr_net::{Lock, Network, firewall, names, network};
 use ctr_netlink::{Netlink, has_table};
 
 /// The arguments of `rm`.
@@ -53,7 +53,7 @@ impl Prune {
         let netlink = Netlink::open()?;
         let lock = Lock::take()?;
         for network in network::all()?.iter().filter(|network| network.name != network::DEFAULT) {
-            if address::of_network(&network.name)?.is_empty() {
+            if network::holder(network)?.is_none() {
                 remove(&netlink, network, &lock)?;
                 print_line(&network.name)?;
             }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use ctr_core::{Code, Error, Map, Result, Value, container, each, ident, json, print_line};
-use ctr_net::{Net, Network, address, network};
+use ctr_net::{Net, Network, address, cni, network};
 
 /// The arguments of `ls`.
 #[derive(Args, Debug)]
@@ -80,6 +80,22 @@ fn shape(network: &Network) -> Result<Value> {
     let config: Vec<Value> = network.subnets.iter().map(config).collect();
     let mut containers = Map::new();
     let held = address::of_network(&network.name)?;
+    for id in cni::by_plugins()?.iter().filter(|record| record.key.network == network.name).map(|r| &r.key.container_id)
+    {
+        let Ok(doc) = container::recorded(id) else { continue };
+        let Some(net) = doc.section::<Net>("net")? else { continue };
+        let Some(attachment) = net.networks.iter().find(|a| a.name == network.name) else { continue };
+        let own = net.inside(&attachment.interface);
+        let address = |six: bool| {
+            let mut ips = net.ips.iter().filter(|ip| own.is_some_and(|(place, _)| place == ip.interface));
+            ips.find(|ip| ip.address.contains(':') == six).map(|ip| ip.address.as_str()).unwrap_or_default()
+        };
+        let mac = own.and_then(|(_, interface)| interface.mac.as_deref()).unwrap_or_default();
+        let shape = json!({
+            "Name": doc.str("name"), "MacAddress": mac, "IPv4Address": address(false), "IPv6Address": address(true),
+        });
+        containers.insert(id.clone(), shape);
+    }
     for id in held.iter().map(|(_, id)| id) {
         if containers.contains_key(id) {
             continue;

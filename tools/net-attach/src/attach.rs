@@ -3,11 +3,11 @@
 use crate::{
     dns,
     end::{self, End},
-    host,
+    host, plugins,
     word::Wanted,
 };
 use ctr_core::{Code, Error, Map, Result, Rollback, Value, container, json};
-use ctr_net::{Claim, Dns, Lock, Mapping, Net, PortMap, Target, firewall, netns, port, resolver};
+use ctr_net::{Claim, Dns, Lock, Mapping, Net, PortMap, Target, cni, firewall, netns, network, port, resolver};
 use ctr_netlink::{Connections, Link, Netlink, forget};
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -36,8 +36,12 @@ impl Attach {
         let netlink = Netlink::open()?;
         let lock = Lock::take()?;
         let mut ends = self.claim(&netlink, rollback)?;
-        let target = target(&ends, &self.mappings)?;
-        let published = port::publish(&self.mappings, &self.id, target)?;
+        // Where a network of ours is beside them the ports are its.
+        let mappings = if ends.is_empty() { &[][..] } else { &self.mappings };
+        let mut by_plugins =
+            plugins::plan(&self.id, &self.networks, if ends.is_empty() { &self.mappings } else { &[] })?;
+        let target = target(&ends, mappings)?;
+        let published = port::publish(mappings, &self.id, target)?;
         let bridges = host::ready_all(&netlink, &mut ends)?;
         drop(lock);
         resolvers(&ends, &bridges)?;
@@ -54,8 +58,14 @@ impl Attach {
         if !published.claims.is_empty() {
             localnet(&ends)?;
         }
+        for record in &mut by_plugins {
+            cni::list::attach(record)?;
+        }
         let dns = dns::on(ends.iter().map(|end| &end.network), &self.dns, &self.upstreams);
-        let net = end::section(&self.id, &ends, dns, end::ports(&published.claims));
+        let mut net = end::section(&self.id, &ends, dns, end::ports(&published.claims));
+        for record in &by_plugins {
+            plugins::enter(&mut net, record)?;
+        }
         Ok((Net { exposed: self.exposed.clone(), ..net }, addresses(&ends)))
     }
 
@@ -64,6 +74,9 @@ impl Attach {
         let mut ends: Vec<End> = Vec::new();
         let claimed = self.networks.iter().enumerate().try_for_each(|(place, wanted)| {
             let network = host::network(netlink, &wanted.network)?;
+            if network.driver == network::CNI {
+                return Ok(());
+            }
             if ends.iter().any(|end| end.network.name == network.name) {
                 return Err(Error::new(Code::Invalid, format!("network {} is named twice", network.name)));
             }
@@ -91,6 +104,10 @@ pub fn target(ends: &[End], mappings: &[Mapping]) -> Result<Target> {
             let message = format!("network {name} is of driver {driver}: no port of the host leads to it");
             Err(Error::new(Code::Invalid, message))
         }
+        (None, None) if ends.is_empty() => {
+            let message = "it is on networks of CNI's plugins alone, which publish ports when it is made";
+            Err(Error::new(Code::Unsupported, message))
+        }
         (None, None) => {
             let names: Vec<_> = ends.iter().map(|end| end.network.name.as_str()).collect();
             let message = format!("network {} is internal: no port of it is reached from outside", names.join(", "));
@@ -109,7 +126,7 @@ pub fn publish(published: &port::Published) -> Result<()> {
 
 /// What the kernel remembers of who had the addresses, and the ports of UDP, before: it would be led to this container, or still
 /// to the other.
-fn connections(ends: &[End], claims: &[Claim]) -> Vec<Connections> {
+pub fn connections(ends: &[End], claims: &[Claim]) -> Vec<Connections> {
     let own = ends.iter().flat_map(|end| &end.addresses).filter_map(|address| match address {
         IpAddr::V4(own) => Some([Connections::From(*own), Connections::To(*own)]),
         IpAddr::V6(_) => None,
@@ -150,7 +167,7 @@ fn namespace(id: &str) -> Result<()> {
 pub fn repair(id: &str, net: &Net) -> Result<()> {
     let netlink = Netlink::open()?;
     let lock = Lock::take()?;
-    for attachment in &net.networks {
+    for attachment in net.networks.iter().filter(|attachment| !attachment.by_plugins()) {
         // The default one is made again.
         host::network(&netlink, &attachment.name)?;
     }
@@ -195,7 +212,10 @@ pub fn repair(id: &str, net: &Net) -> Result<()> {
     if !new.is_empty() || end::gateways(&ends).iter().any(|gateway| !found.contains(gateway)) {
         end::configure(id, &new, &ends)?;
     }
-    if way_in.is_some() { localnet(&ends) } else { Ok(()) }
+    if way_in.is_some() {
+        localnet(&ends)?;
+    }
+    plugins::repair(id, net)
 }
 
 /// A port of the section, as it was asked for.

@@ -33,6 +33,11 @@ impl Changed {
         let Some(net) = doc.section::<Net>("net")? else {
             return Err(bad("has no network of its own: it was made with none, host or another's"));
         };
+        if let Some(attachment) = net.networks.iter().find(|attachment| attachment.by_plugins()) {
+            let message =
+                format!("container {} is on network {}, of CNI's plugins", address::name_of(id), attachment.name);
+            return Err(Error::new(Code::Unsupported, format!("{message}: its networks stay as they are")));
+        }
         Ok(Self { id: id.to_owned(), doc, net, _held: held })
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     end::{self, End},
-    foreign, host,
+    foreign, host, plugins,
 };
 use ctr_core::{Code, Document, Error, Result, container};
 use ctr_net::{Net, address, firewall, names, netns, port, resolver};
@@ -19,28 +19,37 @@ pub fn check(doc: &Document) -> Result<Vec<Error>> {
         return Err(Error::new(Code::Invalid, "document has no net").hint("put net-attach before this tool"));
     };
     let id = container::checked_id(doc.str("id").unwrap_or_default())?;
-    let netlink = Netlink::open()?;
     let mut findings = Vec::new();
     let mut ends = Vec::new();
-    for attachment in &net.networks {
+    for attachment in net.networks.iter().filter(|attachment| !attachment.by_plugins()) {
         match End::read(&net, attachment) {
             Ok(end) => ends.push(end),
             Err(e) => findings.push(e),
         }
     }
     let is_held = netns::is_held(id);
-    for end in &ends {
-        findings.extend(one(id, end, &netlink, is_held)?);
-    }
     if is_held {
         let found = end::routes(id)?;
-        for route in net.routes.iter().filter(|route| !found.contains(&route.gw)) {
+        let default = net.routes.iter().filter(|route| route.dst.ends_with("/0"));
+        for route in default.filter(|route| !found.contains(&route.gw)) {
             findings.push(gone(format!("the container has no route to {} by {}", route.dst, route.gw)));
         }
     } else {
         findings.push(gone(format!("no network namespace at {}", netns::path(id).display())));
     }
-    findings.extend(rules(id, &net, &ends)?);
+    findings.extend(networks(id, &net, ends)?);
+    findings.extend(plugins::check(id, &net)?);
+    Ok(findings)
+}
+
+/// The same of what leads a container by these ends to its networks, but for the routes.
+pub fn networks(id: &str, net: &Net, mut ends: Vec<End>) -> Result<Vec<Error>> {
+    let netlink = Netlink::open()?;
+    let mut findings = Vec::new();
+    for end in &ends {
+        findings.extend(one(id, end, &netlink, netns::is_held(id))?);
+    }
+    findings.extend(rules(id, net, &ends)?);
     ends.retain(|end| end.network.parent().is_none());
     if !ends.is_empty() {
         findings.extend(foreign::check()?);
@@ -77,9 +86,9 @@ fn one(id: &str, end: &End, netlink: &Netlink, is_held: bool) -> Result<Vec<Erro
         findings.extend(host_end(id, end, netlink)?);
     }
     if is_held {
-        let found = end::look(id, &end.inside())?;
+        let found = end::look(id, &end.interface)?;
         for own in end.addresses.iter().filter(|own| !found.contains(own)) {
-            findings.push(gone(format!("{} of the container has no address {own}", end.inside())));
+            findings.push(gone(format!("{} of the container has no address {own}", end.interface)));
         }
     }
     Ok(findings)

@@ -24,6 +24,8 @@ pub struct End {
     pub network: Network,
     /// The number of its interface, and its place among the container's names on the host.
     pub place: usize,
+    /// Its interface's name inside.
+    pub interface: String,
     /// Its addresses, one of each subnet.
     pub addresses: Vec<IpAddr>,
     /// Its hardware address; none where it is the parent's.
@@ -42,6 +44,11 @@ impl End {
     /// # Errors
     /// Those of [`address::claim`].
     pub fn claim(network: Network, id: &str, place: usize, wanted: &Wanted) -> Result<Self> {
+        if network.driver == network::CNI {
+            let message =
+                format!("network {} is its plugins' of CNI: a container comes on it when it is made", network.name);
+            return Err(Error::new(Code::Unsupported, message));
+        }
         let shared = network.driver == "ipvlan";
         if shared && wanted.mac.is_some() {
             let message = format!("network {}: a container on ipvlan has its parent's hardware address", network.name);
@@ -50,7 +57,7 @@ impl End {
         let addresses = address::claim(&network, id, &wanted.addresses())?;
         let mac = wanted.mac.or_else(|| Some(mac_of(&addresses)).filter(|_| !shared));
         let (aliases, priority) = (wanted.aliases.clone(), wanted.priority);
-        Ok(Self { network, place, addresses, mac, mtu: 0, aliases, priority })
+        Ok(Self { network, place, interface: names::inside(place), addresses, mac, mtu: 0, aliases, priority })
     }
 
     /// What the section says of an attachment.
@@ -58,10 +65,17 @@ impl End {
     /// # Errors
     /// `not-found` for a network that was removed; `invalid` for a section that does not hold together.
     pub fn read(net: &Net, attachment: &Attachment) -> Result<Self> {
-        let Attachment { name, interface, aliases, gw_priority } = attachment;
-        let bad = || Error::new(Code::Invalid, format!("document: net has no interface {interface} for {name}"));
-        let place = names::place_of(interface).ok_or_else(bad)?;
-        let (_, said) = net.inside(interface).ok_or_else(bad)?;
+        let place = names::place_of(&attachment.interface).ok_or_else(|| no_interface(attachment))?;
+        Self::read_at(net, attachment, place)
+    }
+
+    /// The same of one whose place its interface's name does not tell.
+    ///
+    /// # Errors
+    /// As [`End::read`].
+    pub fn read_at(net: &Net, attachment: &Attachment, place: usize) -> Result<Self> {
+        let Attachment { name, interface, aliases, gw_priority, driver: _ } = attachment;
+        let (_, said) = net.inside(interface).ok_or_else(|| no_interface(attachment))?;
         let addresses = net.addresses(interface);
         if addresses.is_empty() {
             return Err(Error::new(Code::Invalid, format!("document: net has no address on {name}")));
@@ -72,6 +86,7 @@ impl End {
         Ok(Self {
             network,
             place,
+            interface: interface.clone(),
             addresses,
             mac,
             mtu,
@@ -80,17 +95,12 @@ impl End {
         })
     }
 
-    /// Every one of the section.
+    /// Every one of the section but for those that plugins of CNI made.
     ///
     /// # Errors
     /// As [`End::read`].
     pub fn all(net: &Net) -> Result<Vec<Self>> {
-        net.networks.iter().map(|attachment| Self::read(net, attachment)).collect()
-    }
-
-    /// Its interface's name inside.
-    pub fn inside(&self) -> String {
-        names::inside(self.place)
+        net.networks.iter().filter(|a| !a.by_plugins()).map(|attachment| Self::read(net, attachment)).collect()
     }
 
     /// The gateways that it offers: on an internal network there is no way out.
@@ -132,7 +142,7 @@ impl End {
                 kind: &self.network.driver,
                 mode: self.network.mode(),
                 parent: bridge.index,
-                name: &self.inside(),
+                name: &self.interface,
                 mac: self.mac,
                 netns: netns.as_fd(),
                 mtu: bridge.mtu,
@@ -142,7 +152,7 @@ impl End {
         let veth = Veth {
             name: &name,
             bridge: bridge.index,
-            peer: &self.inside(),
+            peer: &self.interface,
             mac: self.mac.unwrap_or_else(|| mac_of(&self.addresses)),
             netns: netns.as_fd(),
             mtu: bridge.mtu,
@@ -172,8 +182,8 @@ impl End {
 
     /// Gives the interface its addresses and sets it up; inside.
     fn address(&self, netlink: &Netlink) -> Result<()> {
-        let name = self.inside();
-        let index = match netlink.link(&name)? {
+        let name = &self.interface;
+        let index = match netlink.link(name)? {
             Some(link) => link.index,
             None if trace::dry_run() => 0,
             None => return Err(Error::new(Code::NotFound, format!("interface {name} was taken away"))),
@@ -186,7 +196,7 @@ impl End {
         for address in &self.addresses {
             netlink.add_address(index, *address, self.length(*address))?;
         }
-        netlink.set_up(index, &name)
+        netlink.set_up(index, name)
     }
 
     /// Whether all of it is there, but for the routes.
@@ -200,7 +210,7 @@ impl End {
                 return Ok(false);
             }
         }
-        let found = look(id, &self.inside())?;
+        let found = look(id, &self.interface)?;
         Ok(self.addresses.iter().all(|address| found.contains(address)))
     }
 }
@@ -227,6 +237,10 @@ fn mac_of(addresses: &[IpAddr]) -> [u8; 6] {
     });
     let [a, b, c, d] = four.unwrap_or_default();
     [0x02, 0x42, a, b, c, d]
+}
+
+fn no_interface(Attachment { name, interface, .. }: &Attachment) -> Error {
+    Error::new(Code::Invalid, format!("document: net has no interface {interface} for {name}"))
 }
 
 fn own_netns() -> Result<OwnedFd> {
@@ -304,7 +318,7 @@ pub fn section(id: &str, ends: &[End], (dns, upstreams): (Dns, Vec<String>), por
     };
     for end in ends {
         let own = Interface {
-            name: end.inside(),
+            name: end.interface.clone(),
             mac: end.mac.map(word::mac_text),
             mtu: Some(end.mtu),
             sandbox: Some(net.netns.clone()),
@@ -321,9 +335,10 @@ pub fn section(id: &str, ends: &[End], (dns, upstreams): (Dns, Vec<String>), por
         }));
         net.networks.push(Attachment {
             name: end.network.name.clone(),
-            interface: end.inside(),
+            interface: end.interface.clone(),
             aliases: end.aliases.clone(),
             gw_priority: Some(end.priority).filter(|priority| *priority != 0),
+            driver: None,
         });
     }
     let route = |gw: IpAddr| Route { dst: if gw.is_ipv4() { "0.0.0.0/0" } else { "::/0" }.to_owned(), gw };

@@ -2,7 +2,7 @@
 
 use crate::foreign;
 use ctr_core::{Result, Value, container, json, paths, trace};
-use ctr_net::{Lock, Net, address, firewall, names, netns, network, port};
+use ctr_net::{Lock, Net, address, cni, firewall, names, netns, network, port};
 use ctr_netlink::{Netlink, has_table};
 use std::{collections::BTreeSet, fs, net::IpAddr};
 
@@ -20,7 +20,16 @@ pub fn gc() -> Result<Vec<Value>> {
     let netlink = Netlink::open()?;
     let held = netns::all();
     let links = netlink.links()?;
-    let containers = container::directories()?;
+    let mut containers = container::directories()?;
+    // What CNI's runtimes attach is theirs to end, by DEL and GC.
+    containers.extend(cni::ids()?);
+    // First, while the namespaces are there.
+    for record in cni::by_plugins()?.iter().filter(|record| container::is_gone(&record.key.container_id)) {
+        if note(cni::list::detach(record)).is_some() {
+            let cni::Key { network, ifname, .. } = &record.key;
+            removed.push(json!({"removed": "attachment", "network": network, "interface": ifname}));
+        }
+    }
     let gone = |digits: &str| !containers.iter().any(|id| id.starts_with(digits));
     for digits in held.iter().filter(|digits| gone(digits)) {
         let path = netns::path(digits);
@@ -95,7 +104,7 @@ fn recorded(id: &str) -> Option<Net> {
 /// Addresses and ports of containers that are gone.
 fn claims() -> Result<Vec<Value>> {
     let mut removed = Vec::new();
-    let gone = |id: &str| container::checked_id(id).is_err() || container::is_gone(id);
+    let gone = |id: &str| container::checked_id(id).is_err() || (container::is_gone(id) && !cni::is_there(id));
     for name in address::networks()? {
         for (address, id) in address::of_network(&name)? {
             if gone(&id) && note(address::release(&name, address, &id)).is_some() {

@@ -4,6 +4,7 @@
 mod attach;
 mod change;
 mod check;
+pub mod cni;
 mod dns;
 mod end;
 mod foreign;
@@ -11,6 +12,7 @@ mod gc;
 mod host;
 mod hosts;
 pub mod live;
+mod plugins;
 mod word;
 
 use attach::Attach;
