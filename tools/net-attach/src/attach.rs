@@ -7,7 +7,7 @@ use crate::{
     word::Wanted,
 };
 use ctr_core::{Code, Error, Map, Result, Rollback, Value, container, json};
-use ctr_net::{Claim, Dns, Lock, Mapping, Net, PortMap, Target, firewall, netns, port, resolver};
+use ctr_net::{Claim, Dns, Lock, Mapping, Net, PortMap, PublishMode, Target, firewall, netns, port, proxy, resolver};
 use ctr_netlink::{Connections, Link, Netlink, forget};
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -22,6 +22,8 @@ pub struct Attach {
     pub networks: Vec<Wanted>,
     /// The ports.
     pub mappings: Vec<Mapping>,
+    /// How what comes for them gets to the container.
+    pub mode: PublishMode,
     /// What it is said to listen on, `80/tcp`.
     pub exposed: Vec<String>,
     /// Who resolves names.
@@ -40,7 +42,9 @@ impl Attach {
         let lock = Lock::take()?;
         let mut ends = self.claim(&netlink, rollback)?;
         let target = target(&ends, &self.mappings)?;
-        let published = port::publish(&self.mappings, &self.id, target)?;
+        let published = port::publish(&self.mappings, &self.id, target, self.mode)?;
+        let proxied = proxy::ports(&published.claims);
+        let sockets = proxy::bind(&proxied)?;
         let bridges = host::ready_all(&netlink, &mut ends)?;
         drop(lock);
         resolvers(&ends, &bridges)?;
@@ -53,9 +57,11 @@ impl Attach {
             }
             end::configure(id, &all, &ends)
         };
-        if published.claims.is_empty() {
-            forget(&connections(&ends, &[]))?;
+        if published.claims.is_empty() || self.mode == PublishMode::Proxy {
+            firewall::remove(&firewall::of_claims(&published.ousted))?;
+            forget(&connections(&ends, &published.claims))?;
             make(None)?;
+            proxy::start(id, &proxied, sockets)?;
         } else {
             let way_in = end::way_in(&ends).map(|end| &*end.network.name);
             // What nft does takes as long as all the rest. Its thread stays in the host's namespace.
@@ -73,7 +79,7 @@ impl Attach {
         }
         let dns = dns::on(ends.iter().map(|end| &end.network), &self.dns, &self.upstreams);
         let net = end::section(&self.id, &ends, dns, end::ports(&published.claims));
-        Ok((Net { exposed: self.exposed.clone(), ..net }, addresses(&ends)))
+        Ok((Net { exposed: self.exposed.clone(), publish_mode: self.mode, ..net }, addresses(&ends)))
     }
 
     /// Claims addresses on each network, or on none.
@@ -175,9 +181,16 @@ pub fn repair(id: &str, net: &Net) -> Result<()> {
     for end in &ends {
         ctr_net::address::claim(&end.network, id, &end.addresses)?;
     }
+    if container::live_state(id)?.is_none() {
+        // One of a run before leaves, and may not have noticed yet.
+        proxy::end(id)?;
+    }
     // Off every network that has a way out it publishes nothing.
     let published = match end::way_in(&ends).and_then(End::target) {
-        Some(target) => port::publish(&net.ports.iter().map(mapping).collect::<Result<Vec<_>>>()?, id, target)?,
+        Some(target) => {
+            let mappings = net.ports.iter().map(mapping).collect::<Result<Vec<_>>>()?;
+            port::publish(&mappings, id, target, net.publish_mode)?
+        }
         None => port::Published::default(),
     };
     // What a ctr-port that was killed left behind is no longer in the record.
@@ -199,7 +212,8 @@ pub fn repair(id: &str, net: &Net) -> Result<()> {
             None => namespace(id)?,
         }
     }
-    let way_in = end::way_in(&ends).map(|end| end.place).filter(|_| !published.claims.is_empty());
+    let led = !published.claims.is_empty() && net.publish_mode == PublishMode::Dnat;
+    let way_in = end::way_in(&ends).map(|end| end.place).filter(|_| led);
     let mut new = Vec::new();
     for (end, bridge) in ends.iter().zip(&bridges) {
         if !end.is_whole(&netlink, id, bridge)? {
@@ -212,6 +226,7 @@ pub fn repair(id: &str, net: &Net) -> Result<()> {
     if !new.is_empty() || end::gateways(&ends).iter().any(|gateway| !found.contains(gateway)) {
         end::configure(id, &new, &ends)?;
     }
+    proxy::carry(id)?;
     if way_in.is_some() { localnet(&ends) } else { Ok(()) }
 }
 
