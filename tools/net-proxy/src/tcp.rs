@@ -210,10 +210,9 @@ impl Flow {
                     self.held -= length;
                     moved += length;
                 }
-                Some(Err(Errno::AGAIN)) => return Ok(false),
+                Some(Err(Errno::AGAIN)) | None => return Ok(false),
                 Some(Err(Errno::INTR)) => {}
                 Some(Err(e)) => return Err(e),
-                None => return Ok(false),
             }
         }
         Ok(true)
