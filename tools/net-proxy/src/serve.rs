@@ -15,7 +15,12 @@ use rustix::{
     },
     io::Errno,
 };
-use std::{fs::File, os::fd::OwnedFd, rc::Rc, time::Duration};
+use std::{
+    fs::File,
+    os::fd::OwnedFd,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 /// What a descriptor that is ready is: below these marks a port by its place.
 const WATCH: u64 = 1 << 32;
@@ -30,6 +35,10 @@ const MAX_FLOWS: u64 = 1024;
 const OF_CONNECTION: u64 = 6;
 /// Those of its own.
 const OWN: u64 = 32;
+
+/// How long it asks for the next event before it sleeps: the answer to what was passed on is often that near, and to be woken takes
+/// as long.
+const AWAKE: Duration = Duration::from_micros(50);
 
 /// The ports.
 struct Ports<'a> {
@@ -86,6 +95,7 @@ pub fn serve(id: &str, ports: &[Port], sockets: Vec<OwnedFd>, file: File) -> Res
     ports.accept(true)?;
     let mut events = Vec::with_capacity(EVENTS);
     let mut looks = true;
+    let mut busy = Instant::now();
     loop {
         if looks {
             match watch.look()? {
@@ -102,7 +112,7 @@ pub fn serve(id: &str, ports: &[Port], sockets: Vec<OwnedFd>, file: File) -> Res
         if ports.sockets.is_empty() && connections.is_empty() {
             return Ok(());
         }
-        let waits = connections.are_waiting().then_some(Duration::ZERO);
+        let waits = (connections.are_waiting() || busy.elapsed() < AWAKE).then_some(Duration::ZERO);
         let patience = [waits, watch.patience(), flows.patience()].into_iter().flatten().min();
         let timeout = patience.map(|d| Timespec { tv_sec: d.as_secs() as i64, tv_nsec: i64::from(d.subsec_nanos()) });
         events.clear();
@@ -111,6 +121,9 @@ pub fn serve(id: &str, ports: &[Port], sockets: Vec<OwnedFd>, file: File) -> Res
             other => other.cannot(|| "wait for connections")?,
         };
         looks = watch.patience().is_some();
+        if !events.is_empty() {
+            busy = Instant::now();
+        }
         for event in &events {
             match event.data.u64() {
                 WATCH => looks = true,
