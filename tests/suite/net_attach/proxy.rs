@@ -110,7 +110,7 @@ fn a_proxied_port_obeys_the_filter_of_the_host() {
 fn an_end_of_one_direction_is_passed_on() {
     let host = host();
     host.sh("ctr run -d --name n --publish-mode proxy -p 7000:7 -p 7001:8 busybox sh -c \
-         'nc -l -p 7 -e sh -c \"wc -c\" & nc -l -p 8 -e sh -c \"exec 0<&-; head -c 3000000 /dev/zero\" & wait'")
+         'nc -l -p 7 -e sh -c \"wc -c\" & nc -l -p 8 -e sh -c \"exec 0<&-; head -c 3000000 /dev/zero\" & wait; sleep 1000'")
         .ok();
     host.sh_cmd(
         "until ctr exec n netstat -ltn | grep -q ':7 ' && ctr exec n netstat -ltn | grep -q ':8 '; do sleep 0.05; done",
