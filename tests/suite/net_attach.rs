@@ -8,6 +8,7 @@ mod members;
 mod networks;
 mod parents;
 mod ports;
+mod proxy;
 mod several;
 mod six;
 mod words;
@@ -22,6 +23,7 @@ pub fn tests() -> Vec<Test> {
             other_namespaces_are_named_only
     );
     tests.extend(ports::tests());
+    tests.extend(proxy::tests());
     tests.extend(networks::tests());
     tests.extend(beside::tests());
     tests.extend(several::tests());

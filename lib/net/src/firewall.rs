@@ -3,7 +3,7 @@
 //! derive from the records.
 
 use crate::{
-    Claim, Network, address,
+    Claim, Network, PublishMode, address,
     elements::{self, Port},
     names,
     network::{self, Pool},
@@ -142,9 +142,10 @@ pub fn of_network(network: &Network) -> Vec<Element> {
     elements
 }
 
-/// The elements of published ports.
+/// The elements of published ports; those that a proxy has need none.
 pub fn of_claims(claims: &[Claim]) -> Vec<Element> {
-    claims.iter().flat_map(|claim| [Some(of_claim(claim)), of_claim_six(claim)]).flatten().collect()
+    let led = claims.iter().filter(|claim| claim.mode == PublishMode::Dnat);
+    led.flat_map(|claim| [Some(of_claim(claim)), of_claim_six(claim)]).flatten().collect()
 }
 
 fn of_claim_six(claim: &Claim) -> Option<Element> {

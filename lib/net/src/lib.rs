@@ -5,6 +5,7 @@
 //! `addresses/<network>/<address>` whose text is the id of the container, a published port a link in the run directory.
 
 pub mod address;
+pub mod background;
 pub mod cni;
 mod elements;
 pub mod firewall;
@@ -16,6 +17,7 @@ pub mod netns;
 pub mod network;
 pub mod nfnetlink;
 pub mod port;
+pub mod proxy;
 pub mod resolver;
 mod section;
 pub mod subnet;
@@ -24,7 +26,7 @@ mod undo;
 pub use lock::Lock;
 pub use network::Network;
 pub use port::{Claim, Mapping, Target};
-pub use section::{Attachment, Dns, Interface, Ip, Net, PortMap, Route};
+pub use section::{Attachment, Dns, Interface, Ip, Net, PortMap, PublishMode, Route};
 pub use subnet::Subnet;
 pub use undo::{detach, undo, unpublish};
 

@@ -1,6 +1,6 @@
 //! Published ports: docker's words for them, and who holds which. A claim is a symbolic link in the run directory.
 
-use crate::{PortMap, address, cni, holder};
+use crate::{PortMap, PublishMode, address, cni, holder, proxy};
 use ctr_core::{Cannot, Code, Error, Result, container, files, json, paths, trace};
 use rustix::{
     io::Errno,
@@ -17,6 +17,9 @@ use std::{
 
 /// The environment variable that says which address of the host is meant where none is named.
 const USUAL_IP: &str = "CTR_PUBLISH_IP";
+
+/// What the claim of a port says beside where it leads, if a proxy leads it there.
+const PROXY: &str = "proxy";
 
 /// How often the kernel is asked for a port that no container holds.
 const TRIES: usize = 64;
@@ -150,6 +153,8 @@ pub struct Claim {
     pub six: Option<Ipv6Addr>,
     /// Its port.
     pub target_port: u16,
+    /// How it is led there.
+    pub mode: PublishMode,
 }
 
 impl fmt::Display for Claim {
@@ -185,7 +190,7 @@ impl Claim {
 
     fn read(name: &str, text: &str) -> Option<Self> {
         let mut name = name.split('-');
-        let mut text = text.split('/');
+        let mut text = text.split('/').peekable();
         Some(Self {
             protocol: protocol_of(name.next()?).ok()?,
             ip: name.next()?.parse().ok()?,
@@ -193,6 +198,7 @@ impl Claim {
             id: text.next()?.to_owned(),
             target: text.next()?.parse().ok()?,
             target_port: text.next()?.parse().ok()?,
+            mode: if text.next_if_eq(&PROXY).is_some() { PublishMode::Proxy } else { PublishMode::Dnat },
             six: text.next().map(str::parse).transpose().ok()?,
         })
     }
@@ -204,7 +210,8 @@ impl Claim {
             || {
                 files::make_dir(&dir())?;
                 let six = self.six.map(|six| format!("/{six}")).unwrap_or_default();
-                let text = format!("{}/{}/{}{six}", self.id, self.target, self.target_port);
+                let proxy = if self.mode == PublishMode::Proxy { format!("/{PROXY}") } else { String::new() };
+                let text = format!("{}/{}/{}{proxy}{six}", self.id, self.target, self.target_port);
                 symlink(text, self.link()).cannot(|| format!("claim port {self}"))
             },
         )
@@ -261,15 +268,25 @@ pub struct Published {
 ///
 /// # Errors
 /// `exists`, naming the holder, a container or a process; `invalid` for an address that the host has not; `limit`
-/// where no port is free.
-pub fn publish(mappings: &[Mapping], id: &str, target: Target) -> Result<Published> {
+/// where no port is free; `unsupported` for a port of sctp by a proxy.
+pub fn publish(mappings: &[Mapping], id: &str, target: Target, mode: PublishMode) -> Result<Published> {
     let mut published = Published::default();
     if mappings.is_empty() {
         return Ok(published);
     }
+    if mode == PublishMode::Proxy && mappings.iter().any(|mapping| mapping.protocol == "sctp") {
+        return Err(
+            Error::new(Code::Unsupported, "cannot publish ports of sctp by a proxy").hint("--publish-mode dnat")
+        );
+    }
     let (own, others): (Vec<_>, Vec<_>) = claims()?.into_iter().partition(|claim| claim.id == id);
     // Its own that led to another network, which it was taken off.
-    let (own, moved): (Vec<_>, Vec<_>) = own.into_iter().partition(|claim| claim.leads_to(target));
+    let (own, moved): (Vec<_>, Vec<_>) =
+        own.into_iter().partition(|claim| claim.leads_to(target) && claim.mode == mode);
+    if moved.iter().any(|claim| claim.mode == PublishMode::Proxy) {
+        // Its ports would be held by itself.
+        proxy::retire(id)?;
+    }
     published.ousted = moved;
     for mapping in mappings {
         let claim = |port| Claim {
@@ -280,6 +297,7 @@ pub fn publish(mappings: &[Mapping], id: &str, target: Target) -> Result<Publish
             target: target.four,
             six: target.six.filter(|_| mapping.ip.is_unspecified()),
             target_port: mapping.container,
+            mode,
         };
         let port = match &mapping.host {
             None => any(mapping, target.six.is_some(), &own, &others, &published)?,
@@ -358,6 +376,10 @@ fn check_free(
     let mut clashing = others.iter().filter(|other| other.clashes(protocol, *ip, port));
     if let Some(other) = clashing.find(|other| !container::is_orphan(&other.id) || cni::is_there(&other.id)) {
         return refuse(&format!("container {}", address::name_of(&other.id)));
+    }
+    for stale in others.iter().filter(|other| other.clashes(protocol, *ip, port) && other.mode == PublishMode::Proxy) {
+        // It did not notice yet that its container has ended.
+        proxy::end(&stale.id)?;
     }
     let mut bound = bind(protocol, *ip, port);
     if bound.is_ok() && ip.is_unspecified() && six {
@@ -441,7 +463,10 @@ mod tests {
             Some("fd00::2".parse().unwrap())
         );
         assert!(Claim::read("tcp-0.0.0.0-8080", &format!("{text}/x")).is_none());
+        let by_proxy = Claim::read("tcp-0.0.0.0-8080", &format!("{text}/proxy/fd00::2")).unwrap();
+        assert_eq!((by_proxy.mode, by_proxy.six.is_some()), (PublishMode::Proxy, true));
         let claim = Claim::read("tcp-0.0.0.0-8080", &text).unwrap();
+        assert_eq!(claim.mode, PublishMode::Dnat);
         assert_eq!((claim.to_string(), claim.target_port), ("0.0.0.0:8080/tcp".to_owned(), 80));
         assert!(claim.clashes("tcp", Ipv4Addr::LOCALHOST, 8080) && !claim.clashes("udp", Ipv4Addr::LOCALHOST, 8080));
         assert!(Claim::read("tcp-x-8080", &text).is_none() && Claim::read("tcp-0.0.0.0-80", "x").is_none());

@@ -3,7 +3,11 @@
 //! There is one a network, told by the lock on its file in the run directory, which the kernel frees when it dies. Its sockets
 //! are bound by who starts it and handed over, so nobody waits for it: what containers ask meanwhile is queued.
 
-use crate::{Network, holder, network};
+use crate::{
+    Network,
+    background::{self, PATIENCE},
+    holder, network,
+};
 use ctr_core::{Cannot, Code, Error, Process, Result, container, files, in_own_session, json, paths, steps, trace};
 use rustix::{
     io::Errno,
@@ -12,13 +16,10 @@ use rustix::{
 use serde::{Deserialize, Serialize};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File},
     io::{self, ErrorKind, Write},
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
-    os::{
-        fd::OwnedFd,
-        unix::fs::{MetadataExt, OpenOptionsExt},
-    },
+    os::fd::OwnedFd,
     path::PathBuf,
     process::Command,
     thread,
@@ -28,8 +29,6 @@ use std::{
 /// Where it listens, at the gateway's address. The firewall leads port 53 of that address here: so neither a server of the
 /// host's on every address nor a container that publishes that port is in its way, nor it in theirs.
 pub const PORT: u16 = 21053;
-/// How long one of a bridge that is gone may take to end.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 64;
 
@@ -96,22 +95,7 @@ fn path(network: &str) -> PathBuf {
 /// # Errors
 /// The file system's.
 pub fn lock(network: &str) -> Result<Option<File>> {
-    let path = path(network);
-    loop {
-        files::make_dir(&dir())?;
-        let file = OpenOptions::new().create(true).read(true).append(true).mode(0o600).open(&path);
-        let file = file.cannot(|| format!("open {}", path.display()))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(None),
-            Err(TryLockError::Error(e)) => return Err(e).cannot(|| format!("lock {}", path.display())),
-        }
-        // One that left took the file with it between the two calls.
-        let own = file.metadata().cannot(|| format!("look at {}", path.display()))?;
-        if fs::metadata(&path).is_ok_and(|there| there.ino() == own.ino()) {
-            return Ok(Some(file));
-        }
-    }
+    background::lock(&path(network))
 }
 
 /// Takes the file away, whose lock the caller has.
@@ -143,16 +127,10 @@ pub fn missing(network: &Network, bridge: Option<u32>) -> Result<Option<Error>> 
     if address(network).is_none() || running(&network.name)?.is_some_and(|note| Some(note.bridge) == bridge) {
         return Ok(None);
     }
-    let words = last_words(&network.name);
+    let words = background::last_words(&path(&network.name));
     let why = if words.is_empty() { words } else { format!(": {words}") };
     let error = Error::new(Code::NotFound, format!("no resolver of network {}{why}", network.name));
     Ok(Some(error.hint("net-dns --gc starts it")))
-}
-
-/// What the last one said before it ended; empty: nothing.
-fn last_words(network: &str) -> String {
-    let text = fs::read_to_string(path(network)).unwrap_or_default();
-    text.lines().filter(|line| read_note(line).is_none()).collect::<Vec<_>>().join(" ")
 }
 
 fn read_note(text: &str) -> Option<Note> {
@@ -244,9 +222,7 @@ fn vacant(network: &str, bridge: u32) -> Result<Option<File>> {
 /// The kernel's.
 pub fn end(note: Note) -> Result<()> {
     let process = Process { pid: note.pid, pid_start: note.pid_start };
-    let Some(handle) = container::Handle::of(process)? else { return Ok(()) };
-    trace::act("kill", || json!({"resolver": note.pid}), || handle.signal(15))?;
-    handle.wait(Some(PATIENCE)).map(drop)
+    background::end(process, || json!({"resolver": note.pid}))
 }
 
 /// The sockets are its input and output; the file, which is its lock too, takes its last words.

@@ -1,7 +1,7 @@
 //! Section `net` of the document: a CNI 1.1 result (CNI specification, "ADD Success"), with the network's name, the
 //! namespace and the ports.
 
-use ctr_core::Value;
+use ctr_core::{Code, Error, Result, Value};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -31,12 +31,45 @@ pub struct Net {
     /// What is published.
     #[serde(default)]
     pub ports: Vec<PortMap>,
+    /// How what comes for them gets to the container.
+    #[serde(default, skip_serializing_if = "PublishMode::is_usual")]
+    pub publish_mode: PublishMode,
     /// What it was said to listen on beside what its image says, `80/tcp`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exposed: Vec<String>,
     /// The networks that it is on, the first of them first.
     #[serde(default)]
     pub networks: Vec<Attachment>,
+}
+
+/// How what comes for a published port gets to the container.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PublishMode {
+    /// The firewall leads it on, before the host's own filters for what is for itself.
+    #[default]
+    Dnat,
+    /// A process of the host takes it and passes it on.
+    Proxy,
+}
+
+impl PublishMode {
+    /// Reads `dnat` or `proxy`.
+    ///
+    /// # Errors
+    /// `invalid`.
+    pub fn parse(word: &str) -> Result<Self> {
+        match word {
+            "dnat" => Ok(Self::Dnat),
+            "proxy" => Ok(Self::Proxy),
+            _ => Err(Error::new(Code::Invalid, format!("no publish mode {word:?}")).hint("dnat or proxy")),
+        }
+    }
+
+    #[allow(clippy::trivially_copy_pass_by_ref)] // serde's form
+    fn is_usual(&self) -> bool {
+        *self == Self::Dnat
+    }
 }
 
 /// A container's place on one network.

@@ -1,10 +1,10 @@
 //! Takes a container off its networks, by its id: without netlink, so that whoever ends a container can do it itself.
 
-use crate::{Claim, Lock, address, cni, firewall, netns, network, port};
+use crate::{Claim, Lock, address, cni, firewall, netns, network, port, proxy};
 use ctr_core::{Document, Error, Map, Result, Value, container, json, trace};
 use std::net::IpAddr;
 
-/// Takes away all that a container has of networks: ports, namespace, and the addresses that the step names, a list for each
+/// Takes away all that a container has of networks: proxy, ports, namespace, and the addresses that the step names, a list for each
 /// network, if they are its.
 ///
 /// # Errors
@@ -18,6 +18,7 @@ pub fn detach(id: &str, addresses: &Map<String, Value>) -> Result<()> {
             trace::warn(&earlier.to_string());
         }
     };
+    note(proxy::end(id));
     note(claims_of(id).and_then(|claims| if claims.is_empty() { Ok(()) } else { unpublish(id, &Lock::take()?) }));
     // While the namespace is there: plugins may look into it.
     match cni::by_plugins() {

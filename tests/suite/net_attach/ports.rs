@@ -214,7 +214,7 @@ fn ports_of_a_running_container() {
 }
 
 /// A server on UDP port 7 in the network namespace, which answers by what the Python expression says; `a` is who asked.
-fn echo(host: &Host, netns: &str, answer: &str) -> command::Running {
+pub fn echo(host: &Host, netns: &str, answer: &str) -> command::Running {
     let server = format!(
         "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 7)); \
          [s.sendto({answer}.encode(), a) for a in iter(lambda: s.recvfrom(9)[1], None)]"

@@ -7,7 +7,9 @@ use crate::{
     word::Wanted,
 };
 use ctr_core::{Code, Error, Map, Result, Rollback, Value, container, json};
-use ctr_net::{Claim, Dns, Lock, Mapping, Net, PortMap, Target, cni, firewall, netns, network, port, resolver};
+use ctr_net::{
+    Claim, Dns, Lock, Mapping, Net, PortMap, PublishMode, Target, cni, firewall, netns, network, port, proxy, resolver,
+};
 use ctr_netlink::{Connections, Link, Netlink, forget};
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -19,6 +21,8 @@ pub struct Attach {
     pub networks: Vec<Wanted>,
     /// The ports.
     pub mappings: Vec<Mapping>,
+    /// How what comes for them gets to the container.
+    pub mode: PublishMode,
     /// What it is said to listen on, `80/tcp`.
     pub exposed: Vec<String>,
     /// Who resolves names.
@@ -41,21 +45,25 @@ impl Attach {
         let mut by_plugins =
             plugins::plan(&self.id, &self.networks, if ends.is_empty() { &self.mappings } else { &[] })?;
         let target = target(&ends, mappings)?;
-        let published = port::publish(mappings, &self.id, target)?;
+        let published = port::publish(mappings, &self.id, target, self.mode)?;
+        let proxied = proxy::ports(&published.claims);
+        let sockets = proxy::bind(&proxied)?;
         let bridges = host::ready_all(&netlink, &mut ends)?;
         drop(lock);
         resolvers(&ends, &bridges)?;
 
         publish(&published)?;
         forget(&connections(&ends, &published.claims))?;
+        let led = self.mode == PublishMode::Dnat && !published.claims.is_empty();
         // The host's end in the network that ports lead to needs them on its way back (`hairpin`).
-        let way_in = end::way_in(&ends).filter(|_| !published.claims.is_empty()).map(|end| &*end.network.name);
+        let way_in = end::way_in(&ends).filter(|_| led).map(|end| &*end.network.name);
         namespace(&self.id)?;
         for (end, bridge) in ends.iter().zip(&bridges) {
             end.link(&netlink, &self.id, bridge, way_in == Some(&end.network.name))?;
         }
         end::configure(&self.id, &ends.iter().collect::<Vec<_>>(), &ends)?;
-        if !published.claims.is_empty() {
+        proxy::start(&self.id, &proxied, sockets)?;
+        if led {
             localnet(&ends)?;
         }
         for record in &mut by_plugins {
@@ -66,7 +74,7 @@ impl Attach {
         for record in &by_plugins {
             plugins::enter(&mut net, record)?;
         }
-        Ok((Net { exposed: self.exposed.clone(), ..net }, addresses(&ends)))
+        Ok((Net { exposed: self.exposed.clone(), publish_mode: self.mode, ..net }, addresses(&ends)))
     }
 
     /// Claims addresses on each network, or on none.
@@ -175,9 +183,16 @@ pub fn repair(id: &str, net: &Net) -> Result<()> {
     for end in &ends {
         ctr_net::address::claim(&end.network, id, &end.addresses)?;
     }
+    if container::live_state(id)?.is_none() {
+        // One of a run before leaves, and may not have noticed yet.
+        proxy::end(id)?;
+    }
     // Off every network that has a way out it publishes nothing.
     let published = match end::way_in(&ends).and_then(End::target) {
-        Some(target) => port::publish(&net.ports.iter().map(mapping).collect::<Result<Vec<_>>>()?, id, target)?,
+        Some(target) => {
+            let mappings = net.ports.iter().map(mapping).collect::<Result<Vec<_>>>()?;
+            port::publish(&mappings, id, target, net.publish_mode)?
+        }
         None => port::Published::default(),
     };
     // What a ctr-port that was killed left behind is no longer in the record.
@@ -199,7 +214,8 @@ pub fn repair(id: &str, net: &Net) -> Result<()> {
             None => namespace(id)?,
         }
     }
-    let way_in = end::way_in(&ends).map(|end| end.place).filter(|_| !published.claims.is_empty());
+    let led = !published.claims.is_empty() && net.publish_mode == PublishMode::Dnat;
+    let way_in = end::way_in(&ends).map(|end| end.place).filter(|_| led);
     let mut new = Vec::new();
     for (end, bridge) in ends.iter().zip(&bridges) {
         if !end.is_whole(&netlink, id, bridge)? {
@@ -212,6 +228,7 @@ pub fn repair(id: &str, net: &Net) -> Result<()> {
     if !new.is_empty() || end::gateways(&ends).iter().any(|gateway| !found.contains(gateway)) {
         end::configure(id, &new, &ends)?;
     }
+    proxy::carry(id)?;
     if way_in.is_some() {
         localnet(&ends)?;
     }

@@ -11,7 +11,7 @@ use crate::{
     word::Wanted,
 };
 use ctr_core::{Code, Document, Error, Lock as StoreLock, Result, Rollback, Step, container, json, trace};
-use ctr_net::{Lock, Net, Network, address, names, netns, network, port, resolver};
+use ctr_net::{Lock, Net, Network, PublishMode, address, names, netns, network, port, proxy, resolver};
 use ctr_netlink::Netlink;
 
 /// A container whose networks change. Nobody starts it meanwhile.
@@ -44,7 +44,7 @@ impl Changed {
     /// The section with these ends instead.
     fn section(&self, ends: &[End]) -> Result<Net> {
         let net = end::section(&self.id, ends, dns::moved(&self.net, ends)?, self.net.ports.clone());
-        Ok(Net { exposed: self.net.exposed.clone(), ..net })
+        Ok(Net { exposed: self.net.exposed.clone(), publish_mode: self.net.publish_mode, ..net })
     }
 
     /// Writes section and step into the record as it is now: others may have changed the rest.
@@ -65,7 +65,8 @@ impl Changed {
         let claims: Vec<_> = port::claims()?.into_iter().filter(|claim| claim.id == self.id).collect();
         let out = end::way_in(ends);
         let Some((out, target)) = out.and_then(|out| Some((out, out.target()?))) else {
-            return ctr_net::unpublish(&self.id, lock);
+            ctr_net::unpublish(&self.id, lock)?;
+            return proxy::retire(&self.id);
         };
         if self.net.ports.is_empty() || claims.first().is_some_and(|claim| claim.leads_to(target)) {
             return Ok(());
@@ -76,8 +77,11 @@ impl Changed {
             return Ok(());
         }
         let mappings = self.net.ports.iter().map(mapping).collect::<Result<Vec<_>>>()?;
-        let published = port::publish(&mappings, &self.id, target)?;
+        let published = port::publish(&mappings, &self.id, target, self.net.publish_mode)?;
         attach::publish(&published)?;
+        if self.net.publish_mode == PublishMode::Proxy {
+            return proxy::carry(&self.id);
+        }
         host::route_localnet(&out.network.bridge())?;
         if netns::is_held(&self.id) {
             netlink.set_port(&names::veth(&self.id, out.place), true, !out.network.icc())?;

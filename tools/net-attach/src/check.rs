@@ -5,7 +5,7 @@ use crate::{
     foreign, host, plugins,
 };
 use ctr_core::{Code, Document, Error, Result, container};
-use ctr_net::{Net, address, firewall, names, netns, port, resolver};
+use ctr_net::{Net, address, firewall, names, netns, port, proxy, resolver};
 use ctr_netlink::Netlink;
 
 /// One error for each thing that is gone or is otherwise.
@@ -126,6 +126,10 @@ fn rules(id: &str, net: &Net, ends: &[End]) -> Result<Vec<Error>> {
     for port in published.filter(|port| !claims.iter().any(|claim| claim.mapping() == **port)) {
         let port = format!("{}:{}/{}", port.host_ip, port.host_port, port.protocol);
         findings.push(gone(format!("port {port} is no longer the container's")));
+    }
+    // One that does not run has none.
+    if container::live_state(id)?.is_some() {
+        findings.extend(proxy::missing(id)?);
     }
     let Some(present) = firewall::present()? else {
         let message = format!("no firewall table inet {}: neither masquerade nor published ports", names::table());

@@ -6,8 +6,8 @@ use crate::{
 };
 use ctr_core::{Cannot, Code, Error, Result, trace};
 use ctr_net::{
-    Attachment, CNI_VERSION, Claim, Dns, Interface, Ip, Net, Network, PortMap, Route, Target, address, names, netns,
-    network,
+    Attachment, CNI_VERSION, Claim, Dns, Interface, Ip, Net, Network, PortMap, PublishMode, Route, Target, address,
+    names, netns, network,
 };
 use ctr_netlink::{Link, Netlink, Over, Veth};
 use std::{
@@ -313,6 +313,7 @@ pub fn section(id: &str, ends: &[End], (dns, upstreams): (Dns, Vec<String>), por
         upstreams,
         netns,
         ports,
+        publish_mode: PublishMode::default(),
         exposed: Vec::new(),
         networks: Vec::new(),
     };

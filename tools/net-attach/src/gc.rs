@@ -2,7 +2,7 @@
 
 use crate::foreign;
 use ctr_core::{Result, Value, container, json, paths, trace};
-use ctr_net::{Lock, Net, address, cni, firewall, names, netns, network, port};
+use ctr_net::{Lock, Net, address, cni, firewall, names, netns, network, port, proxy};
 use ctr_netlink::{Netlink, has_table};
 use std::{collections::BTreeSet, fs, net::IpAddr};
 
@@ -101,7 +101,7 @@ fn recorded(id: &str) -> Option<Net> {
     container::recorded(id).ok().filter(|doc| !doc.is_partial())?.section("net").ok()?
 }
 
-/// Addresses and ports of containers that are gone.
+/// Addresses, proxies and ports of containers that are gone.
 fn claims() -> Result<Vec<Value>> {
     let mut removed = Vec::new();
     let gone = |id: &str| container::checked_id(id).is_err() || (container::is_gone(id) && !cni::is_there(id));
@@ -114,6 +114,11 @@ fn claims() -> Result<Vec<Value>> {
         if !trace::dry_run() {
             // Only where it is empty.
             let _ = fs::remove_dir(address::root().join(&name));
+        }
+    }
+    for id in proxy::all().into_iter().filter(|id| gone(id)) {
+        if note(proxy::end(&id)).is_some() {
+            removed.push(json!({"removed": "proxy", "container": id}));
         }
     }
     for claim in port::claims()?.into_iter().filter(|claim| gone(&claim.id)) {

@@ -19,11 +19,13 @@ use attach::Attach;
 pub use change::{connect, disconnect};
 use clap::Args;
 use ctr_core::{Code, Common, Document, Done, Error, Result, Rollback, Tool, Value, container, json};
-use ctr_net::{Mapping, Net, mode::Mode, names, network, port};
+use ctr_net::{Mapping, Net, PublishMode, mode::Mode, names, network, port};
 pub use word::{Wanted, alias, ip};
 
 /// The environment variable that says what `--network` would, where it is not given.
 const DEFAULT: &str = "CTR_NETWORK";
+/// That which says what `--publish-mode` would.
+const PUBLISH_MODE: &str = "CTR_PUBLISH_MODE";
 
 /// The arguments of net-attach(1).
 #[derive(Args, Debug)]
@@ -53,6 +55,9 @@ pub struct NetAttach {
     /// The same as --publish for every port that is exposed, from any port of the host
     #[arg(short = 'P', long)]
     publish_all: bool,
+    /// How what comes for them gets to the container: dnat, led on by the firewall, or proxy, by a process [default: dnat]
+    #[arg(long, value_name = "MODE")]
+    publish_mode: Option<String>,
     /// Ask this server for names [default: the host's]
     #[arg(long, value_name = "ADDRESS")]
     dns: Vec<String>,
@@ -106,6 +111,7 @@ impl Tool for NetAttach {
             exposed: self.exposed()?.into_iter().map(|(port, protocol)| format!("{port}/{protocol}")).collect(),
             upstreams: if self.dns.is_empty() { Vec::new() } else { dns.nameservers.clone() },
             dns,
+            mode: self.mode()?,
         };
         let claimed = container::claim_unless_there(doc, self.name.as_deref(), &self.labels)?;
         container::checked_id(doc.str("id").unwrap_or_default())?.clone_into(&mut attach.id);
@@ -156,6 +162,17 @@ impl NetAttach {
         self.network.iter().map(|word| Wanted::parse(word)).collect()
     }
 
+    /// The flag, or else what this machine's configuration says.
+    fn mode(&self) -> Result<PublishMode> {
+        match (&self.publish_mode, std::env::var(PUBLISH_MODE)) {
+            (Some(word), _) => PublishMode::parse(word),
+            (None, Ok(word)) if !word.is_empty() => {
+                PublishMode::parse(&word).map_err(|e| Error { message: format!("{PUBLISH_MODE}: {}", e.message), ..e })
+            }
+            (None, _) => Ok(PublishMode::Dnat),
+        }
+    }
+
     /// Adds what flags of their own say of the first network.
     fn settle(&self, first: &mut Wanted) -> Result<()> {
         let twice = |what: &str| Err(Error::new(Code::Invalid, format!("{what} of the first network is given twice")));
@@ -191,6 +208,7 @@ impl NetAttach {
             ("--ip", self.ip.is_some() || self.ip6.is_some()),
             ("--mac-address", self.mac_address.is_some()),
             ("--publish", !self.publish.is_empty()),
+            ("--publish-mode", self.publish_mode.is_some()),
             ("--dns", !self.dns.is_empty() || !self.dns_search.is_empty() || !self.dns_option.is_empty()),
         ];
         // docker passes --publish-all over too: there is nothing that could be published.

@@ -5,7 +5,7 @@ use crate::{
     end::{self, End},
 };
 use ctr_core::{Code, Error, Lock as Store, Result, Rollback, Value, container, json};
-use ctr_net::{Claim, Lock, Mapping, Net, PortMap, firewall, names, port};
+use ctr_net::{Claim, Lock, Mapping, Net, PortMap, PublishMode, firewall, names, port, proxy};
 use ctr_netlink::{Netlink, forget};
 
 /// Publishes ports of container `id`: all of them or none. Gives them.
@@ -19,10 +19,10 @@ pub fn add(id: &str, mappings: &[Mapping]) -> Result<Vec<Claim>> {
     let ends = End::all(&net)?;
     let netlink = Netlink::open()?;
     let lock = Lock::take()?;
-    let published = port::publish(mappings, id, target(&ends, mappings)?)?;
+    let published = port::publish(mappings, id, target(&ends, mappings)?, net.publish_mode)?;
     let mut rollback = Rollback::new();
-    let new = published.new.clone();
-    rollback.push(move || withdraw(&new));
+    let (new, own) = (published.new.clone(), id.to_owned());
+    rollback.push(move || withdraw(&own, &new));
     drop(lock);
     // What one that was killed has claimed is the container's, and not yet in the record.
     if let Some(claim) = published.claims.iter().find(|claim| net.ports.contains(&claim.mapping())) {
@@ -30,7 +30,9 @@ pub fn add(id: &str, mappings: &[Mapping]) -> Result<Vec<Claim>> {
     }
     publish(&published)?;
     forget(&datagrams(&published.new))?;
-    if let Some(end) = end::way_in(&ends) {
+    if net.publish_mode == PublishMode::Proxy {
+        proxy::carry(id)?;
+    } else if let Some(end) = end::way_in(&ends) {
         netlink.set_port(&names::veth(id, end.place), true, !end.network.icc())?;
         localnet(&ends)?;
     }
@@ -51,7 +53,7 @@ pub fn remove(id: &str, which: impl Fn(&PortMap) -> bool) -> Result<()> {
     record(id, |ports| ports.retain(|port| !is_meant(port)))?;
     let claims: Vec<_> =
         port::claims()?.into_iter().filter(|claim| claim.id == id && which(&claim.mapping())).collect();
-    withdraw(&claims)?;
+    withdraw(id, &claims)?;
     forget(&datagrams(&claims))
 }
 
@@ -69,10 +71,11 @@ fn running(id: &str) -> Result<Net> {
 }
 
 /// While the claim is there nobody else's rule can have its place.
-fn withdraw(claims: &[Claim]) -> Result<()> {
+fn withdraw(id: &str, claims: &[Claim]) -> Result<()> {
     let _lock = Lock::take()?;
     firewall::remove(&firewall::of_claims(claims))?;
-    claims.iter().try_for_each(Claim::release)
+    claims.iter().try_for_each(Claim::release)?;
+    if claims.iter().any(|claim| claim.mode == PublishMode::Proxy) { proxy::carry(id) } else { Ok(()) }
 }
 
 /// Changes `net.ports` of the record, and what others write there meanwhile is still there.

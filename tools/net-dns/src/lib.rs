@@ -1,7 +1,6 @@
 //! Resolves the names of the containers of a network, from their records at once, and asks the host's servers for all else.
 
 mod answer;
-mod confine;
 mod decide;
 mod forward;
 mod gc;
@@ -16,7 +15,7 @@ mod upstream;
 use clap::Args;
 use ctr_core::{Cannot, Code, Error, Result, take_fd};
 use ctr_net::{
-    Lock, Network, address, network,
+    Lock, Network, address, background, network,
     resolver::{self, Sockets},
 };
 use std::{fs::File, io, os::fd::AsFd};
@@ -72,7 +71,7 @@ fn handed_over() -> Result<(Sockets, File)> {
         fd.ok_or_else(|| Error::new(Code::Usage, format!("--sockets: descriptor {number} is no socket")))
     };
     let (udp, tcp) = (socket(0)?, socket(1)?);
-    confine::close_others()?;
+    background::close_others()?;
     let lock = io::stderr().as_fd().try_clone_to_owned().cannot(|| "take the lock over")?;
     Ok((Sockets { udp: udp.into(), tcp: tcp.into() }, lock.into()))
 }

@@ -2,7 +2,6 @@
 
 use crate::{
     answer::{self, Reaction},
-    confine,
     forward::Forwards,
     names::Names,
     query,
@@ -12,7 +11,7 @@ use crate::{
 };
 use ctr_core::{Cannot, Result};
 use ctr_net::{
-    Lock, Network, address,
+    Lock, Network, address, background,
     resolver::{self, Sockets},
 };
 use rustix::{
@@ -40,6 +39,8 @@ const TCP: u64 = 1;
 const ADDRESSES: u64 = 2;
 /// Queries that are taken before the others have their turn.
 const AT_ONCE: usize = 64;
+/// Descriptors that forwarding may need: `MAX_PENDING` times three, connections, and a few.
+const DESCRIPTORS: u64 = 4096;
 /// Events of one wait.
 const EVENTS: usize = 64;
 /// How often the addresses are looked at where the kernel has no watch left to give.
@@ -78,7 +79,7 @@ pub fn serve(network: &Network, sockets: Sockets, file: File, traced: bool) -> R
     if let Some(addresses) = &addresses {
         watch(addresses, ADDRESSES)?;
     }
-    confine::confine()?;
+    background::confine(DESCRIPTORS)?;
     let state = State { names: Names::of(&network.name), upstreams: Upstreams::default() };
     let shared: Shared = Arc::new(Mutex::new(state));
     let connections = Connections::default();

@@ -73,6 +73,7 @@ fn commands() -> Vec<Command> {
         plain_command::<ctr_prune::CtrPrune>(ctr_prune::NAME, ctr_prune::ABOUT),
         plain_command::<ctr_rename::CtrRename>(ctr_rename::NAME, ctr_rename::ABOUT),
         plain_command::<net_dns::NetDns>(net_dns::NAME, net_dns::ABOUT),
+        plain_command::<net_proxy::NetProxy>(net_proxy::NAME, net_proxy::ABOUT),
         plain_command::<ctr_rm::CtrRm>(ctr_rm::NAME, ctr_rm::ABOUT),
         plain_command::<ctr_start::CtrStart>(ctr_start::NAME, ctr_start::ABOUT),
         plain_command::<ctr_stop::CtrStop>(ctr_stop::NAME, ctr_stop::ABOUT),

@@ -63,6 +63,7 @@ const BEFORE_LIMITS: &[Flag] = &[
     list("network", "NAME|none|host|container:NAME", "Its networks by name; or a loopback, the host's, another's")
         .alias("net"),
     list("publish", "[IP:][PORT]:PORT[/PROTOCOL]", "Let a port of the host lead to a port of it").short('p').to(ATTACH),
+    value("publish-mode", "dnat|proxy", "Whether the firewall or a process leads to published ports").to(ATTACH),
     list("expose", "PORT[/PROTOCOL]", "Say that it listens on a port").to(ATTACH),
     switch("publish-all", "Publish every port that is exposed, from any port of the host").short('P').to(ATTACH),
     list("dns", "ADDRESS", "Ask this server for names").to(ATTACH),

@@ -3,7 +3,7 @@
 use super::{Failure, call::Call, result::result};
 use crate::{attach, check as compare, dns, end, end::End, host};
 use ctr_core::{Cannot, Code, Error, Map, Result, Rollback, Value, json, trace};
-use ctr_net::{Lock, Net, address, cni, cni::Record, firewall, names, netns, network, port, resolver};
+use ctr_net::{Lock, Net, PublishMode, address, cni, cni::Record, firewall, names, netns, network, port, resolver};
 use ctr_netlink::{Netlink, forget};
 use std::{fs, os::unix::fs::MetadataExt, slice};
 
@@ -26,7 +26,7 @@ pub(super) fn add(call: &Call) -> Result<Value, Failure> {
     rollback.push(move || take_away(&half_made));
     let mut end = End { interface: call.key.ifname.clone(), ..End::claim(network, &id, 0, &wanted)? };
     let target = attach::target(slice::from_ref(&end), &mappings)?;
-    let published = port::publish(&mappings, &id, target)?;
+    let published = port::publish(&mappings, &id, target, PublishMode::Dnat)?;
     let bridge = host::ready(&netlink, &end.network)?;
     end.mtu = bridge.mtu;
     drop(lock);

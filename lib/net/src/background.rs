@@ -1,0 +1,88 @@
+//! Processes that serve a network or a container in the background: the file of each, whose lock it has while it runs, how one is
+//! ended, and what it gives up once its sockets are bound.
+
+use ctr_core::{Cannot, Process, Result, Value, container, files, take_fd, trace};
+use rustix::{
+    process::{Resource, Rlimit, getrlimit, setrlimit},
+    thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs},
+};
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    path::Path,
+    time::Duration,
+};
+
+/// How long one may take to end.
+pub const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Its file, locked by the caller; `None` where another has the lock: one runs.
+///
+/// # Errors
+/// The file system's.
+pub fn lock(path: &Path) -> Result<Option<File>> {
+    loop {
+        if let Some(dir) = path.parent() {
+            files::make_dir(dir)?;
+        }
+        let file = OpenOptions::new().create(true).read(true).append(true).mode(0o600).open(path);
+        let file = file.cannot(|| format!("open {}", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(e)) => return Err(e).cannot(|| format!("lock {}", path.display())),
+        }
+        // One that left took the file with it between the two calls.
+        let own = file.metadata().cannot(|| format!("look at {}", path.display()))?;
+        if fs::metadata(path).is_ok_and(|there| there.ino() == own.ino()) {
+            return Ok(Some(file));
+        }
+    }
+}
+
+/// What the last one said before it ended: lines of its file that are no JSON. Empty: nothing.
+pub fn last_words(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.lines().filter(|line| !line.starts_with('{')).collect::<Vec<_>>().join(" ")
+}
+
+/// Ends a process and waits until it is gone; `what` is said of it in the trace.
+///
+/// # Errors
+/// The kernel's.
+pub fn end(process: Process, what: impl FnOnce() -> Value) -> Result<()> {
+    let Some(handle) = container::Handle::of(process)? else { return Ok(()) };
+    trace::act("kill", what, || handle.signal(15))?;
+    handle.wait(Some(PATIENCE)).map(drop)
+}
+
+/// Closes what the caller's caller had open: descriptors beside the three.
+///
+/// # Errors
+/// `denied`.
+pub fn close_others() -> Result<()> {
+    let open = fs::read_dir("/proc/self/fd").cannot(|| "list own descriptors")?;
+    let open: Vec<i32> = open.flatten().filter_map(|e| e.file_name().to_str()?.parse().ok()).collect();
+    // The listing's own is gone by now. 0 to 2 are taken.
+    open.into_iter().filter(|fd| *fd > 2).for_each(|fd| drop(take_fd(fd)));
+    Ok(())
+}
+
+/// Gives up every capability: records and states are read as their owner, sockets are bound by now. Asks for so many
+/// descriptors before; gives how many there may be.
+///
+/// # Errors
+/// `denied`.
+pub fn confine(descriptors: u64) -> Result<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    let most = limit.maximum.map_or(descriptors, |max| max.min(descriptors));
+    let mut has = limit.current.unwrap_or(u64::MAX);
+    if has < most && setrlimit(Resource::Nofile, Rlimit { current: Some(most), maximum: limit.maximum }).is_ok() {
+        has = most;
+    }
+    set_no_new_privs(true).cannot(|| "give up new privileges")?;
+    let none = CapabilitySet::empty();
+    let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
+    set_capabilities(None, sets).cannot(|| "give up capabilities")?;
+    Ok(has)
+}
