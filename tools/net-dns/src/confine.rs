@@ -7,8 +7,8 @@ use rustix::{
 };
 use std::fs;
 
-/// Descriptors that forwarding may need: `MAX_PENDING` times three, connections, and a few.
-const DESCRIPTORS: u64 = 4096;
+/// Descriptors that forwarding may need: `MAX_PENDING` times three, late ones, connections times four, and a few.
+const DESCRIPTORS: u64 = 8192;
 
 /// Closes what the caller's caller had open: descriptors beside the three.
 ///
