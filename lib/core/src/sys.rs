@@ -29,8 +29,17 @@ pub fn take_fd(number: i32) -> Option<OwnedFd> {
 }
 
 /// Lets the command run in a session of its own from its first instruction: what ends the caller's process group, or hangs up
-/// its terminal, is no matter of its.
+/// its terminal, is no matter of its. No signal is blocked or ignored there: both outlive execve(2), and a supervisor blocks
+/// those that would end it.
 pub fn in_own_session(command: &mut Command) -> &mut Command {
-    // SAFETY: what runs between fork and exec is one system call, which passes no memory.
-    unsafe { command.pre_exec(|| rustix::process::setsid().map(drop).map_err(io::Error::from)) }
+    let own = || {
+        for signal in 1..=libc::SIGRTMAX() {
+            // SAFETY: SIG_DFL is no function. What cannot be changed, as that of SIGKILL, is left.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+        nix::sys::signal::SigSet::empty().thread_set_mask()?;
+        rustix::process::setsid().map(drop).map_err(io::Error::from)
+    };
+    // SAFETY: what runs between fork and exec are system calls, which touch nothing but the caller's stack.
+    unsafe { command.pre_exec(own) }
 }

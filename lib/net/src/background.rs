@@ -1,7 +1,7 @@
 //! Processes that serve a network or a container in the background: the file of each, whose lock it has while it runs, how one is
 //! ended, and what it gives up once its sockets are bound.
 
-use ctr_core::{Cannot, Process, Result, Value, container, files, take_fd, trace};
+use ctr_core::{Cannot, Code, Error, Process, Result, Value, container, files, take_fd, trace};
 use rustix::{
     process::{Resource, Rlimit, getrlimit, setrlimit},
     thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs},
@@ -46,14 +46,20 @@ pub fn last_words(path: &Path) -> String {
     text.lines().filter(|line| !line.starts_with('{')).collect::<Vec<_>>().join(" ")
 }
 
-/// Ends a process and waits until it is gone; `what` is said of it in the trace.
+/// Ends a process and waits until it is gone, one that does not leave is killed; `what` is said of it in the trace.
 ///
 /// # Errors
-/// The kernel's.
-pub fn end(process: Process, what: impl FnOnce() -> Value) -> Result<()> {
+/// `busy` for one that is there still, as one that is frozen; the kernel's.
+pub fn end(process: Process, what: impl Fn() -> Value) -> Result<()> {
+    let pid = process.pid;
     let Some(handle) = container::Handle::of(process)? else { return Ok(()) };
-    trace::act("kill", what, || handle.signal(15))?;
-    handle.wait(Some(PATIENCE)).map(drop)
+    for signal in [15, 9] {
+        trace::act("kill", &what, || handle.signal(signal))?;
+        if handle.wait(Some(PATIENCE))? {
+            return Ok(());
+        }
+    }
+    Err(Error::new(Code::Busy, format!("process {pid} does not end")))
 }
 
 /// Closes what the caller's caller had open: descriptors beside the three.

@@ -27,8 +27,9 @@ use std::{
 };
 
 /// Where it listens, at the gateway's address. The firewall leads port 53 of that address here: so neither a server of the
-/// host's on every address nor a container that publishes that port is in its way, nor it in theirs.
-pub const PORT: u16 = 21053;
+/// host's on every address nor a container that publishes that port is in its way, nor it in theirs. Only root binds it (ip(7)),
+/// so nobody else answers while it is dead; IANA has it reserved, and it is below what bindresvport(3) takes.
+pub const PORT: u16 = 253;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 64;
 
@@ -206,33 +207,35 @@ fn vacant(network: &str, bridge: u32) -> Result<Option<File>> {
         }
         match running(network)? {
             Some(note) if note.bridge == bridge => return Ok(None),
-            Some(note) => end(note)?,
-            // Another starts one this moment, or it leaves.
+            Some(note) if start.elapsed() < 3 * PATIENCE => end(note)?,
+            // Another starts one this moment, which says at once who it is, or it leaves.
             None if start.elapsed() < PATIENCE => thread::sleep(Duration::from_millis(1)),
-            None => {
-                return Err(Error::new(Code::Busy, format!("the resolver of network {network} does not start")));
+            Some(_) => {
+                return Err(Error::new(Code::Busy, format!("another resolver of network {network} does not end")));
             }
+            None => return Err(Error::new(Code::Busy, format!("the resolver of network {network} does not start"))),
         }
     }
 }
 
-/// Ends a resolver and waits until it is gone.
+/// Ends a resolver and waits until it is gone; one that does not leave is killed.
 ///
 /// # Errors
-/// The kernel's.
+/// `busy` for one that is there still, as one that is frozen; the kernel's.
 pub fn end(note: Note) -> Result<()> {
     let process = Process { pid: note.pid, pid_start: note.pid_start };
     background::end(process, || json!({"resolver": note.pid}))
 }
 
-/// The sockets are its input and output; the file, which is its lock too, takes its last words.
+/// The sockets are its input and output; the file, which is its lock too, takes its last words. It signs the file itself if
+/// this process is killed before.
 fn spawn(network: &Network, file: &File, sockets: Sockets, bridge: u32) -> Result<()> {
     let program = steps::sibling("net-dns");
     // What one before said is of no use any more.
     file.set_len(0).cannot(|| "empty the resolver's file")?;
     let lock = file.try_clone().cannot(|| "pass a lock on")?;
     let mut command = Command::new(&program);
-    command.args(["--sockets", &network.name]).current_dir("/");
+    command.args([&format!("--sockets={bridge}"), &network.name]).current_dir("/");
     command.env_clear().env("CTR_ROOT", paths::root()).env("CTR_RUN", paths::run());
     command.stdin(OwnedFd::from(sockets.udp)).stdout(OwnedFd::from(sockets.tcp)).stderr(lock);
     match in_own_session(&mut command).spawn() {

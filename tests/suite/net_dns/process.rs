@@ -12,6 +12,9 @@ pub fn tests() -> Vec<Test> {
             garbage_does_not_end_it,
             one_container_does_not_take_it_all,
             it_has_few_rights,
+            whatever_started_it_it_can_be_ended,
+            who_started_it_was_killed,
+            a_message_has_one_deadline,
             bad_words
     )
 }
@@ -213,6 +216,66 @@ fn it_has_few_rights() {
     host.sh("ctr rm -f a").ok();
 }
 
+fn whatever_started_it_it_can_be_ended() {
+    let host = host(&["red"]);
+    host.sh("env --block-signal=TERM,USR1 --ignore-signal=TERM,HUP,INT ctr run -d --name a --network red busybox sleep 1000")
+        .ok();
+    let pid = resolver(&host, "red").unwrap();
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    // Rust itself ignores SIGPIPE.
+    for line in ["SigBlk:\t0000000000000000", "SigIgn:\t0000000000001000"] {
+        assert!(status.contains(line), "{line}: {status}");
+    }
+    // Nobody but root puts himself in its place while it is dead.
+    let sockets = host.sh("ss -lunH").ok().text();
+    let port = sockets.split_whitespace().find_map(|word| word.strip_prefix("10.90.0.1%")?.split(':').nth(1)).unwrap();
+    assert!(port.parse::<u16>().unwrap() < 1024, "{sockets}");
+    // One that does not listen to SIGTERM, of a bridge that is gone.
+    host.sh(&format!("kill -STOP {pid}; ip link del $(ip -br link show type bridge | cut -d' ' -f1)")).ok();
+    host.sh_cmd("ctr-inspect a >doc && net-attach --repair <doc >/dev/null").limit(20).run().ok();
+    gone(&host, pid);
+    assert_eq!(Inside::of(&host, "a").addresses("a").len(), 1);
+    host.sh("ctr rm -f a").ok();
+}
+
+fn who_started_it_was_killed() {
+    let host = host(&["red"]);
+    sleeper(&host, "a", "--network red");
+    let note = host.sh("cat $CTR_RUN/dns/red").ok().json();
+    kill(&host, "red");
+    // Its lock and its sockets, and no word who it is.
+    let path = host.run().join("dns/red");
+    let file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+    file.lock().unwrap();
+    file.set_len(0).unwrap();
+    let bound = || (UdpSocket::bind("10.90.0.1:253").unwrap(), std::net::TcpListener::bind("10.90.0.1:253").unwrap());
+    let (udp, tcp) = host.net().enter(bound);
+    let mut cmd = host.cmd("net-dns", &[format!("--sockets={}", note["bridge"]), "red".to_owned()]);
+    let (udp, tcp) = (std::os::fd::OwnedFd::from(udp), std::os::fd::OwnedFd::from(tcp));
+    let mut process = cmd.command().stdin(udp).stdout(tcp).stderr(file).spawn().unwrap();
+    drop(cmd);
+    host.sh("ctr run --rm --network red busybox true").ok();
+    assert_eq!(resolver(&host, "red"), Some(process.id() as i32));
+    host.tool("net-dns", &["--check"]).ok();
+    host.sh("ctr rm -f a").ok();
+    process.wait().unwrap();
+}
+
+fn a_message_has_one_deadline() {
+    let host = host(&["red"]);
+    sleeper(&host, "a", "--network red");
+    let mut stream = Inside::of(&host, "a").stream();
+    stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    // A byte now and then: twice as long as a message may take.
+    let closed = (0..20).any(|_| {
+        let sent = stream.write_all(&[1]);
+        let read = stream.read(&mut [0]);
+        sent.is_err() || !read.is_err_and(|e| e.kind() == std::io::ErrorKind::WouldBlock)
+    });
+    assert!(closed);
+    host.sh("ctr rm -f a").ok();
+}
+
 fn bad_words() {
     let host = host(&["red"]);
     for (args, status, part) in [
@@ -222,12 +285,13 @@ fn bad_words() {
         ("", 2, "NETWORK"),
         ("red --check", 2, "cannot be used with"),
         ("--gc --check", 2, "cannot be used with"),
-        ("--sockets", 2, "NETWORK"),
+        ("--sockets=1", 2, "NETWORK"),
+        ("--sockets red", 2, "equal sign is needed"),
     ] {
         let args: Vec<&str> = args.split(' ').filter(|word| !word.is_empty()).collect();
         host.tool("net-dns", &args).fails(status).stderr_has(part);
     }
-    host.sh("net-dns --sockets red </dev/null").exits(2).stderr_has("descriptor 0 is no socket");
+    host.sh("net-dns --sockets=1 red </dev/null").exits(2).stderr_has("descriptor 0 is no socket");
     host.tool("net-dns", &["--check"]).ok();
     host.tool("net-dns", &["--gc"]).ok().stdout_is("");
 }

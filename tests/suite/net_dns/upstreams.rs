@@ -13,6 +13,7 @@ pub fn tests() -> Vec<Test> {
         ["root", "overlay", "umoci", "nft", "ip"]:
             the_servers_of_a_container,
             a_silent_server_costs_nothing,
+            a_slow_name_is_no_silence,
             nothing_leaves_an_internal_network,
             long_answers_and_odd_types,
             the_servers_of_the_host
@@ -127,6 +128,38 @@ fn a_silent_server_costs_nothing() {
     // Without any that speaks, it is said that nobody does.
     sleeper(&host, "b", "--network red --dns 198.51.100.51");
     assert_eq!(Inside::of(&host, "b").ask("www.example", TYPE::A).rcode, RCODE::ServerFailure);
+    host.sh("ctr rm -f a b").ok();
+}
+
+/// One container's question cannot take a server away from the others.
+fn a_slow_name_is_no_silence() {
+    let host = host(&["red"]);
+    host.sh("ip addr add 198.51.100.52/32 dev lo").ok();
+    let first = host.net().enter(|| UdpSocket::bind("198.51.100.52:53").unwrap());
+    thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok((length, from)) = first.recv_from(&mut buffer) {
+            let query = Packet::parse(&buffer[..length]).unwrap();
+            let mut reply = query.clone().into_reply();
+            let name = query.questions[0].qname.clone();
+            if name.to_string().starts_with("slow.") {
+                continue;
+            }
+            // After the second, which knows none of these.
+            thread::sleep(Duration::from_millis(50));
+            let data = RData::A(A::from(Ipv4Addr::new(192, 0, 2, 9)));
+            reply.answers = vec![ResourceRecord::new(name, CLASS::IN, 60, data)];
+            let _ = first.send_to(&reply.build_bytes_vec_compressed().unwrap(), from);
+        }
+    });
+    let _second = server(&host, "198.51.100.53", [192, 0, 2, 1]);
+    for name in ["a", "b"] {
+        sleeper(&host, name, "--network red --dns 198.51.100.52 --dns 198.51.100.53");
+    }
+    let (a, b) = (Inside::of(&host, "a"), Inside::of(&host, "b"));
+    assert_eq!(b.addresses("one.corp"), ["192.0.2.9"]);
+    assert_eq!(a.ask("slow.corp", TYPE::A).rcode, RCODE::NameError);
+    assert_eq!(b.addresses("two.corp"), ["192.0.2.9"]);
     host.sh("ctr rm -f a b").ok();
 }
 

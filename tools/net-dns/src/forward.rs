@@ -11,7 +11,7 @@ use crate::{
 use rustix::event::epoll::{self, EventData, EventFlags};
 use simple_dns::RCODE;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     io::{self, ErrorKind},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     os::fd::OwnedFd,
@@ -27,6 +27,10 @@ const DEADLINE: Duration = Duration::from_secs(4);
 pub const MAX_PENDING: usize = 1000;
 /// Those of one container.
 pub const MAX_OF_ONE: usize = 100;
+/// How long a server is listened to after the query was settled without it: only to know that it is not silent.
+const LATE: Duration = Duration::from_secs(10);
+/// Sockets that are.
+const MAX_LATE: usize = 256;
 /// The port of servers.
 const DNS: u16 = 53;
 /// The lowest bits of a socket's mark are its place in the list of servers, the others tell the query. What is lower belongs to
@@ -44,10 +48,23 @@ struct Pending {
     line: Line,
 }
 
+/// One server's answer that is of no use any more.
+struct Late {
+    mark: u64,
+    server: IpAddr,
+    socket: UdpSocket,
+    id: u16,
+    /// The question.
+    asked: Vec<u8>,
+    until: Instant,
+}
+
 /// All of them.
 pub struct Forwards {
     epoll: Rc<OwnedFd>,
     pending: HashMap<u64, Pending>,
+    /// The oldest first.
+    late: VecDeque<Late>,
     of_one: HashMap<IpAddr, usize>,
     next: u64,
     buffer: Vec<u8>,
@@ -59,7 +76,9 @@ pub type Reply = (SocketAddr, Vec<u8>);
 impl Forwards {
     /// Sockets are watched by this `epoll`.
     pub fn new(epoll: Rc<OwnedFd>) -> Self {
-        Self { epoll, pending: HashMap::new(), of_one: HashMap::new(), next: FIRST_MARK, buffer: Vec::new() }
+        let buffer = vec![0; usize::from(u16::MAX)];
+        let (pending, late, of_one) = (HashMap::new(), VecDeque::new(), HashMap::new());
+        Self { epoll, pending, late, of_one, next: FIRST_MARK, buffer }
     }
 
     /// Asks; gives an answer where there is one at once: that nobody can be asked.
@@ -93,26 +112,18 @@ impl Forwards {
     /// The socket with this mark has something; gives the answer if that settles it.
     pub fn hear(&mut self, mark: u64, upstreams: &mut Upstreams) -> Option<Reply> {
         let (key, place) = (mark & !(FIRST_MARK - 1), (mark & (FIRST_MARK - 1)) as usize);
-        // One that was settled by another event of the same wait.
-        let pending = self.pending.get_mut(&key)?;
-        self.buffer.resize(usize::from(u16::MAX), 0);
+        let Some(pending) = self.pending.get_mut(&key) else {
+            self.hear_late(mark, upstreams);
+            return None;
+        };
         let socket = pending.sockets.get(place)?.as_ref()?;
         let asked = &pending.forward.query[HEADER..pending.forward.end];
-        let heard = loop {
-            match socket.recv(&mut self.buffer) {
-                Ok(length) => {
-                    if let Some(heard) = decide::read(&self.buffer[..length], pending.id, asked) {
-                        break heard;
-                    }
-                }
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(e) if e.kind() == ErrorKind::WouldBlock => return None,
-                // Nobody listens there, or no way leads there (ICMP).
-                Err(_) => break Heard::Bad(None),
-            }
-        };
+        let heard = receive(socket, &mut self.buffer, pending.id, asked)?;
         pending.sockets[place] = None;
-        upstreams.note(pending.forward.servers[place], heard != Heard::Bad(None));
+        match heard {
+            Heard::Bad(None) => upstreams.unanswered(pending.forward.servers[place], pending.start),
+            _ => upstreams.answered(pending.forward.servers[place]),
+        }
         pending.heard[place] = heard;
         let late = pending.start.elapsed() >= GRACE;
         let waits: Vec<bool> = pending.forward.servers.iter().map(|s| !late && !upstreams.is_silent(*s)).collect();
@@ -120,16 +131,30 @@ impl Forwards {
         self.settle(key, verdict)
     }
 
+    /// The same for one that was settled; by another event of the same wait it may be gone altogether.
+    fn hear_late(&mut self, mark: u64, upstreams: &mut Upstreams) {
+        let Some(place) = self.late.iter().position(|late| late.mark == mark) else { return };
+        let late = &self.late[place];
+        let Some(heard) = receive(&late.socket, &mut self.buffer, late.id, &late.asked) else { return };
+        if heard != Heard::Bad(None) {
+            upstreams.answered(late.server);
+        }
+        self.late.remove(place);
+    }
+
     /// Settles what has waited long enough.
     pub fn settle_late(&mut self, upstreams: &mut Upstreams) -> Vec<Reply> {
         let now = Instant::now();
         let late: Vec<u64> = self.pending.iter().filter(|(_, p)| p.due() <= now).map(|(key, _)| *key).collect();
+        while self.late.front().is_some_and(|late| late.until <= now) {
+            self.late.pop_front();
+        }
         let mut replies = Vec::new();
         for key in late {
             let Some(pending) = self.pending.get(&key) else { continue };
             for (server, heard) in pending.forward.servers.iter().zip(&pending.heard) {
                 if *heard == Heard::Nothing {
-                    upstreams.note(*server, false);
+                    upstreams.unanswered(*server, pending.start);
                 }
             }
             let verdict = last_resort(&pending.heard);
@@ -140,7 +165,8 @@ impl Forwards {
 
     /// How long until the next of them has.
     pub fn patience(&self) -> Option<Duration> {
-        let next = self.pending.values().map(Pending::due).min()?;
+        let late = self.late.front().map(|late| late.until);
+        let next = self.pending.values().map(Pending::due).chain(late).min()?;
         Some(next.saturating_duration_since(Instant::now()))
     }
 
@@ -155,6 +181,22 @@ impl Forwards {
                 self.of_one.remove(&pending.client.ip());
             }
         }
+        let until = Instant::now() + LATE;
+        for (place, (server, socket)) in pending.forward.servers.iter().zip(pending.sockets).enumerate() {
+            let Some(socket) = socket else { continue };
+            if self.late.len() >= MAX_LATE {
+                self.late.pop_front();
+            }
+            let asked = pending.forward.query[HEADER..pending.forward.end].to_owned();
+            self.late.push_back(Late {
+                mark: key + place as u64,
+                server: *server,
+                socket,
+                id: pending.id,
+                asked,
+                until,
+            });
+        }
         let bytes = conclude(&pending.forward, verdict, pending.heard, &mut pending.line);
         Some((pending.client, bytes))
     }
@@ -163,6 +205,23 @@ impl Forwards {
 impl Pending {
     fn due(&self) -> Instant {
         due(self.start, &self.heard)
+    }
+}
+
+/// What has come on a socket; `None` where it is no answer, or not yet.
+fn receive(socket: &UdpSocket, buffer: &mut [u8], id: u16, asked: &[u8]) -> Option<Heard> {
+    loop {
+        match socket.recv(buffer) {
+            Ok(length) => {
+                if let Some(heard) = decide::read(&buffer[..length], id, asked) {
+                    return Some(heard);
+                }
+            }
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(e) if e.kind() == ErrorKind::WouldBlock => return None,
+            // Nobody listens there, or no way leads there (ICMP).
+            Err(_) => return Some(Heard::Bad(None)),
+        }
     }
 }
 

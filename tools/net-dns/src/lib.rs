@@ -33,9 +33,10 @@ pub struct NetDns {
     /// The network
     #[arg(value_name = "NETWORK", required_unless_present_any = ["check", "gc"], conflicts_with_all = ["check", "gc"])]
     network: Option<String>,
-    /// Its sockets are standard input (UDP) and output (TCP), its lock standard error: net-attach starts it so
-    #[arg(long, requires = "network", conflicts_with = "trace")]
-    sockets: bool,
+    /// Its sockets are standard input (UDP) and output (TCP), bound to the bridge with this number, its lock standard
+    /// error: net-attach starts it so
+    #[arg(long, value_name = "BRIDGE", require_equals = true, requires = "network", conflicts_with = "trace")]
+    sockets: Option<u32>,
     /// Print each query as a JSON line on stderr
     #[arg(long, conflicts_with_all = ["check", "gc"])]
     trace: bool,
@@ -60,12 +61,16 @@ pub fn run(args: NetDns) -> Result<()> {
         return gc::gc();
     }
     let network = network::load(&args.network.unwrap_or_default())?;
-    let (sockets, file) = if args.sockets { handed_over()? } else { own(&network)? };
+    let (sockets, file) = match args.sockets {
+        Some(bridge) => handed_over(&network, bridge)?,
+        None => own(&network)?,
+    };
     serve::serve(&network, sockets, file, args.trace)
 }
 
-/// What net-attach bound. Standard error stays open too: what is said there last is found in the file.
-fn handed_over() -> Result<(Sockets, File)> {
+/// What net-attach bound. Standard error stays open too: what is said there last is found in the file. Who started this may
+/// have been killed before it signed.
+fn handed_over(network: &Network, bridge: u32) -> Result<(Sockets, File)> {
     let socket = |number| {
         let fd = take_fd(number).filter(|fd| rustix::net::sockopt::socket_type(fd).is_ok());
         fd.ok_or_else(|| Error::new(Code::Usage, format!("--sockets: descriptor {number} is no socket")))
@@ -73,7 +78,11 @@ fn handed_over() -> Result<(Sockets, File)> {
     let (udp, tcp) = (socket(0)?, socket(1)?);
     background::close_others()?;
     let lock = io::stderr().as_fd().try_clone_to_owned().cannot(|| "take the lock over")?;
-    Ok((Sockets { udp: udp.into(), tcp: tcp.into() }, lock.into()))
+    let file = File::from(lock);
+    if resolver::running(&network.name)?.is_none() {
+        resolver::sign(&file, std::process::id(), bridge)?;
+    }
+    Ok((Sockets { udp: udp.into(), tcp: tcp.into() }, file))
 }
 
 /// Binds them itself, in front, and says what it is.

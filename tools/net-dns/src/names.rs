@@ -4,17 +4,13 @@
 //! anew for each answer.
 
 use crate::stamp::Kept;
-use ctr_core::{container, ident, paths};
+use ctr_core::{container, ident};
 use ctr_net::{Attachment, Network, address, network};
 use serde::Deserialize;
-use std::{
-    collections::HashMap,
-    net::IpAddr,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::HashMap, net::IpAddr, path::Path, sync::Arc};
 
-/// Records of which a copy is kept. Those of containers that are gone are among them, until it is full.
+/// Things of one kind of which a copy is kept, or twice as many as there are members. Those of containers that are gone are
+/// among them, until it is full.
 const MAX_KEPT: usize = 1024;
 
 /// What of a record is needed.
@@ -134,6 +130,12 @@ impl Names {
         Some(Asker { id: ident::short(id).to_owned(), networks, upstreams: called.upstreams.clone(), goes_out })
     }
 
+    /// Whether a container has this address on the resolver's network.
+    pub fn knows(&mut self, from: IpAddr) -> bool {
+        let own = self.network.clone();
+        self.members(&own).iter().any(|(address, _)| *address == from)
+    }
+
     /// The addresses of those who run and whom the name, in lower case, means to the asker; `None` where it means nobody.
     pub fn addresses(&mut self, asker: &Asker, name: &str) -> Option<Vec<IpAddr>> {
         let mut found = Vec::new();
@@ -164,7 +166,7 @@ impl Names {
 
     fn members(&mut self, network: &str) -> Members {
         let read = || Arc::new(address::of_network(network).unwrap_or_default());
-        kept(&mut self.members, network, &address::root().join(network), read)
+        kept(&mut self.members, network, &address::root().join(network), MAX_KEPT, read)
     }
 
     fn called(&mut self, id: &str) -> Arc<Called> {
@@ -172,22 +174,25 @@ impl Names {
             let record = container::recorded_as::<Record>(id);
             Arc::new(record.map_or_else(|_| Called::default(), |record| Called::of(id, record)))
         };
-        kept(&mut self.called, id, &record_file(id), read)
+        let members: usize = self.members.values().map(|kept| kept.value.len()).sum();
+        kept(&mut self.called, id, &container::record_file(id), MAX_KEPT.max(2 * members), read)
     }
 
     fn network(&mut self, name: &str) -> Option<Arc<Network>> {
         let read = || network::find(name).ok().flatten().map(Arc::new);
-        kept(&mut self.networks, name, &network::record_file(name), read)
+        kept(&mut self.networks, name, &network::record_file(name), MAX_KEPT, read)
     }
 }
 
-fn record_file(id: &str) -> PathBuf {
-    paths::containers().join(id).join("document.json")
-}
-
-fn kept<T: Clone>(all: &mut HashMap<String, Kept<T>>, key: &str, path: &Path, read: impl FnOnce() -> T) -> T {
+fn kept<T: Clone>(
+    all: &mut HashMap<String, Kept<T>>,
+    key: &str,
+    path: &Path,
+    most: usize,
+    read: impl FnOnce() -> T,
+) -> T {
     let before = all.remove(key);
-    if all.len() >= MAX_KEPT {
+    if all.len() >= most {
         all.clear();
     }
     let now = Kept::or_read(before, path, read);

@@ -40,7 +40,7 @@ const ADDRESSES: u64 = 2;
 /// Queries that are taken before the others have their turn.
 const AT_ONCE: usize = 64;
 /// Descriptors that forwarding may need: `MAX_PENDING` times three, connections, and a few.
-const DESCRIPTORS: u64 = 4096;
+const DESCRIPTORS: u64 = 8192;
 /// Events of one wait.
 const EVENTS: usize = 64;
 /// How often the addresses are looked at where the kernel has no watch left to give.

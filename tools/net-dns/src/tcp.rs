@@ -11,7 +11,7 @@ use crate::{
 };
 use std::{
     collections::HashMap,
-    io::{self, Read, Write},
+    io::{self, ErrorKind, Read, Write},
     net::{IpAddr, SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
@@ -19,10 +19,10 @@ use std::{
 };
 
 /// Connections at once.
-const MAX: usize = 64;
+const MAX: usize = 256;
 /// Those of one container.
 const MAX_OF_ONE: usize = 8;
-/// How long one may be silent, or not take what it asked for.
+/// How long a message may take to come, silence before it included, or what was asked for to be taken.
 const IDLE: Duration = Duration::from_secs(5);
 /// How long one may last.
 const LIFE: Duration = Duration::from_mins(1);
@@ -49,10 +49,12 @@ impl Connections {
         Some(Place(self.clone(), from))
     }
 
-    /// Accepts all that wait; what is one too many is closed.
+    /// Accepts all that wait; what is one too many is closed, and what no container's address is from, which none may have to
+    /// count for.
     pub fn accept(&self, listener: &TcpListener, shared: &Shared) {
         while let Ok((stream, from)) = listener.accept() {
-            let Some(place) = self.take(from.ip()) else { continue };
+            let known = shared.lock().unwrap_or_else(PoisonError::into_inner).names.knows(from.ip());
+            let Some(place) = known.then(|| self.take(from.ip())).flatten() else { continue };
             let shared = shared.clone();
             let serve = move || {
                 let _place = place;
@@ -79,10 +81,10 @@ fn serve(stream: &TcpStream, from: SocketAddr, shared: &Shared) -> io::Result<()
     let start = Instant::now();
     // What is accepted of a socket that does not block does.
     stream.set_nonblocking(false)?;
-    stream.set_read_timeout(Some(IDLE))?;
-    stream.set_write_timeout(Some(IDLE))?;
-    while start.elapsed() < LIFE {
-        let Some(bytes) = read(stream, query::MAX)? else { return Ok(()) };
+    let end = start + LIFE;
+    while Instant::now() < end {
+        let until = end.min(Instant::now() + IDLE);
+        let Some(bytes) = read(stream, query::MAX, until)? else { return Ok(()) };
         let mut line = Line::begin(from, true);
         let answer = match react(shared, from.ip(), &bytes, true, &mut line) {
             Reaction::Reply(answer) => answer,
@@ -93,27 +95,56 @@ fn serve(stream: &TcpStream, from: SocketAddr, shared: &Shared) -> io::Result<()
             }
         };
         line.end();
-        write(stream, &answer)?;
+        write(stream, &answer, Instant::now() + IDLE)?;
     }
     Ok(())
 }
 
-/// Reads a message, with its length before it; `None` for one that is longer.
-fn read(mut stream: &TcpStream, max: usize) -> io::Result<Option<Vec<u8>>> {
+/// What is left of the time: a timeout of a socket is one of each byte, and who sends one now and then would never meet it.
+fn left(until: Instant) -> io::Result<Option<Duration>> {
+    let left = until.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(Some(left)) }
+}
+
+fn fill(mut stream: &TcpStream, mut bytes: &mut [u8], until: Instant) -> io::Result<()> {
+    while !bytes.is_empty() {
+        stream.set_read_timeout(left(until)?)?;
+        match stream.read(bytes) {
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(length) => bytes = &mut bytes[length..],
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
+
+/// Reads a message, with its length before it, until then; `None` for one that is longer.
+fn read(stream: &TcpStream, max: usize, until: Instant) -> io::Result<Option<Vec<u8>>> {
     let mut length = [0; 2];
-    stream.read_exact(&mut length)?;
+    fill(stream, &mut length, until)?;
     let length = usize::from(u16::from_be_bytes(length));
     if length > max {
         return Ok(None);
     }
     let mut bytes = vec![0; length];
-    stream.read_exact(&mut bytes)?;
+    fill(stream, &mut bytes, until)?;
     Ok(Some(bytes))
 }
 
-fn write(mut stream: &TcpStream, message: &[u8]) -> io::Result<()> {
+fn write(mut stream: &TcpStream, message: &[u8], until: Instant) -> io::Result<()> {
     let length = u16::try_from(message.len()).map_err(io::Error::other)?;
-    stream.write_all(&[&length.to_be_bytes()[..], message].concat())
+    let bytes = [&length.to_be_bytes()[..], message].concat();
+    let mut rest = &bytes[..];
+    while !rest.is_empty() {
+        stream.set_write_timeout(left(until)?)?;
+        match stream.write(rest) {
+            Ok(length) => rest = &rest[length..],
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
 }
 
 /// Asks the servers, each by a thread of its own; those that come too late end by themselves.
@@ -154,8 +185,7 @@ fn ask(forward: &Forward, shared: &Shared, line: &mut Line) -> Vec<u8> {
 
 fn ask_one(server: IpAddr, query: &[u8]) -> io::Result<Option<Vec<u8>>> {
     let stream = TcpStream::connect_timeout(&(server, 53).into(), REACH)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    write(&stream, query)?;
-    read(&stream, usize::from(u16::MAX))
+    let until = Instant::now() + PATIENCE;
+    write(&stream, query, until)?;
+    read(&stream, usize::from(u16::MAX), until)
 }

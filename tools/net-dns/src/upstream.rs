@@ -18,12 +18,15 @@ const MAX_FILE: u64 = 1 << 20;
 const MAX_SERVERS: usize = 3;
 /// How long nobody waits for a server that did not answer.
 const SILENCE: Duration = Duration::from_secs(30);
+/// How long one that answered is waited for all the same: a name that it is slow about is none of other names.
+const TRUST: Duration = Duration::from_mins(1);
 
 /// The servers.
 #[derive(Default)]
 pub struct Upstreams {
     host: Option<Kept<Vec<IpAddr>>>,
     silent: HashMap<IpAddr, Instant>,
+    heard: HashMap<IpAddr, Instant>,
 }
 
 impl Upstreams {
@@ -40,12 +43,19 @@ impl Upstreams {
     /// Whether it did not answer of late.
     pub fn is_silent(&self, server: IpAddr) -> bool {
         self.silent.get(&server).is_some_and(|until| *until > Instant::now())
+            && self.heard.get(&server).is_none_or(|last| last.elapsed() > TRUST)
     }
 
-    /// It answered, or it did not in time.
-    pub fn note(&mut self, server: IpAddr, answered: bool) {
-        if answered {
-            self.silent.remove(&server);
+    /// It answered, whatever and however late.
+    pub fn answered(&mut self, server: IpAddr) {
+        self.silent.remove(&server);
+        self.heard.retain(|_, last| last.elapsed() <= TRUST);
+        self.heard.insert(server, Instant::now());
+    }
+
+    /// It did not in time what it was asked at `sent`: silent is only who answered nothing else since.
+    pub fn unanswered(&mut self, server: IpAddr, sent: Instant) {
+        if self.heard.get(&server).is_some_and(|last| *last >= sent) {
             return;
         }
         let now = Instant::now();
@@ -93,9 +103,17 @@ mod tests {
         let mut all = Upstreams::default();
         let server = IpAddr::from([192, 0, 2, 1]);
         assert!(!all.is_silent(server));
-        all.note(server, false);
+        let sent = Instant::now();
+        all.unanswered(server, sent);
         assert!(all.is_silent(server));
-        all.note(server, true);
+        all.answered(server);
         assert!(!all.is_silent(server));
+        // Slow about one name, and about another that nothing came after: neither is silence.
+        all.unanswered(server, sent);
+        assert!(all.silent.is_empty());
+        all.unanswered(server, Instant::now());
+        assert!(!all.is_silent(server));
+        all.heard.clear();
+        assert!(all.is_silent(server));
     }
 }
