@@ -197,24 +197,30 @@ impl Claim {
         })
     }
 
+    fn text(&self) -> String {
+        let six = self.six.map(|six| format!("/{six}")).unwrap_or_default();
+        format!("{}/{}/{}{six}", self.id, self.target, self.target_port)
+    }
+
     fn make(&self) -> Result<()> {
         trace::act(
             "claim",
             || json!({"port": self.to_string(), "to": format!("{}:{}", self.target, self.target_port)}),
             || {
                 files::make_dir(&dir())?;
-                let six = self.six.map(|six| format!("/{six}")).unwrap_or_default();
-                let text = format!("{}/{}/{}{six}", self.id, self.target, self.target_port);
-                symlink(text, self.link()).cannot(|| format!("claim port {self}"))
+                symlink(self.text(), self.link()).cannot(|| format!("claim port {self}"))
             },
         )
     }
 
-    /// Takes the claim away; it may be gone.
+    /// Takes the claim away; it may be gone, or another's. Hold the [`Lock`](crate::Lock).
     ///
     /// # Errors
     /// The file system's.
     pub fn release(&self) -> Result<()> {
+        if fs::read_link(self.link()).is_ok_and(|text| text.to_str() != Some(&self.text())) {
+            return Ok(());
+        }
         trace::act("release", || json!({"port": self.to_string()}), || files::remove_file(&self.link()))
     }
 }
@@ -271,6 +277,7 @@ pub fn publish(mappings: &[Mapping], id: &str, target: Target) -> Result<Publish
     // Its own that led to another network, which it was taken off.
     let (own, moved): (Vec<_>, Vec<_>) = own.into_iter().partition(|claim| claim.leads_to(target));
     published.ousted = moved;
+    let runs = container::live_state(id)?.is_some();
     for mapping in mappings {
         let claim = |port| Claim {
             protocol: mapping.protocol,
@@ -287,11 +294,12 @@ pub fn publish(mappings: &[Mapping], id: &str, target: Target) -> Result<Publish
                 let mut failed = None;
                 let mut ports = range.clone();
                 let found = ports.find(|port| {
-                    // Its own from before a repair.
-                    let kept = own.contains(&claim(*port));
-                    let free = if kept {
+                    let kept = claim(*port);
+                    // Its own from before a repair; while it did not run the host may have taken the port.
+                    let free = if runs && own.contains(&kept) {
                         Ok(())
                     } else {
+                        let own: Vec<_> = own.iter().filter(|claim| **claim != kept).cloned().collect();
                         check_free(mapping, *port, target.six.is_some(), &own, &others, &published)
                     };
                     free.map_err(|e| failed = Some(e)).is_ok()
@@ -300,7 +308,12 @@ pub fn publish(mappings: &[Mapping], id: &str, target: Target) -> Result<Publish
                     (Some(port), _) => port,
                     (None, Some(e)) if range.start() == range.end() => return Err(e),
                     (None, _) => {
-                        let message = format!("cannot publish {}: no port of {range:?} is free", mapping.container);
+                        let message = format!(
+                            "cannot publish {}: no port of {}-{} is free",
+                            mapping.container,
+                            range.start(),
+                            range.end()
+                        );
                         return Err(Error::new(Code::Limit, message));
                     }
                 }
