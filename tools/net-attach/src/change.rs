@@ -12,7 +12,7 @@ use crate::{
 };
 use ctr_core::{Code, Document, Error, Lock as StoreLock, Result, Rollback, Step, container, json, trace};
 use ctr_net::{Lock, Net, Network, address, names, netns, network, port, resolver};
-use ctr_netlink::Netlink;
+use ctr_netlink::{Netlink, forget};
 
 /// A container whose networks change. Nobody starts it meanwhile.
 struct Changed {
@@ -73,6 +73,7 @@ impl Changed {
         let mappings = self.net.ports.iter().map(mapping).collect::<Result<Vec<_>>>()?;
         let published = port::publish(&mappings, &self.id, target)?;
         attach::publish(&published)?;
+        forget(&attach::datagrams(&published.claims))?;
         host::route_localnet(&out.network.bridge())?;
         if netns::is_held(&self.id) {
             netlink.set_port(&names::veth(&self.id, out.place), true, !out.network.icc())?;
@@ -110,6 +111,8 @@ pub fn connect(id: &str, wanted: &Wanted) -> Result<Network> {
     rollback.push(move || Changed::record(&own, &before, &End::all(&before)?));
     Changed::record(id, &net, &ends)?;
     let new = &ends[ends.len() - 1];
+    // Of who had the addresses before.
+    forget(&attach::of_addresses(&new.addresses))?;
     if netns::is_held(id) {
         let (own, inside) = (id.to_owned(), network.parent().is_some());
         rollback.push(move || end::unlink(&Netlink::open()?, &own, place, inside));
