@@ -1,9 +1,9 @@
 //! Messages of netfilter by hand: a header, attributes, the answer (netlink(7), `<linux/netfilter/nfnetlink.h>`). All is in the
 //! byte order of the machine but for numbers within attributes, and padded to four bytes.
 
-use ctr_core::{Cannot, Result};
+use ctr_core::{Cannot, Result, json, trace};
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType,
+    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType,
     netlink::{NETFILTER, SocketAddrNetlink},
 };
 use std::{
@@ -39,8 +39,12 @@ impl Connection {
     /// # Errors
     /// The kernel's.
     pub fn open(what: impl Fn() -> String) -> Result<Self> {
+        Self::of(Some(NETFILTER), what)
+    }
+
+    fn of(protocol: Option<Protocol>, what: impl Fn() -> String) -> Result<Self> {
         let kind = (AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC);
-        let socket = rustix::net::socket_with(kind.0, kind.1, kind.2, Some(NETFILTER)).cannot(&what)?;
+        let socket = rustix::net::socket_with(kind.0, kind.1, kind.2, protocol).cannot(&what)?;
         // Who asks is a number of the kernel's choice, and 0 the kernel.
         rustix::net::connect(&socket, &SocketAddrNetlink::new(0, 0)).cannot(&what)?;
         Ok(Self(socket))
@@ -145,6 +149,40 @@ impl Request {
         self.0[6..8].copy_from_slice(&(NLM_F_REQUEST | flags).to_ne_bytes());
         self.0
     }
+}
+
+const RTM_NEWLINK: u16 = 16;
+const IFLA_IFNAME: u16 = 3;
+const IFF_UP: u32 = 1;
+const ENODEV: i32 = 19;
+
+/// Sets interfaces down (rtnetlink(7)); those that are not there are passed over.
+///
+/// # Errors
+/// The kernel's.
+pub fn set_down(names: &[String]) -> Result<()> {
+    let what = || "set interfaces down".to_owned();
+    trace::act(
+        "setlink",
+        || json!({"links": names, "up": false}),
+        || {
+            // Without a protocol it is that of routes and interfaces, number 0.
+            let connection = Connection::of(None, what)?;
+            for name in names {
+                // What follows the family: the number, which the name tells, the flags, and which of them are meant.
+                let mut request = Request::new(RTM_NEWLINK, 0);
+                request.0.extend([0; 8]);
+                request.0.extend(IFF_UP.to_ne_bytes());
+                request.attribute(IFLA_IFNAME, &[name.as_bytes(), &[0]].concat());
+                let answer = connection.ask(request, NLM_F_ACK).cannot(what)?;
+                match error(&answer) {
+                    Some(e) if e.raw_os_error() != Some(ENODEV) => return Err(e).cannot(what),
+                    _ => {}
+                }
+            }
+            Ok(())
+        },
+    )
 }
 
 /// Appends an attribute to others, which may be the value of one.

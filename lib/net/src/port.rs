@@ -203,25 +203,31 @@ impl Claim {
         })
     }
 
+    fn text(&self) -> String {
+        let six = self.six.map(|six| format!("/{six}")).unwrap_or_default();
+        let proxy = if self.mode == PublishMode::Proxy { format!("/{PROXY}") } else { String::new() };
+        format!("{}/{}/{}{proxy}{six}", self.id, self.target, self.target_port)
+    }
+
     fn make(&self) -> Result<()> {
         trace::act(
             "claim",
             || json!({"port": self.to_string(), "to": format!("{}:{}", self.target, self.target_port)}),
             || {
                 files::make_dir(&dir())?;
-                let six = self.six.map(|six| format!("/{six}")).unwrap_or_default();
-                let proxy = if self.mode == PublishMode::Proxy { format!("/{PROXY}") } else { String::new() };
-                let text = format!("{}/{}/{}{proxy}{six}", self.id, self.target, self.target_port);
-                symlink(text, self.link()).cannot(|| format!("claim port {self}"))
+                symlink(self.text(), self.link()).cannot(|| format!("claim port {self}"))
             },
         )
     }
 
-    /// Takes the claim away; it may be gone.
+    /// Takes the claim away; it may be gone, or another's. Hold the [`Lock`](crate::Lock).
     ///
     /// # Errors
     /// The file system's.
     pub fn release(&self) -> Result<()> {
+        if fs::read_link(self.link()).is_ok_and(|text| text.to_str() != Some(&self.text())) {
+            return Ok(());
+        }
         trace::act("release", || json!({"port": self.to_string()}), || files::remove_file(&self.link()))
     }
 }
@@ -288,6 +294,7 @@ pub fn publish(mappings: &[Mapping], id: &str, target: Target, mode: PublishMode
         proxy::retire(id)?;
     }
     published.ousted = moved;
+    let runs = container::live_state(id)?.is_some();
     for mapping in mappings {
         let claim = |port| Claim {
             protocol: mapping.protocol,
@@ -305,11 +312,12 @@ pub fn publish(mappings: &[Mapping], id: &str, target: Target, mode: PublishMode
                 let mut failed = None;
                 let mut ports = range.clone();
                 let found = ports.find(|port| {
-                    // Its own from before a repair.
-                    let kept = own.contains(&claim(*port));
-                    let free = if kept {
+                    let kept = claim(*port);
+                    // Its own from before a repair; while it did not run the host may have taken the port.
+                    let free = if runs && own.contains(&kept) {
                         Ok(())
                     } else {
+                        let own: Vec<_> = own.iter().filter(|claim| **claim != kept).cloned().collect();
                         check_free(mapping, *port, target.six.is_some(), &own, &others, &published)
                     };
                     free.map_err(|e| failed = Some(e)).is_ok()
@@ -318,7 +326,12 @@ pub fn publish(mappings: &[Mapping], id: &str, target: Target, mode: PublishMode
                     (Some(port), _) => port,
                     (None, Some(e)) if range.start() == range.end() => return Err(e),
                     (None, _) => {
-                        let message = format!("cannot publish {}: no port of {range:?} is free", mapping.container);
+                        let message = format!(
+                            "cannot publish {}: no port of {}-{} is free",
+                            mapping.container,
+                            range.start(),
+                            range.end()
+                        );
                         return Err(Error::new(Code::Limit, message));
                     }
                 }

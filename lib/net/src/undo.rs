@@ -1,8 +1,8 @@
 //! Takes a container off its networks, by its id: without netlink, so that whoever ends a container can do it itself.
 
-use crate::{Claim, Lock, address, cni, firewall, netns, network, port, proxy};
+use crate::{Claim, Lock, Net, address, cni, firewall, names, netns, network, nfnetlink, port, proxy};
 use ctr_core::{Document, Error, Map, Result, Value, container, json, trace};
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
 
 /// Takes away all that a container has of networks: proxy, ports, namespace, and the addresses that the step names, a list for each
 /// network, if they are its.
@@ -19,7 +19,6 @@ pub fn detach(id: &str, addresses: &Map<String, Value>) -> Result<()> {
         }
     };
     note(proxy::end(id));
-    note(claims_of(id).and_then(|claims| if claims.is_empty() { Ok(()) } else { unpublish(id, &Lock::take()?) }));
     // While the namespace is there: plugins may look into it.
     match cni::by_plugins() {
         Ok(made) => {
@@ -29,6 +28,10 @@ pub fn detach(id: &str, addresses: &Map<String, Value>) -> Result<()> {
         }
         Err(e) => note(Err(e)),
     }
+    // From here on: an address or a port that is freed may be another's before the next look.
+    let lock = Lock::take()?;
+    note(unpublish(id, &lock));
+    note(close(id, addresses.len()));
     note(netns::let_go(id).map(drop));
     for (name, list) in addresses.iter().filter(|(name, _)| network::check_name(name).is_ok()) {
         let list = list.as_array().into_iter().flatten();
@@ -52,6 +55,16 @@ pub fn unpublish(id: &str, _lock: &Lock) -> Result<()> {
     claims.iter().try_for_each(port::Claim::release)
 }
 
+/// Sets the host's ends of its veths down. Who else has the namespace, a container that joined it or a descriptor, keeps them
+/// there, and would have the addresses beside the next one that gets them.
+fn close(id: &str, networks: usize) -> Result<()> {
+    let net = container::recorded(id).ok().and_then(|doc| doc.section::<Net>("net").ok()?);
+    let said = net.iter().flat_map(|net| &net.interfaces).filter_map(|end| names::id_of_veth(&end.name));
+    let places: BTreeSet<_> = (0..networks.min(names::PLACES)).chain(said.map(|(_, place)| place)).collect();
+    let names: Vec<_> = places.into_iter().map(|place| names::veth(id, place)).collect();
+    nfnetlink::set_down(&names)
+}
+
 fn claims_of(id: &str) -> Result<Vec<Claim>> {
     Ok(port::claims()?.into_iter().filter(|claim| claim.id == id).collect())
 }
@@ -61,13 +74,19 @@ fn claims_of(id: &str) -> Result<Vec<Claim>> {
 /// # Errors
 /// As [`detach`].
 pub fn undo(doc: &mut Document, undo: &Value) -> Result<()> {
+    let claimed = undo.get("claimed") == Some(&json!(true));
+    let mut _held = None;
     if undo.get("id").is_some() {
         let Some(id) = container::step_id(doc, undo)? else { return Ok(()) };
+        // Before anything is taken away: the container may not go while it runs.
+        if claimed {
+            _held = container::hold_to_remove(id)?;
+        }
         detach(id, &addresses(id, undo))?;
     }
     doc.remove("net");
     restore(doc, undo.get("before").filter(|before| !before.is_null()))?;
-    if undo.get("claimed") == Some(&json!(true)) {
+    if claimed {
         container::remove(container::checked_id(doc.str("id").unwrap_or_default())?)?;
         for key in ["id", "name", "created", "labels"] {
             doc.remove(key);

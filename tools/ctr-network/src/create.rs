@@ -46,6 +46,11 @@ impl Create {
         let options = network::options(&self.driver, &self.options)?;
         let asked = Asked::read(&self)?;
         let list = options.get("conflist").map(|path| self.list(path)).transpose()?;
+        if self.internal && matches!(&*self.driver, "macvlan" | "ipvlan") {
+            let message =
+                format!("--internal: a network of driver {} is its parent's, with all that is there", self.driver);
+            return Err(Error::new(Code::Unsupported, message).hint("make it over an interface of type dummy"));
+        }
         if self.ipv6 && !Path::new("/proc/sys/net/ipv6").exists() {
             return Err(Error::new(Code::Unsupported, "--ipv6: this kernel has no IPv6"));
         }

@@ -11,7 +11,7 @@ use ctr_net::{
     Claim, Dns, Lock, Mapping, Net, PortMap, PublishMode, Target, cni, firewall, netns, network, port, proxy, resolver,
 };
 use ctr_netlink::{Connections, Link, Netlink, forget};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What is asked for.
 pub struct Attach {
@@ -49,10 +49,10 @@ impl Attach {
         let proxied = proxy::ports(&published.claims);
         let sockets = proxy::bind(&proxied)?;
         let bridges = host::ready_all(&netlink, &mut ends)?;
+        // A gc that came between would find the claims, and take the rules of those in the way for wanted, or these for stray.
+        publish(&published)?;
         drop(lock);
         resolvers(&ends, &bridges)?;
-
-        publish(&published)?;
         forget(&connections(&ends, &published.claims))?;
         let led = self.mode == PublishMode::Dnat && !published.claims.is_empty();
         // The host's end in the network that ports lead to needs them on its way back (`hairpin`).
@@ -135,17 +135,21 @@ pub fn publish(published: &port::Published) -> Result<()> {
 /// What the kernel remembers of who had the addresses, and the ports of UDP, before: it would be led to this container, or still
 /// to the other.
 pub fn connections(ends: &[End], claims: &[Claim]) -> Vec<Connections> {
-    let own = ends.iter().flat_map(|end| &end.addresses).filter_map(|address| match address {
-        IpAddr::V4(own) => Some([Connections::From(*own), Connections::To(*own)]),
-        IpAddr::V6(_) => None,
-    });
-    own.flatten().chain(datagrams(claims)).collect()
+    ends.iter().flat_map(|end| of_addresses(&end.addresses)).chain(datagrams(claims)).collect()
+}
+
+/// Those from these addresses and to them.
+pub fn of_addresses(addresses: &[IpAddr]) -> Vec<Connections> {
+    addresses.iter().flat_map(|address| [Connections::From(*address), Connections::To(*address)]).collect()
 }
 
 /// Those for the ports of UDP.
 pub fn datagrams(claims: &[Claim]) -> Vec<Connections> {
-    let udp = claims.iter().filter(|claim| claim.protocol == "udp");
-    udp.map(|claim| Connections::Datagrams(claim.ip, claim.port)).collect()
+    let of = |claim: &Claim| {
+        let six = claim.six.map(|_| Connections::Datagrams(Ipv6Addr::UNSPECIFIED.into(), claim.port));
+        [Some(Connections::Datagrams(claim.ip.into(), claim.port)), six]
+    };
+    claims.iter().filter(|claim| claim.protocol == "udp").flat_map(of).flatten().collect()
 }
 
 /// Lets the host's own loopback reach published ports.
@@ -172,14 +176,19 @@ fn namespace(id: &str) -> Result<()> {
 ///
 /// # Errors
 /// `exists` for an address or a port that another has by now; `not-found` for a network that was removed.
-pub fn repair(id: &str, net: &Net) -> Result<()> {
+///
+/// The section is the record's, where it has one: `said` may be of before a change. Gives it.
+pub fn repair(id: &str, said: Net) -> Result<Net> {
     let netlink = Netlink::open()?;
+    // Where another has it that is a start, whose part this is, or a change.
+    let held = container::try_hold_limits(id)?;
     let lock = Lock::take()?;
+    let net = container::recorded(id)?.section::<Net>("net")?.unwrap_or(said);
     for attachment in net.networks.iter().filter(|attachment| !attachment.by_plugins()) {
         // The default one is made again.
         host::network(&netlink, &attachment.name)?;
     }
-    let mut ends = End::all(net)?;
+    let mut ends = End::all(&net)?;
     for end in &ends {
         ctr_net::address::claim(&end.network, id, &end.addresses)?;
     }
@@ -195,8 +204,10 @@ pub fn repair(id: &str, net: &Net) -> Result<()> {
         }
         None => port::Published::default(),
     };
-    // What a ctr-port that was killed left behind is no longer in the record.
-    for stale in port::claims()?.iter().filter(|claim| claim.id == id && !published.claims.contains(claim)) {
+    // What a ctr-port that was killed left behind is no longer in the record; what one claims that goes on is not in it yet,
+    // and only ports of what runs are changed.
+    let settled = held.is_some() || container::live_state(id)?.is_none();
+    for stale in port::claims()?.iter().filter(|claim| settled && claim.id == id && !published.claims.contains(claim)) {
         stale.release()?;
     }
     let bridges = host::ready_all(&netlink, &mut ends)?;
@@ -232,7 +243,8 @@ pub fn repair(id: &str, net: &Net) -> Result<()> {
     if way_in.is_some() {
         localnet(&ends)?;
     }
-    plugins::repair(id, net)
+    plugins::repair(id, &net)?;
+    Ok(net)
 }
 
 /// A port of the section, as it was asked for.

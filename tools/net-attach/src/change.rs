@@ -12,7 +12,7 @@ use crate::{
 };
 use ctr_core::{Code, Document, Error, Lock as StoreLock, Result, Rollback, Step, container, json, trace};
 use ctr_net::{Lock, Net, Network, PublishMode, address, names, netns, network, port, proxy, resolver};
-use ctr_netlink::Netlink;
+use ctr_netlink::{Netlink, forget};
 
 /// A container whose networks change. Nobody starts it meanwhile.
 struct Changed {
@@ -79,6 +79,7 @@ impl Changed {
         let mappings = self.net.ports.iter().map(mapping).collect::<Result<Vec<_>>>()?;
         let published = port::publish(&mappings, &self.id, target, self.net.publish_mode)?;
         attach::publish(&published)?;
+        forget(&attach::datagrams(&published.claims))?;
         if self.net.publish_mode == PublishMode::Proxy {
             return proxy::carry(&self.id);
         }
@@ -119,6 +120,8 @@ pub fn connect(id: &str, wanted: &Wanted) -> Result<Network> {
     rollback.push(move || Changed::record(&own, &before, &End::all(&before)?));
     Changed::record(id, &net, &ends)?;
     let new = &ends[ends.len() - 1];
+    // Of who had the addresses before.
+    forget(&attach::of_addresses(&new.addresses))?;
     if netns::is_held(id) {
         let (own, inside) = (id.to_owned(), network.parent().is_some());
         rollback.push(move || end::unlink(&Netlink::open()?, &own, place, inside));

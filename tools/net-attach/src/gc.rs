@@ -66,14 +66,19 @@ fn note<T>(result: Result<T>) -> Option<T> {
 }
 
 /// What a change of networks that was killed left of containers that are there: addresses on networks that their records do not
-/// name. One that is being changed, or has no networks in its record yet, is let be.
+/// name, and ports that lead to such: who gets the address next would be reached by them. One that is being changed, or has no networks in its record yet, is let be.
 fn strays(containers: &[String]) -> Result<Vec<Value>> {
     let mut removed = Vec::new();
     let mut held = Vec::new();
     for name in address::networks()? {
         held.extend(address::of_network(&name)?.into_iter().map(|(address, id)| (name.clone(), address, id)));
     }
+    let claims = port::claims()?;
     for id in containers {
+        let lost = |net: &Net| {
+            let own: Vec<_> = net.networks.iter().flat_map(|on| net.addresses(&on.interface)).collect();
+            claims.iter().filter(|c| c.id == *id && !own.contains(&c.target.into())).collect::<Vec<_>>()
+        };
         let stray = |net: &Net| {
             let has = |name: &str, address: &IpAddr| {
                 let mut own = net.networks.iter().filter(|attachment| attachment.name == name);
@@ -81,12 +86,17 @@ fn strays(containers: &[String]) -> Result<Vec<Value>> {
             };
             held.iter().filter(|(name, address, own)| own == id && !has(name, address)).collect::<Vec<_>>()
         };
-        if recorded(id).is_none_or(|net| stray(&net).is_empty()) {
+        if recorded(id).is_none_or(|net| stray(&net).is_empty() && lost(&net).is_empty()) {
             continue;
         }
         let Some(_held) = container::try_hold_limits(id)? else { continue };
         // Once more, now that nobody changes it.
         let Some(net) = recorded(id) else { continue };
+        for claim in lost(&net) {
+            if note(claim.release()).is_some() {
+                removed.push(json!({"removed": "port", "port": claim.to_string()}));
+            }
+        }
         for (name, address, _) in stray(&net) {
             if note(address::release(name, *address, id)).is_some() {
                 removed.push(json!({"removed": "address", "address": address, "network": name}));

@@ -142,7 +142,8 @@ impl Tool for NetAttach {
         let id = container::checked_id(doc.str("id").unwrap_or_default())?;
         // One that was removed is not there to be repaired.
         container::recorded(id)?;
-        attach::repair(id, &net)
+        let net = attach::repair(id, net)?;
+        doc.set("net", &net)
     }
 
     fn gc() -> Result<Vec<Value>> {

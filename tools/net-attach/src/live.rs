@@ -18,17 +18,18 @@ pub fn add(id: &str, mappings: &[Mapping]) -> Result<Vec<Claim>> {
     let net = running(id)?;
     let ends = End::all(&net)?;
     let netlink = Netlink::open()?;
+    // Before the lock, which it takes: it is dropped after that.
+    let mut rollback = Rollback::new();
     let lock = Lock::take()?;
     let published = port::publish(mappings, id, target(&ends, mappings)?, net.publish_mode)?;
-    let mut rollback = Rollback::new();
     let (new, own) = (published.new.clone(), id.to_owned());
     rollback.push(move || withdraw(&own, &new));
-    drop(lock);
     // What one that was killed has claimed is the container's, and not yet in the record.
     if let Some(claim) = published.claims.iter().find(|claim| net.ports.contains(&claim.mapping())) {
         return Err(Error::new(Code::Exists, format!("cannot publish {claim}: the container does so already")));
     }
     publish(&published)?;
+    drop(lock);
     forget(&datagrams(&published.new))?;
     if net.publish_mode == PublishMode::Proxy {
         proxy::carry(id)?;
@@ -73,9 +74,11 @@ fn running(id: &str) -> Result<Net> {
 /// While the claim is there nobody else's rule can have its place.
 fn withdraw(id: &str, claims: &[Claim]) -> Result<()> {
     let _lock = Lock::take()?;
-    firewall::remove(&firewall::of_claims(claims))?;
-    claims.iter().try_for_each(Claim::release)?;
-    if claims.iter().any(|claim| claim.mode == PublishMode::Proxy) { proxy::carry(id) } else { Ok(()) }
+    // What was this container's may be another's by now.
+    let own: Vec<_> = port::claims()?.into_iter().filter(|claim| claims.contains(claim)).collect();
+    firewall::remove(&firewall::of_claims(&own))?;
+    own.iter().try_for_each(Claim::release)?;
+    if own.iter().any(|claim| claim.mode == PublishMode::Proxy) { proxy::carry(id) } else { Ok(()) }
 }
 
 /// Changes `net.ports` of the record, and what others write there meanwhile is still there.
