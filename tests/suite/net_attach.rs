@@ -217,6 +217,12 @@ fn other_namespaces_are_named_only() {
     pipe("host", "readlink /proc/self/ns/net").ok().stdout_is(&host.sh("readlink /proc/self/ns/net").ok().text());
     pipe("container:web", &get_inside("127.0.0.1")).ok();
     pipe("none", "ls /sys/class/net").ok().stdout_is("lo\n");
+    // Of one that is complete only the network's entry changes.
+    host.sh("ctr create --name k --network bridge busybox ls /sys/class/net").ok();
+    let kinds = "jq -c '[.spec.linux.namespaces[].type] | sort' k";
+    let before = host.sh(&format!("ctr-inspect k >k; {kinds}")).ok().text();
+    host.sh(&format!("net-attach --undo <k >l && mv l k && {kinds}")).ok().stdout_is(&before);
+    host.sh("net-attach --network bridge <k >l && ctr start -a k && ctr rm k").ok().stdout_is("eth0\nlo\nk\n");
     let undone = host.sh("echo '{\"ctr\":1}' | net-attach --network host | net-attach --undo").ok().json();
     assert_eq!(undone, doc);
     host.sh("ctr rm -f web").ok();

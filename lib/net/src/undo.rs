@@ -112,6 +112,16 @@ fn addresses(id: &str, undo: &Value) -> Map<String, Value> {
 /// Gives `spec.linux.namespaces` back as it was.
 fn restore(doc: &mut Document, before: Option<&Value>) -> Result<()> {
     let spec = doc.object("spec")?;
+    if spec.contains_key("process") {
+        // ns-spawn has completed it since: of its list only the network's entry is given back, and none would mean the host's.
+        let is_network = |entry: &&mut Value| entry["type"] == "network";
+        let list = spec.get_mut("linux").and_then(|linux| linux["namespaces"].as_array_mut());
+        if let Some(entry) = list.and_then(|list| list.iter_mut().find(is_network)) {
+            let was = before.and_then(Value::as_array).into_iter().flatten().find(|entry| entry["type"] == "network");
+            *entry = was.cloned().unwrap_or_else(|| json!({"type": "network"}));
+        }
+        return Ok(());
+    }
     if let Some(linux) = spec.get_mut("linux").and_then(Value::as_object_mut) {
         match before {
             Some(before) => drop(linux.insert("namespaces".to_owned(), before.clone())),
