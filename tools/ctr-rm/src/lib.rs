@@ -1,8 +1,9 @@
 //! Removes containers: undoes the steps that each one's record names, last to first.
 
 use clap::Args;
-use ctr_core::{Code, Error, Result, container, each, json, print_line, steps, trace};
+use ctr_core::{Cannot, Code, Error, Lock, Result, container, each, json, paths, print_line, steps, trace};
 use std::{
+    fs::File,
     num::NonZero,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
     thread::{available_parallelism, scope},
@@ -29,7 +30,13 @@ pub struct CtrRm {
 /// # Errors
 /// The last failure, once all were tried; the earlier ones are printed.
 pub fn run(args: CtrRm) -> Result<()> {
-    let mut removed = side_by_side(&args.containers, args.force).into_iter();
+    let removed = side_by_side(&args.containers, args.force);
+    if removed.iter().any(Result::is_ok) {
+        // What is removed stays so, should the power be cut now.
+        let containers = paths::containers();
+        File::open(&containers).and_then(|dir| dir.sync_all()).cannot(|| format!("flush {}", containers.display()))?;
+    }
+    let mut removed = removed.into_iter();
     each(&args.containers, |word| match removed.next().unwrap_or_else(|| remove(word, args.force)) {
         // docker says so, and is content.
         Err(e) if args.force && e.code == Code::NotFound => {
@@ -75,6 +82,9 @@ fn remove(word: &str, force: bool) -> Result<()> {
     if !force && !partial {
         // Nobody starts it from here on: a partial record is refused. Killed now, what is left is gc's, or the next rm's.
         let _held = container::hold_ended(&id)?;
+        // Nor does a change that has read the record before write it back without that.
+        let _change = container::hold_limits(&id)?;
+        let _names = Lock::store()?;
         // As it is now that its end is recorded.
         whole = container::recorded(&id)?;
         let mut record = whole.clone();

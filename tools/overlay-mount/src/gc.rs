@@ -3,14 +3,15 @@
 use crate::{OverlayMount, layers, mount, undo};
 use ctr_core::{Lock, Result, Tool, Value, container, json, mountinfo, steps, trace};
 
-/// Removes dead volatile containers, mounts of containers that are gone, half-made and half-removed directories.
+/// Removes dead volatile and provisional containers, mounts of containers that are gone, half-made and half-removed directories.
 pub fn gc() -> Result<Vec<Value>> {
     let mut removed = Vec::new();
     for id in container::ids()? {
         // A record that does not read is for a person to look at, not for gc to throw away.
         let Ok(mut doc) = container::load(&id) else { continue };
         let half_made = doc.is_partial();
-        if (container::is_volatile(&doc) || half_made) && container::is_orphan(&id) {
+        let passing = container::is_volatile(&doc) || container::is_provisional(&doc) || half_made;
+        if passing && container::is_orphan(&id) {
             let whole = doc.clone();
             let mut errors = steps::undo_all(&doc, &[]);
             for step in doc.steps()?.iter().rev().filter(|step| step.tool == OverlayMount::NAME) {
