@@ -163,11 +163,12 @@ fn the_figures_are_the_kernels() {
     let process = member(&host, &made, &line);
     until("it has worked", || status(process.pid()) == "T" && number(&usage(&made)) > 0 && file.exists());
     // From now on nothing changes, but that the kernel gives back what each processor has charged ahead.
-    let mut found = Value::Null;
+    let found = RefCell::new(Value::Null);
     until("nothing changes", || {
-        found = stat(&host, &["--path", &made.path]);
-        found["memory"]["charged"] == number(&made.read(["memory.usage_in_bytes", "memory.current"]))
+        *found.borrow_mut() = stat(&host, &["--path", &made.path]);
+        found.borrow()["memory"]["charged"] == number(&made.read(["memory.usage_in_bytes", "memory.current"]))
     });
+    let found = found.into_inner();
     let cpu = number(&usage(&made)) * if made.is_version_2() { 1000 } else { 1 };
     assert_eq!(found["cpu"]["usageNs"], cpu, "{found}");
     assert!(found["cpu"].get("percent").is_none(), "{found}");
