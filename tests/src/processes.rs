@@ -26,6 +26,16 @@ pub fn alive(pid: i32) -> bool {
         .is_some_and(|dead| !dead)
 }
 
+/// Waits until `pid` no longer runs.
+#[track_caller]
+pub fn gone(pid: i32) {
+    let start = Instant::now();
+    while alive(pid) {
+        assert!(start.elapsed() < Duration::from_secs(20), "process {pid} goes on: {}", command_line(pid));
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// Its command line, for messages.
 pub fn command_line(pid: i32) -> String {
     let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();

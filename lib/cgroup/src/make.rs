@@ -1,7 +1,7 @@
 //! A container's groups from their making to their end: one in each hierarchy, ready to take limits and processes.
 
 use crate::{Group, Groups, Layout, Mark, limits, plain};
-use ctr_core::{Cannot, Code, Error, Result, json, trace};
+use ctr_core::{Cannot, Code, Error, Failures, Result, json, trace};
 use std::{collections::BTreeSet, fs, io::ErrorKind, path::Path};
 
 /// Controllers that are set to work in version 2 wherever they are: what a container uses is measured by them.
@@ -70,23 +70,16 @@ impl Groups {
     /// Kills every process in them and removes them; those that are gone are no failure. Gives whether one was there.
     ///
     /// # Errors
-    /// The first failure, once all were tried; the others are printed.
+    /// The last failure, once all were tried; the others are printed.
     pub fn end(&self) -> Result<bool> {
         let mut there = false;
-        let mut failed: Option<Error> = None;
+        let mut failures = Failures::default();
         self.kill_frozen()?;
         // Version 2, the last, kills all at once.
         for group in self.list.iter().rev() {
-            match group.end() {
-                Ok(was) => there |= was,
-                Err(e) => {
-                    if let Some(earlier) = failed.replace(e) {
-                        trace::warn(&earlier.to_string());
-                    }
-                }
-            }
+            there |= failures.note(group.end()).unwrap_or(false);
         }
-        failed.map_or(Ok(there), Err)
+        failures.end().map(|()| there)
     }
 
     /// Kills those of its processes whom nothing else can: frozen by version 1 none dies, whoever kills it (that of version 2

@@ -1,5 +1,6 @@
 //! One error type: a code of the closed set, one line of text, what to do next.
 
+use crate::trace;
 use serde::{Deserialize, Serialize};
 use std::{fmt, io};
 
@@ -51,6 +52,32 @@ pub struct Error {
     pub hint: Option<String>,
     /// The exit status that goes with it: 1, 2 for usage, 125 to 127 for tools that run a command.
     pub exit: u8,
+}
+
+/// What failed of things that are all tried.
+#[derive(Debug, Default)]
+pub struct Failures(Option<Error>);
+
+impl Failures {
+    /// Takes note of how one went; prints the failure before. Gives what it gave.
+    pub fn note<T>(&mut self, result: Result<T>) -> Option<T> {
+        let earlier = match result {
+            Ok(value) => return Some(value),
+            Err(e) => self.0.replace(e),
+        };
+        if let Some(earlier) = earlier {
+            trace::warn(&earlier.to_string());
+        }
+        None
+    }
+
+    /// How all of it went.
+    ///
+    /// # Errors
+    /// The last failure.
+    pub fn end(self) -> Result<()> {
+        self.0.map_or(Ok(()), Err)
+    }
 }
 
 impl Error {

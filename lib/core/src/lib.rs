@@ -24,7 +24,7 @@ pub mod trace;
 
 pub use cli::{Common, Done, Tool, command, each, pipe, plain, plain_command, print_line, read_document};
 pub use doc::{Document, Step};
-pub use error::{Cannot, Code, Error, Result};
+pub use error::{Cannot, Code, Error, Failures, Result};
 pub use lock::Lock;
 pub use rollback::Rollback;
 pub use sections::{Health, HealthCheck, Image, Layer, LogLimits, Policy, Process, Restart, Rootfs, State, Supervise};

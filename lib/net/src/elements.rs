@@ -1,18 +1,15 @@
 //! Elements of the firewall's maps of ports, changed by one message to the kernel: a process of nft(8) takes 3 ms, this 0.1
 //! (`<linux/netfilter/nf_tables.h>`).
 
-use crate::nfnetlink::{Connection, NESTED, NLM_F_CREATE, Request, append};
+use crate::nfnetlink::{Connection, NESTED, NFPROTO_INET, NFTABLES, NLM_F_CREATE, Request, append};
 use ctr_core::{Cannot, Result};
 use std::{
     net::IpAddr,
     sync::{Mutex, PoisonError},
 };
 
-/// `NFNL_SUBSYS_NFTABLES << 8`.
-const NFTABLES: u16 = 10 << 8;
 const NFT_MSG_NEWSETELEM: u16 = 12;
 const NFT_MSG_DELSETELEM: u16 = 14;
-const NFPROTO_INET: u8 = 1;
 const NFTA_SET_ELEM_LIST_TABLE: u16 = 1;
 const NFTA_SET_ELEM_LIST_SET: u16 = 2;
 const NFTA_SET_ELEM_LIST_ELEMENTS: u16 = 3;
@@ -52,8 +49,8 @@ impl<'a> Port<'a> {
         let mut elements = Vec::new();
         append(&mut elements, NESTED | NFTA_LIST_ELEM, &element);
         let mut request = Request::new(NFTABLES | verb, NFPROTO_INET);
-        request.attribute(NFTA_SET_ELEM_LIST_TABLE, &[table.as_bytes(), &[0]].concat());
-        request.attribute(NFTA_SET_ELEM_LIST_SET, &[self.map.as_bytes(), &[0]].concat());
+        request.text(NFTA_SET_ELEM_LIST_TABLE, table);
+        request.text(NFTA_SET_ELEM_LIST_SET, self.map);
         request.attribute(NESTED | NFTA_SET_ELEM_LIST_ELEMENTS, &elements);
         request
     }

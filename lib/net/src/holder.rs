@@ -2,8 +2,12 @@
 
 use std::fs;
 
-/// It, as messages call it; `None` where it cannot be found out.
-pub fn of_port(protocol: &str, port: u16) -> Option<String> {
+/// It, as messages call it, also where it cannot be found out.
+pub fn of_port(protocol: &str, port: u16) -> String {
+    process(protocol, port).unwrap_or_else(|| "another program".to_owned())
+}
+
+fn process(protocol: &str, port: u16) -> Option<String> {
     let inodes = [protocol.to_owned(), format!("{protocol}6")].into_iter().filter_map(|file| inode(&file, port));
     let links: Vec<String> = inodes.map(|inode| format!("socket:[{inode}]")).collect();
     let processes = fs::read_dir("/proc").ok()?.flatten().filter_map(|e| e.file_name().to_str()?.parse::<i32>().ok());

@@ -7,6 +7,7 @@
 pub mod address;
 pub mod background;
 pub mod cni;
+mod down;
 mod elements;
 pub mod firewall;
 mod holder;

@@ -1,7 +1,8 @@
-//! Messages of netfilter by hand: a header, attributes, the answer (netlink(7), `<linux/netfilter/nfnetlink.h>`). All is in the
-//! byte order of the machine but for numbers within attributes, and padded to four bytes.
+//! Messages of netlink by hand, most of them of netfilter: a header, attributes, the answer (netlink(7),
+//! `<linux/netfilter/nfnetlink.h>`). All is in the byte order of the machine but for numbers within attributes, and padded to
+//! four bytes.
 
-use ctr_core::{Cannot, Result, json, trace};
+use ctr_core::{Cannot, Result};
 use rustix::net::{
     AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType,
     netlink::{NETFILTER, SocketAddrNetlink},
@@ -24,6 +25,10 @@ const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 const NFNL_MSG_BATCH_BEGIN: u16 = 16;
 const NFNL_MSG_BATCH_END: u16 = 17;
+/// `NFNL_SUBSYS_NFTABLES << 8`, and the family of tables of both IPv4 and IPv6.
+pub const NFTABLES: u16 = 10 << 8;
+/// See [`NFTABLES`].
+pub const NFPROTO_INET: u8 = 1;
 /// The attribute has attributes within.
 pub const NESTED: u16 = 0x8000;
 /// Of a netlink message, and of the netfilter message within.
@@ -42,7 +47,8 @@ impl Connection {
         Self::of(Some(NETFILTER), what)
     }
 
-    fn of(protocol: Option<Protocol>, what: impl Fn() -> String) -> Result<Self> {
+    /// The same of another protocol; without one of routes and interfaces, whose number is 0.
+    pub(crate) fn of(protocol: Option<Protocol>, what: impl Fn() -> String) -> Result<Self> {
         let kind = (AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC);
         let socket = rustix::net::socket_with(kind.0, kind.1, kind.2, protocol).cannot(&what)?;
         // Who asks is a number of the kernel's choice, and 0 the kernel.
@@ -138,9 +144,19 @@ impl Request {
         request
     }
 
+    /// Adds what stands between the header and the attributes.
+    pub(crate) fn fixed(&mut self, bytes: &[u8]) {
+        self.0.extend(bytes);
+    }
+
     /// Adds an attribute.
     pub fn attribute(&mut self, kind: u16, value: &[u8]) {
         append(&mut self.0, kind, value);
+    }
+
+    /// Adds one that is a text.
+    pub fn text(&mut self, kind: u16, value: &str) {
+        self.attribute(kind, &[value.as_bytes(), &[0]].concat());
     }
 
     fn bytes(mut self, flags: u16) -> Vec<u8> {
@@ -149,40 +165,6 @@ impl Request {
         self.0[6..8].copy_from_slice(&(NLM_F_REQUEST | flags).to_ne_bytes());
         self.0
     }
-}
-
-const RTM_NEWLINK: u16 = 16;
-const IFLA_IFNAME: u16 = 3;
-const IFF_UP: u32 = 1;
-const ENODEV: i32 = 19;
-
-/// Sets interfaces down (rtnetlink(7)); those that are not there are passed over.
-///
-/// # Errors
-/// The kernel's.
-pub fn set_down(names: &[String]) -> Result<()> {
-    let what = || "set interfaces down".to_owned();
-    trace::act(
-        "setlink",
-        || json!({"links": names, "up": false}),
-        || {
-            // Without a protocol it is that of routes and interfaces, number 0.
-            let connection = Connection::of(None, what)?;
-            for name in names {
-                // What follows the family: the number, which the name tells, the flags, and which of them are meant.
-                let mut request = Request::new(RTM_NEWLINK, 0);
-                request.0.extend([0; 8]);
-                request.0.extend(IFF_UP.to_ne_bytes());
-                request.attribute(IFLA_IFNAME, &[name.as_bytes(), &[0]].concat());
-                let answer = connection.ask(request, NLM_F_ACK).cannot(what)?;
-                match error(&answer) {
-                    Some(e) if e.raw_os_error() != Some(ENODEV) => return Err(e).cannot(what),
-                    _ => {}
-                }
-            }
-            Ok(())
-        },
-    )
 }
 
 /// Appends an attribute to others, which may be the value of one.

@@ -256,6 +256,14 @@ pub fn claims() -> Result<Vec<Claim>> {
     Ok(claims)
 }
 
+/// Those of container `id`.
+///
+/// # Errors
+/// The file system's.
+pub fn claims_of(id: &str) -> Result<Vec<Claim>> {
+    Ok(claims()?.into_iter().filter(|claim| claim.id == id).collect())
+}
+
 /// What [`publish`] did.
 #[derive(Debug, Default)]
 pub struct Published {
@@ -401,9 +409,7 @@ fn check_free(
     }
     match bound {
         Ok(_) => Ok(()),
-        Err(e) if e.kind() == ErrorKind::AddrInUse => {
-            refuse(&holder::of_port(protocol, port).unwrap_or_else(|| "another program".to_owned()))
-        }
+        Err(e) if e.kind() == ErrorKind::AddrInUse => refuse(&holder::of_port(protocol, port)),
         Err(e) if e.kind() == ErrorKind::AddrNotAvailable => Err(Error::new(
             Code::Invalid,
             format!("cannot publish {ip}:{port}/{protocol}: the host has no such address"),

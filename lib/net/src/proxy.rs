@@ -9,7 +9,7 @@ use crate::{
     background::{self, PATIENCE},
     holder, port,
 };
-use ctr_core::{Cannot, Code, Error, Process, Result, container, files, in_own_session, json, paths, steps, trace};
+use ctr_core::{Cannot, Code, Error, Process, Result, container, files, json, paths, trace};
 use nix::sys::socket::{setsockopt, sockopt};
 use rustix::net::{
     AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, sendmsg, socketpair,
@@ -18,12 +18,12 @@ use serde::{Deserialize, Serialize};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, ErrorKind, IoSlice, Write},
+    io::{self, ErrorKind, IoSlice},
     mem::MaybeUninit,
     net::{IpAddr, Ipv6Addr, SocketAddr},
     os::fd::{AsFd, OwnedFd},
     path::PathBuf,
-    process::{Command, Stdio},
+    process::Stdio,
     thread,
     time::{Duration, Instant},
 };
@@ -90,7 +90,7 @@ pub fn ports(claims: &[Claim]) -> Vec<Port> {
 /// # Errors
 /// The file system's.
 pub fn ports_of(id: &str) -> Result<Vec<Port>> {
-    Ok(ports(&port::claims()?.into_iter().filter(|claim| claim.id == id).collect::<Vec<_>>()))
+    Ok(ports(&port::claims_of(id)?))
 }
 
 /// The proxy of the container, while it runs.
@@ -98,16 +98,8 @@ pub fn ports_of(id: &str) -> Result<Vec<Port>> {
 /// # Errors
 /// The file system's.
 pub fn running(id: &str) -> Result<Option<Note>> {
-    let path = path(id);
-    match fs::read_to_string(&path) {
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-        other => Ok(read_note(&other.cannot(|| format!("read {}", path.display()))?)),
-    }
-}
-
-fn read_note(text: &str) -> Option<Note> {
-    let note: Note = text.lines().find_map(|line| serde_json::from_str(line).ok())?;
-    container::is_running(note.process()).then_some(note)
+    let note = background::note_at::<Note>(&path(id))?;
+    Ok(note.filter(|note| container::is_running(note.process())))
 }
 
 /// What is wrong with the proxy of a container that runs: it does not, or has other ports than the container; else `None`.
@@ -119,8 +111,7 @@ pub fn missing(id: &str) -> Result<Option<Error>> {
     if ports.is_empty() || running(id)?.is_some_and(|note| note.ports == ports) {
         return Ok(None);
     }
-    let words = background::last_words(&path(id));
-    let why = if words.is_empty() { words } else { format!(": {words}") };
+    let why = background::last_words(&path(id));
     let message = format!("no proxy has the ports of container {}{why}", address::name_of(id));
     Ok(Some(Error::new(Code::NotFound, message).hint("net-attach --repair starts it")))
 }
@@ -137,7 +128,6 @@ pub fn bind(ports: &[Port]) -> Result<Vec<OwnedFd>> {
                 return Error::io(format!("publish {name}"), &e);
             }
             let holder = holder::of_port(&port.protocol, port.at.port());
-            let holder = holder.unwrap_or_else(|| "another program".to_owned());
             Error::new(Code::Exists, format!("cannot publish {name}: held by {holder}"))
         })
     };
@@ -203,30 +193,18 @@ pub fn start(id: &str, ports: &[Port], sockets: Vec<OwnedFd>) -> Result<()> {
 fn spawn(id: &str, ports: &[Port], sockets: &[OwnedFd]) -> Result<()> {
     let busy = || Error::new(Code::Busy, format!("container {} has a proxy already", address::name_of(id)));
     let file = lock(id)?.ok_or_else(busy)?;
-    // What one before said is of no use any more.
-    file.set_len(0).cannot(|| "empty the proxy's file")?;
     let pair = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);
     let (own, its) = pair.cannot(|| "make a socket")?;
-    let program = steps::sibling("net-proxy");
-    let mut command = Command::new(&program);
-    command.args(["--sockets", id]).current_dir("/");
-    command.env_clear().env("CTR_ROOT", paths::root()).env("CTR_RUN", paths::run());
-    command.stdin(its).stdout(Stdio::null()).stderr(file.try_clone().cannot(|| "pass a lock on")?);
-    let child = match in_own_session(&mut command).spawn() {
-        Err(e) if e.kind() == ErrorKind::NotFound => {
-            let message = format!("no program {}: ports by a proxy need it", program.display());
-            return Err(Error::new(Code::Unsupported, message).hint("install it beside this one"));
-        }
-        other => other.cannot(|| format!("run {}", program.display()))?,
-    };
     // Its end of the pair is the child's alone.
-    drop(command);
+    let child = background::start("net-proxy", &file, "ports by a proxy", |command| {
+        command.args(["--sockets", id]).stdin(its).stdout(Stdio::null());
+    })?;
     sign(&file, child.id(), ports)?;
     for (port, socket) in ports.iter().zip(sockets) {
         let text = serde_json::to_string(port).map_err(|e| Error::new(Code::Internal, e.to_string()))?;
         pass(&own, text.as_bytes(), socket).map_err(|e| {
             let words = background::last_words(&path(id));
-            Error::new(Code::Io, format!("cannot hand port {} over to the proxy: {e} {words}", port.at))
+            Error::new(Code::Io, format!("cannot hand port {} over to the proxy: {e}{words}", port.at))
         })?;
     }
     Ok(())
@@ -244,12 +222,10 @@ fn pass(to: &OwnedFd, text: &[u8], socket: &OwnedFd) -> rustix::io::Result<()> {
 ///
 /// # Errors
 /// The file system's.
-pub fn sign(mut file: &File, pid: u32, ports: &[Port]) -> Result<()> {
+pub fn sign(file: &File, pid: u32, ports: &[Port]) -> Result<()> {
     let pid = pid as i32;
     let pid_start = container::process_start(pid).unwrap_or_default();
-    let note = Note { pid, pid_start, ports: ports.to_vec() };
-    let line = serde_json::to_string(&note).map_err(|e| Error::new(Code::Internal, e.to_string()))?;
-    file.write_all(format!("{line}\n").as_bytes()).cannot(|| "write who has the ports")
+    background::sign(file, &Note { pid, pid_start, ports: ports.to_vec() })
 }
 
 /// Takes the ports from the container's proxy, if it runs, and waits until it has closed them. Its connections go on.

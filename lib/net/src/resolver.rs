@@ -8,7 +8,7 @@ use crate::{
     background::{self, PATIENCE},
     holder, network,
 };
-use ctr_core::{Cannot, Code, Error, Process, Result, container, files, in_own_session, json, paths, steps, trace};
+use ctr_core::{Cannot, Code, Error, Process, Result, container, files, json, paths, trace};
 use rustix::{
     io::Errno,
     net::{AddressFamily, SocketType, netdevice},
@@ -16,12 +16,11 @@ use rustix::{
 use serde::{Deserialize, Serialize};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::{
-    fs::{self, File},
-    io::{self, ErrorKind, Write},
+    fs::File,
+    io::{self, ErrorKind},
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
     os::fd::OwnedFd,
     path::PathBuf,
-    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -112,12 +111,8 @@ pub fn forget(network: &str, _lock: &File) -> Result<()> {
 /// # Errors
 /// The file system's.
 pub fn running(network: &str) -> Result<Option<Note>> {
-    let path = path(network);
-    let text = match fs::read_to_string(&path) {
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-        other => other.cannot(|| format!("read {}", path.display()))?,
-    };
-    Ok(read_note(&text).filter(|note| container::process_start(note.pid) == Some(note.pid_start)))
+    let note = background::note_at::<Note>(&path(network))?;
+    Ok(note.filter(|note| container::process_start(note.pid) == Some(note.pid_start)))
 }
 
 /// Why nobody resolves on a network whose bridge has this number; `None` where one does.
@@ -128,25 +123,19 @@ pub fn missing(network: &Network, bridge: Option<u32>) -> Result<Option<Error>> 
     if address(network).is_none() || running(&network.name)?.is_some_and(|note| Some(note.bridge) == bridge) {
         return Ok(None);
     }
-    let words = background::last_words(&path(&network.name));
-    let why = if words.is_empty() { words } else { format!(": {words}") };
+    let why = background::last_words(&path(&network.name));
     let error = Error::new(Code::NotFound, format!("no resolver of network {}{why}", network.name));
     Ok(Some(error.hint("net-dns --gc starts it")))
-}
-
-fn read_note(text: &str) -> Option<Note> {
-    text.lines().find_map(|line| serde_json::from_str(line).ok())
 }
 
 /// Writes into its file that the process `pid` resolves, by sockets bound to the bridge with this number.
 ///
 /// # Errors
 /// The file system's.
-pub fn sign(mut file: &File, pid: u32, bridge: u32) -> Result<()> {
+pub fn sign(file: &File, pid: u32, bridge: u32) -> Result<()> {
     let pid = pid as i32;
     let note = Note { pid, pid_start: container::process_start(pid).unwrap_or_default(), bridge };
-    let line = serde_json::to_string(&note).map_err(|e| Error::new(Code::Internal, e.to_string()))?;
-    file.write_all(format!("{line}\n").as_bytes()).cannot(|| "write who resolves names")
+    background::sign(file, &note)
 }
 
 /// Binds its sockets: to the gateway's address, and to the bridge, so that nobody else reaches them.
@@ -170,7 +159,7 @@ pub fn bind(network: &Network, address: Ipv4Addr) -> Result<Sockets> {
     };
     let named = |e: io::Error, protocol: &str| match e.kind() {
         ErrorKind::AddrInUse => {
-            let holder = holder::of_port(protocol, PORT).unwrap_or_else(|| "another program".to_owned());
+            let holder = holder::of_port(protocol, PORT);
             Error::new(Code::Exists, format!("cannot resolve names at {at}/{protocol}: held by {holder}"))
         }
         _ if e.raw_os_error() == Some(Errno::NODEV.raw_os_error()) => {
@@ -230,21 +219,12 @@ pub fn end(note: Note) -> Result<()> {
 /// The sockets are its input and output; the file, which is its lock too, takes its last words. It signs the file itself if
 /// this process is killed before.
 fn spawn(network: &Network, file: &File, sockets: Sockets, bridge: u32) -> Result<()> {
-    let program = steps::sibling("net-dns");
-    // What one before said is of no use any more.
-    file.set_len(0).cannot(|| "empty the resolver's file")?;
-    let lock = file.try_clone().cannot(|| "pass a lock on")?;
-    let mut command = Command::new(&program);
-    command.args([&format!("--sockets={bridge}"), &network.name]).current_dir("/");
-    command.env_clear().env("CTR_ROOT", paths::root()).env("CTR_RUN", paths::run());
-    command.stdin(OwnedFd::from(sockets.udp)).stdout(OwnedFd::from(sockets.tcp)).stderr(lock);
-    match in_own_session(&mut command).spawn() {
-        Err(e) if e.kind() == ErrorKind::NotFound => {
-            let message = format!("no program {}: names on network {} need it", program.display(), network.name);
-            Err(Error::new(Code::Unsupported, message).hint("install it beside this one"))
-        }
-        other => sign(file, other.cannot(|| format!("run {}", program.display()))?.id(), bridge),
-    }
+    let need = format!("names on network {}", network.name);
+    let child = background::start("net-dns", file, &need, |command| {
+        command.args([&format!("--sockets={bridge}"), &network.name]);
+        command.stdin(OwnedFd::from(sockets.udp)).stdout(OwnedFd::from(sockets.tcp));
+    })?;
+    sign(file, child.id(), bridge)
 }
 
 #[cfg(test)]
@@ -264,7 +244,7 @@ mod tests {
     fn a_note_is_told_from_last_words() {
         let note = Note { pid: 7, pid_start: 8, bridge: 9 };
         let text = serde_json::to_string(&note).unwrap();
-        assert_eq!(read_note(&format!("net-dns: something\n{text}\n")), Some(note));
-        assert_eq!(read_note("net-dns: something\n"), None);
+        assert_eq!(background::read_note(&format!("net-dns: something\n{text}\n")), Some(note));
+        assert_eq!(background::read_note::<Note>("net-dns: something\n"), None);
     }
 }

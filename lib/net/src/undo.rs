@@ -1,22 +1,22 @@
 //! Takes a container off its networks, by its id: without netlink, so that whoever ends a container can do it itself.
 
-use crate::{Claim, Lock, Net, address, cni, firewall, names, netns, network, nfnetlink, port, proxy};
-use ctr_core::{Document, Error, Map, Result, Value, container, json, trace};
+use crate::{Lock, Net, address, cni, down, firewall, names, netns, network, port, proxy};
+use ctr_core::{Document, Failures, Map, Result, Value, container, json};
 use std::{collections::BTreeSet, net::IpAddr};
 
 /// Takes away all that a container has of networks: proxy, ports, namespace, and the addresses that the step names, a list for each
 /// network, if they are its.
 ///
 /// # Errors
-/// The first failure, once all was tried; the others are printed.
+/// The last failure, once all was tried; the others are printed.
 pub fn detach(id: &str, addresses: &Map<String, Value>) -> Result<()> {
-    let mut failed: Option<Error> = None;
+    detach_recorded(id, container::recorded(id).ok().as_ref(), addresses)
+}
+
+fn detach_recorded(id: &str, record: Option<&Document>, addresses: &Map<String, Value>) -> Result<()> {
+    let mut failures = Failures::default();
     let mut note = |result: Result<()>| {
-        if let Err(e) = result
-            && let Some(earlier) = failed.replace(e)
-        {
-            trace::warn(&earlier.to_string());
-        }
+        failures.note(result);
     };
     note(proxy::end(id));
     // While the namespace is there: plugins may look into it.
@@ -31,7 +31,7 @@ pub fn detach(id: &str, addresses: &Map<String, Value>) -> Result<()> {
     // From here on: an address or a port that is freed may be another's before the next look.
     let lock = Lock::take()?;
     note(unpublish(id, &lock));
-    note(close(id, addresses.len()));
+    note(close(id, record, addresses.len()));
     note(netns::let_go(id).map(drop));
     for (name, list) in addresses.iter().filter(|(name, _)| network::check_name(name).is_ok()) {
         let list = list.as_array().into_iter().flatten();
@@ -39,7 +39,7 @@ pub fn detach(id: &str, addresses: &Map<String, Value>) -> Result<()> {
             note(address::release(name, address, id));
         }
     }
-    failed.map_or(Ok(()), Err)
+    failures.end()
 }
 
 /// Takes the ports of a container away. Under the lock: a gc at the same time would bring the rules back, of claims that it
@@ -48,7 +48,7 @@ pub fn detach(id: &str, addresses: &Map<String, Value>) -> Result<()> {
 /// # Errors
 /// Those of nft(8), the file system's.
 pub fn unpublish(id: &str, _lock: &Lock) -> Result<()> {
-    let claims = claims_of(id)?;
+    let claims = port::claims_of(id)?;
     let elements = firewall::of_claims(&claims);
     // While the claim is there nobody else's rule can have its place.
     firewall::remove(&elements)?;
@@ -57,16 +57,12 @@ pub fn unpublish(id: &str, _lock: &Lock) -> Result<()> {
 
 /// Sets the host's ends of its veths down. Who else has the namespace, a container that joined it or a descriptor, keeps them
 /// there, and would have the addresses beside the next one that gets them.
-fn close(id: &str, networks: usize) -> Result<()> {
-    let net = container::recorded(id).ok().and_then(|doc| doc.section::<Net>("net").ok()?);
+fn close(id: &str, record: Option<&Document>, networks: usize) -> Result<()> {
+    let net = record.and_then(|doc| doc.section::<Net>("net").ok()?);
     let said = net.iter().flat_map(|net| &net.interfaces).filter_map(|end| names::id_of_veth(&end.name));
     let places: BTreeSet<_> = (0..networks.min(names::PLACES)).chain(said.map(|(_, place)| place)).collect();
     let names: Vec<_> = places.into_iter().map(|place| names::veth(id, place)).collect();
-    nfnetlink::set_down(&names)
-}
-
-fn claims_of(id: &str) -> Result<Vec<Claim>> {
-    Ok(port::claims()?.into_iter().filter(|claim| claim.id == id).collect())
+    down::set_down(&names)
 }
 
 /// Undoes a step of net-attach.
@@ -82,22 +78,21 @@ pub fn undo(doc: &mut Document, undo: &Value) -> Result<()> {
         if claimed {
             _held = container::hold_to_remove(id)?;
         }
-        detach(id, &addresses(id, undo))?;
+        let record = container::recorded(id).ok();
+        detach_recorded(id, record.as_ref(), &addresses(record.as_ref(), undo))?;
     }
     doc.remove("net");
     restore(doc, undo.get("before").filter(|before| !before.is_null()))?;
     if claimed {
-        container::remove(container::checked_id(doc.str("id").unwrap_or_default())?)?;
-        for key in ["id", "name", "created", "labels"] {
-            doc.remove(key);
-        }
+        let id = container::checked_id(doc.str("id").unwrap_or_default())?.to_owned();
+        container::remove_begun(doc, &id)?;
     }
     Ok(())
 }
 
 /// Those of the step, and those that the record's step has by now: it may have been put on other networks.
-fn addresses(id: &str, undo: &Value) -> Map<String, Value> {
-    let recorded = container::recorded(id).and_then(|record| record.steps()).unwrap_or_default();
+fn addresses(record: Option<&Document>, undo: &Value) -> Map<String, Value> {
+    let recorded = record.and_then(|record| record.steps().ok()).unwrap_or_default();
     let steps = recorded.iter().map(|step| &step.undo).filter(|step| step.get("id") == undo.get("id"));
     let mut all = Map::new();
     for (network, list) in steps.chain([undo]).filter_map(|step| step.get("addresses")?.as_object()).flatten() {

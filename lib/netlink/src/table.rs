@@ -1,11 +1,10 @@
 //! What nftables has of a table or a chain: one message to the kernel instead of a process of nft(8).
 
 use ctr_core::{Cannot, Code, Error, Result};
-use ctr_net::nfnetlink::{self, Connection, Request};
+use ctr_net::nfnetlink::{self, Connection, NFPROTO_INET, NFTABLES, Request};
 use std::io::ErrorKind;
 
-/// `NFNL_SUBSYS_NFTABLES << 8` (`<linux/netfilter/nfnetlink.h>`), and of it (`nf_tables.h`):
-const NFTABLES: u16 = 10 << 8;
+// `<linux/netfilter/nf_tables.h>`:
 const NFT_MSG_GETTABLE: u16 = 1;
 const NFT_MSG_GETCHAIN: u16 = 4;
 const NFTA_TABLE_NAME: u16 = 1;
@@ -14,7 +13,6 @@ const NFTA_CHAIN_NAME: u16 = 3;
 const NFTA_CHAIN_POLICY: u16 = 5;
 const NFTA_CHAIN_USE: u16 = 6;
 const NF_DROP: u32 = 0;
-const NFPROTO_INET: u8 = 1;
 
 /// Of which packets a table is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +77,7 @@ fn ask(request: Request, what: impl Fn() -> String) -> Result<Option<Vec<u8>>> {
 fn request(message: u16, family: u8, attributes: &[(u16, &str)]) -> Request {
     let mut request = Request::new(NFTABLES | message, family);
     for (kind, text) in attributes {
-        request.attribute(*kind, &[text.as_bytes(), &[0]].concat());
+        request.text(*kind, text);
     }
     request
 }

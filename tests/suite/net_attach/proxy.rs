@@ -34,16 +34,6 @@ fn proxy(host: &Host, name: &str) -> Option<i32> {
 }
 
 #[track_caller]
-fn gone(host: &Host, pid: i32) {
-    host.sh_cmd(&format!(
-        "while [ -d /proc/{pid} ] && ! grep -q '^[0-9]* ([^)]*) Z' /proc/{pid}/stat 2>/dev/null; do sleep 0.02; done"
-    ))
-    .limit(20)
-    .run()
-    .ok();
-}
-
-#[track_caller]
 fn no_proxies(host: &Host) {
     host.sh_cmd("while ls $CTR_RUN/proxies 2>/dev/null | grep .; do sleep 0.02; done").limit(20).run().succeeds();
     nothing_is_left(host);
@@ -82,7 +72,7 @@ fn a_proxied_port_is_reached_from_everywhere() {
     host.sh("ctr rm -f web other").ok();
     outside.sh(&host, &get(&format!("{HOST}:8080"))).exits(1);
     no_proxies(&host);
-    gone(&host, pid);
+    processes::gone(pid);
     // By the environment, and through the pipe.
     let pipe = "img-pull --pull missing busybox | img-unpack | overlay-mount | CTR_PUBLISH_MODE=proxy net-attach -p 8080:80 | \
                 ns-spawn --rm -- true";
@@ -171,7 +161,7 @@ fn a_killed_proxy_is_told_of_and_comes_back() {
     host.sh("ctr-inspect web >doc; net-attach --check <doc >/dev/null").ok();
     let pid = proxy(&host, "web").unwrap();
     host.sh(&format!("kill -9 {pid}")).ok();
-    gone(&host, pid);
+    processes::gone(pid);
     host.sh("net-attach --check <doc >/dev/null").exits(1).stderr_has("no proxy has the ports of container web");
     host.sh(&get("127.0.0.1:8080")).exits(1);
     host.sh("net-attach --repair <doc >/dev/null && net-attach --check <doc >/dev/null").ok();
@@ -183,13 +173,13 @@ fn a_killed_proxy_is_told_of_and_comes_back() {
     host.tool("net-proxy", &["web"]).fails(1).stderr_has(&format!("container web has its proxy, process {pid}"));
     // In front, in its place.
     host.sh(&format!("kill -9 {pid}")).ok();
-    gone(&host, pid);
+    processes::gone(pid);
     let front = host.cmd("net-proxy", &["web"]).spawn();
     host.sh_cmd(&format!("until ({}); do sleep 0.05; done", get("127.0.0.1:8080"))).limit(20).run().succeeds();
     host.sh("net-attach --check <doc >/dev/null").ok();
     assert_eq!(proxy(&host, "web"), Some(front.pid()));
     host.sh("ctr stop -t 0 web").ok();
-    gone(&host, front.pid());
+    processes::gone(front.pid());
     host.sh("ctr rm -f web").ok();
     // What one that was killed with its container left is gc's.
     let file = host.run().join("proxies").join(&id);
@@ -204,7 +194,7 @@ fn a_proxy_ends_with_its_container() {
     server(&host, "web", "--publish-mode proxy -p 8080:80");
     let pid = proxy(&host, "web").unwrap();
     host.sh("ctr stop -t 0 web").ok();
-    gone(&host, pid);
+    processes::gone(pid);
     // Its port is anybody's then.
     let process = host.cmd("busybox", &["httpd", "-f", "-p", "8080"]).spawn();
     host.sh_cmd("until grep -q ':1F90 ' /proc/net/tcp /proc/net/tcp6; do sleep 0.02; done").run().ok();
@@ -246,7 +236,7 @@ fn proxied_ports_of_a_running_container() {
     (&long).read_to_string(&mut text).unwrap();
     assert!(text.contains("200 OK"), "{text}");
     drop(long);
-    gone(&host, before);
+    processes::gone(before);
     // Led to the way out that it has by then.
     host.sh("ctr network create red && ctr network connect red web && ctr network disconnect bridge web").ok();
     host.sh(&get("127.0.0.1:8090")).ok();

@@ -19,16 +19,6 @@ pub fn tests() -> Vec<Test> {
     )
 }
 
-#[track_caller]
-fn gone(host: &Host, pid: i32) {
-    host.sh_cmd(&format!(
-        "while [ -d /proc/{pid} ] && ! grep -q '^[0-9]* ([^)]*) Z' /proc/{pid}/stat 2>/dev/null; do sleep 0.02; done"
-    ))
-    .limit(20)
-    .run()
-    .ok();
-}
-
 fn there_with_the_first_and_gone_with_the_last() {
     let host = host(&["red", "blue"]);
     assert!(!host.run().join("dns").exists());
@@ -43,7 +33,7 @@ fn there_with_the_first_and_gone_with_the_last() {
     host.sh("ctr stop -t 0 b && ctr start b").ok();
     assert_eq!(resolver(&host, "red"), Some(pid));
     host.sh("ctr rm -f b").ok();
-    gone(&host, pid);
+    processes::gone(pid);
     host.sh("ls $CTR_RUN/dns").ok().stdout_is("");
     // At once after, and many at once, there is one.
     let run = "for n in 1 2 3 4 5 6; do ctr run --rm --network red --name c$n busybox nslookup c$n >out$n 2>&1 & done; wait; \
@@ -236,7 +226,7 @@ fn whatever_started_it_it_can_be_ended() {
     // One that does not listen to SIGTERM, of a bridge that is gone.
     host.sh(&format!("kill -STOP {pid}; ip link del $(ip -br link show type bridge | cut -d' ' -f1)")).ok();
     host.sh_cmd("ctr-inspect a >doc && net-attach --repair <doc >/dev/null").limit(20).run().ok();
-    gone(&host, pid);
+    processes::gone(pid);
     assert_eq!(Inside::of(&host, "a").addresses("a").len(), 1);
     host.sh("ctr rm -f a").ok();
 }

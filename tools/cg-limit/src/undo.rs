@@ -38,10 +38,7 @@ pub fn undo(doc: &mut Document, undo: &Value) -> Result<()> {
         doc.remove("spec");
     }
     if claimed {
-        container::remove(id)?;
-        for key in ["id", "name", "created", "labels"] {
-            doc.remove(key);
-        }
+        container::remove_begun(doc, id)?;
     }
     Ok(())
 }

@@ -102,8 +102,8 @@ impl Series {
         fds.extend(processes.iter().map(|process| PollFd::from_borrowed_fd(process.fd(), PollFlags::IN)));
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            let left = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
-            match poll(&mut fds, Some(&left)) {
+            let left = Timespec::try_from(left).ok();
+            match poll(&mut fds, left.as_ref()) {
                 Err(Errno::INTR) => continue,
                 other => other.cannot(|| "wait for the next reading")?,
             };

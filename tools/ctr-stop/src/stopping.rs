@@ -108,7 +108,7 @@ pub fn await_all(stopping: &mut [Stopping<'_>]) -> Result<()> {
         }
         let next = live.iter().filter_map(|s| s.next).min();
         let left = next.map(|next| next.saturating_duration_since(now));
-        let left = left.map(|d| Timespec { tv_sec: d.as_secs() as i64, tv_nsec: i64::from(d.subsec_nanos()) });
+        let left = left.and_then(|left| Timespec::try_from(left).ok());
         let handles = live.iter().filter_map(|s| s.process.as_ref());
         let mut fds: Vec<_> = handles.map(|(_, handle)| PollFd::from_borrowed_fd(handle.fd(), PollFlags::IN)).collect();
         match poll(&mut fds, left.as_ref()) {

@@ -100,8 +100,8 @@ fn wait_for_turn(id: &str, signals: &SignalFd, state: State, wait: Duration) -> 
     let end = Instant::now() + wait;
     loop {
         let left = end.saturating_duration_since(Instant::now());
-        let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
-        let _ = poll(&mut [PollFd::from_borrowed_fd(signals.as_fd(), PollFlags::IN)], Some(&timeout));
+        let timeout = Timespec::try_from(left).ok();
+        let _ = poll(&mut [PollFd::from_borrowed_fd(signals.as_fd(), PollFlags::IN)], timeout.as_ref());
         while let Some(info) = signals.read_signal().cannot(|| "read a signal")? {
             if matches!(info.ssi_signo as i32, libc::SIGTERM | libc::SIGINT | libc::SIGHUP | libc::SIGQUIT) {
                 return Ok(false);

@@ -209,7 +209,7 @@ impl Watch {
             (!unheld.is_empty()).then(|| now + UNHELD),
         ];
         let timeout = due.into_iter().flatten().min().map(|due| due.saturating_duration_since(now));
-        let timeout = timeout.map(|d| Timespec { tv_sec: d.as_secs() as i64, tv_nsec: i64::from(d.subsec_nanos()) });
+        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         match poll(&mut fds, timeout.as_ref()) {
             Err(Errno::INTR) => return Ok(Vec::new()),
             other => other.map(drop).cannot(|| "poll")?,

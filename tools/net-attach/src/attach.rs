@@ -41,11 +41,9 @@ impl Attach {
         let lock = Lock::take()?;
         let mut ends = self.claim(&netlink, rollback)?;
         // Where a network of ours is beside them the ports are its.
-        let mappings = if ends.is_empty() { &[][..] } else { &self.mappings };
-        let mut by_plugins =
-            plugins::plan(&self.id, &self.networks, if ends.is_empty() { &self.mappings } else { &[] })?;
-        let target = target(&ends, mappings)?;
-        let published = port::publish(mappings, &self.id, target, self.mode)?;
+        let (ours, theirs) = if ends.is_empty() { (&[][..], &*self.mappings) } else { (&*self.mappings, &[][..]) };
+        let mut by_plugins = plugins::plan(&self.id, &self.networks, theirs)?;
+        let published = port::publish(ours, &self.id, target(&ends, ours)?, self.mode)?;
         let proxied = proxy::ports(&published.claims);
         let sockets = proxy::bind(&proxied)?;
         let bridges = host::ready_all(&netlink, &mut ends)?;
@@ -207,7 +205,7 @@ pub fn repair(id: &str, said: Net) -> Result<Net> {
     // What a ctr-port that was killed left behind is no longer in the record; what one claims that goes on is not in it yet,
     // and only ports of what runs are changed.
     let settled = held.is_some() || container::live_state(id)?.is_none();
-    for stale in port::claims()?.iter().filter(|claim| settled && claim.id == id && !published.claims.contains(claim)) {
+    for stale in port::claims_of(id)?.iter().filter(|claim| settled && !published.claims.contains(claim)) {
         stale.release()?;
     }
     let bridges = host::ready_all(&netlink, &mut ends)?;

@@ -10,7 +10,7 @@ use crate::{
     host, hosts,
     word::Wanted,
 };
-use ctr_core::{Code, Document, Error, Lock as StoreLock, Result, Rollback, Step, container, json, trace};
+use ctr_core::{Code, Document, Error, Failures, Lock as StoreLock, Result, Rollback, Step, container, json};
 use ctr_net::{Lock, Net, Network, PublishMode, address, names, netns, network, port, proxy, resolver};
 use ctr_netlink::{Netlink, forget};
 
@@ -62,7 +62,7 @@ impl Changed {
 
     /// Moves the container's ports to the way out that it has now, where they were led to another.
     fn move_ports(&self, netlink: &Netlink, ends: &[End], lock: &Lock) -> Result<()> {
-        let claims: Vec<_> = port::claims()?.into_iter().filter(|claim| claim.id == self.id).collect();
+        let claims = port::claims_of(&self.id)?;
         let out = end::way_in(ends);
         let Some((out, target)) = out.and_then(|out| Some((out, out.target()?))) else {
             ctr_net::unpublish(&self.id, lock)?;
@@ -163,11 +163,9 @@ pub fn disconnect(id: &str, word: &str, force: bool) -> Result<Option<Network>> 
     }
     Changed::record(id, &net, &ends)?;
 
-    let mut failed: Option<Error> = None;
+    let mut failures = Failures::default();
     let mut note = |result: Result<()>| {
-        if let Some(earlier) = result.err().and_then(|e| failed.replace(e)) {
-            trace::warn(&earlier.to_string());
-        }
+        failures.note(result);
     };
     let addresses = changed.net.addresses(&leaving.interface);
     if netns::is_held(id) {
@@ -179,7 +177,7 @@ pub fn disconnect(id: &str, word: &str, force: bool) -> Result<Option<Network>> 
     for address in addresses {
         note(address::release(name, address, id));
     }
-    failed.map_or(Ok(network), Err)
+    failures.end().map(|()| network)
 }
 
 /// Whether an interface has no end on the host: it is over a parent.

@@ -121,7 +121,7 @@ fn rules(id: &str, net: &Net, ends: &[End]) -> Result<Vec<Error>> {
     if ends.iter().all(|end| end.network.parent().is_some()) {
         return Ok(findings);
     }
-    let claims: Vec<_> = port::claims()?.into_iter().filter(|claim| claim.id == id).collect();
+    let claims = port::claims_of(id)?;
     let published = net.ports.iter().filter(|_| end::way_in(ends).is_some());
     for port in published.filter(|port| !claims.iter().any(|claim| claim.mapping() == **port)) {
         let port = format!("{}:{}/{}", port.host_ip, port.host_port, port.protocol);

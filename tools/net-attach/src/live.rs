@@ -52,8 +52,7 @@ pub fn remove(id: &str, which: impl Fn(&PortMap) -> bool) -> Result<()> {
     let is_meant = |port: &Value| PortMap::read(port).is_some_and(|port| which(&port));
     // The record first: what is killed then is finished by a repair.
     record(id, |ports| ports.retain(|port| !is_meant(port)))?;
-    let claims: Vec<_> =
-        port::claims()?.into_iter().filter(|claim| claim.id == id && which(&claim.mapping())).collect();
+    let claims: Vec<_> = port::claims_of(id)?.into_iter().filter(|claim| which(&claim.mapping())).collect();
     withdraw(id, &claims)?;
     forget(&datagrams(&claims))
 }
@@ -75,7 +74,7 @@ fn running(id: &str) -> Result<Net> {
 fn withdraw(id: &str, claims: &[Claim]) -> Result<()> {
     let _lock = Lock::take()?;
     // What was this container's may be another's by now.
-    let own: Vec<_> = port::claims()?.into_iter().filter(|claim| claims.contains(claim)).collect();
+    let own: Vec<_> = port::claims_of(id)?.into_iter().filter(|claim| claims.contains(claim)).collect();
     firewall::remove(&firewall::of_claims(&own))?;
     own.iter().try_for_each(Claim::release)?;
     if own.iter().any(|claim| claim.mode == PublishMode::Proxy) { proxy::carry(id) } else { Ok(()) }

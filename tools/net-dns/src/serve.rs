@@ -91,7 +91,7 @@ pub fn serve(network: &Network, sockets: Sockets, file: File, traced: bool) -> R
             break lock;
         }
         let patience = forwards.patience().or(addresses.is_none().then_some(LOOK));
-        let timeout = patience.map(|d| Timespec { tv_sec: d.as_secs() as i64, tv_nsec: i64::from(d.subsec_nanos()) });
+        let timeout = patience.and_then(|patience| Timespec::try_from(patience).ok());
         events.clear();
         match epoll::wait(&*epoll, spare_capacity(&mut events), timeout.as_ref()) {
             Err(Errno::INTR) => continue,

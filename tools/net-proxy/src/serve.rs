@@ -114,7 +114,7 @@ pub fn serve(id: &str, ports: &[Port], sockets: Vec<OwnedFd>, file: File) -> Res
         }
         let waits = (connections.are_waiting() || busy.elapsed() < AWAKE).then_some(Duration::ZERO);
         let patience = [waits, watch.patience(), flows.patience()].into_iter().flatten().min();
-        let timeout = patience.map(|d| Timespec { tv_sec: d.as_secs() as i64, tv_nsec: i64::from(d.subsec_nanos()) });
+        let timeout = patience.and_then(|patience| Timespec::try_from(patience).ok());
         events.clear();
         match epoll::wait(&*epoll, spare_capacity(&mut events), timeout.as_ref()) {
             Err(Errno::INTR) => continue,

@@ -25,10 +25,7 @@ pub fn undo(doc: &mut Document, undo: &Value) -> Result<()> {
     }
     if undo.get("claimed") == Some(&json!(true)) {
         let _held = container::hold_to_remove(id)?;
-        container::remove(id)?;
-        for key in ["id", "name", "created", "labels"] {
-            doc.remove(key);
-        }
+        container::remove_begun(doc, id)?;
     }
     Ok(())
 }

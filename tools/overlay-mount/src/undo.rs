@@ -17,10 +17,7 @@ pub fn undo(doc: &mut Document, undo: &Value) -> Result<()> {
         trace::act("unmount", || json!({"target": point}), || mount::unmount(&point))?;
     }
     if undo.get("claimed") == Some(&json!(true)) {
-        container::remove(id)?;
-        for key in ["id", "name", "created", "labels"] {
-            doc.remove(key);
-        }
+        container::remove_begun(doc, id)?;
     }
     doc.remove("rootfs");
     let spec = doc.object("spec")?;

@@ -5,7 +5,7 @@ mod verbs;
 
 pub use input::read_document;
 
-use crate::{Cannot, Code, Document, Error, Result, trace};
+use crate::{Cannot, Code, Document, Error, Failures, Result, trace};
 use clap::{Args, Command, CommandFactory, FromArgMatches, Parser};
 use nix::sys::signal::SigSet;
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
@@ -315,15 +315,11 @@ fn print_lines(lines: &[Value]) -> Result<()> {
 /// # Errors
 /// The last failure; the earlier ones are printed.
 pub fn each<'a>(words: impl IntoIterator<Item = &'a String>, mut f: impl FnMut(&'a str) -> Result<()>) -> Result<()> {
-    let mut failed: Option<Error> = None;
+    let mut failures = Failures::default();
     for word in words {
-        if let Err(e) = f(word)
-            && let Some(earlier) = failed.replace(e)
-        {
-            trace::warn(&earlier.to_string());
-        }
+        failures.note(f(word));
     }
-    failed.map_or(Ok(()), Err)
+    failures.end()
 }
 
 /// Prints a line on stdout. A reader that went away ends the process as SIGPIPE would (Rust ignores that signal).

@@ -24,7 +24,7 @@ pub use record::{
     attach_socket, dir, execs_dir, exists, is_provisional, is_volatile, load, log_file, record_file, recorded,
     recorded_as, save, save_for_now,
 };
-pub use remove::{gc, hold_to_remove, remove, remove_locked};
+pub use remove::{gc, hold_to_remove, remove, remove_begun, remove_locked};
 pub use signal::{Handle, kill, parse_signal};
 pub use state::{
     forget_exit, forget_state, halt, has_state, is_alive, is_halted, is_running, last_exit, last_state, live_state,

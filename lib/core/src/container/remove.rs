@@ -1,7 +1,7 @@
 //! The end of a container, and of what crashes left of some.
 
 use super::{checked_id, dir, find::list, holder, is_gone, record};
-use crate::{Cannot, Code, Error, Lock, Result, events, files, ident, mountinfo, paths, trace};
+use crate::{Cannot, Code, Document, Error, Lock, Result, events, files, ident, mountinfo, paths, trace};
 use serde_json::json;
 use std::{
     fs,
@@ -36,7 +36,16 @@ pub fn remove(id: &str) -> Result<()> {
     remove_with(id, || Lock::store().map(Some))
 }
 
-/// The same for a caller that holds the lock.
+/// Removes the container for the tool that began it, whose step is undone: the document has no container then.
+pub fn remove_begun(doc: &mut Document, id: &str) -> Result<()> {
+    remove(id)?;
+    for key in ["id", "name", "created", "labels"] {
+        doc.remove(key);
+    }
+    Ok(())
+}
+
+/// The same as [`remove`] for a caller that holds the lock.
 pub fn remove_locked(id: &str, _lock: &Lock) -> Result<()> {
     remove_with(id, || Ok(None))
 }

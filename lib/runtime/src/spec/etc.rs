@@ -43,7 +43,7 @@ pub fn complete(
         matches!(namespaces.of("network"), Mode::Path(path) if netns == Some(path))
     });
     // Who shares another's network shares what it is called there, and whom it asks for names.
-    let theirs = namespaces.owner("network")?.map(|id| container::dir(&id));
+    let theirs = namespaces.owner("network").map(container::dir);
     for name in ["hosts", "hostname", "resolv.conf"] {
         let (place, asked) = (format!("/etc/{name}"), name == "hostname" && flags.hostname.is_some());
         let asked = asked || (name == "hosts" && !flags.add_host.is_empty());

@@ -125,7 +125,7 @@ fn hostname(
         let shared = namespaces.of("uts") == &Mode::Host;
         return Ok(shared.then(|| host.nodename().to_string_lossy().into_owned()));
     }
-    let theirs = namespaces.owner("network")?.map(|id| container::recorded(&id)).transpose()?;
+    let theirs = namespaces.owner("network").map(container::recorded).transpose()?;
     let theirs = theirs.as_ref().and_then(|doc| doc.get("spec")?.get("hostname")?.as_str());
     let own = spec.get("hostname").and_then(Value::as_str).or(theirs);
     let name = match (&flags.hostname, own, source.id) {

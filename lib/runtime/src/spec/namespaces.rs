@@ -53,19 +53,23 @@ pub fn rejoin(spec: &mut Map<String, Value>) -> Result<()> {
     Ok(())
 }
 
-/// The mode of each kind.
+/// The mode of each kind, and whose namespace is joined where it is a container's.
 #[derive(Clone, Debug)]
-pub struct Namespaces([Mode; TYPES.len()]);
+pub struct Namespaces {
+    modes: [Mode; TYPES.len()],
+    owners: [Option<String>; TYPES.len()],
+}
 
 impl Namespaces {
     /// Flags first, then what `spec` has, then the default. A `complete` spec means what it leaves out.
     pub fn new(spec: &Map<String, Value>, complete: bool, flags: &Flags) -> Result<Self> {
-        let mut this = Self(TYPES.map(|(.., new)| if new && !complete { Mode::New } else { Mode::Host }));
+        let modes = TYPES.map(|(.., new)| if new && !complete { Mode::New } else { Mode::Host });
+        let mut this = Self { modes, owners: Default::default() };
         let listed = spec.get("linux").and_then(|l| l.get("namespaces")).and_then(Value::as_array);
         for entry in listed.into_iter().flatten() {
             let kind = part::string(Some(entry), "type").unwrap_or_default();
             let at = index(kind)?;
-            this.0[at] = match part::string(Some(entry), "path") {
+            this.modes[at] = match part::string(Some(entry), "path") {
                 None => Mode::New,
                 // So a document says it in which what is left out is new.
                 Some(path) if path.strip_prefix("/proc/self/ns/") == Some(TYPES[at].1) => Mode::Host,
@@ -81,7 +85,7 @@ impl Namespaces {
             ("network", &flags.network),
         ] {
             if let Some(word) = flag {
-                this.0[index(kind)?] = docker_mode(kind, word)?;
+                this.modes[index(kind)?] = docker_mode(kind, word)?;
             }
         }
         for word in &flags.ns {
@@ -91,7 +95,7 @@ impl Namespaces {
                     format!("invalid namespace {word:?}: expected TYPE=PATH, TYPE=host or TYPE=new"),
                 )
             })?;
-            this.0[index(kind)?] = match value {
+            this.modes[index(kind)?] = match value {
                 "new" => Mode::New,
                 "host" => Mode::Host,
                 path => joined(kind, path)?,
@@ -100,27 +104,27 @@ impl Namespaces {
         if this.of("mount") == &Mode::Host {
             return Err(Error::new(Code::Unsupported, "a container without a mount namespace of its own"));
         }
+        for ((owner, mode), (_, file, _)) in this.owners.iter_mut().zip(&this.modes).zip(TYPES) {
+            *owner = owner_of(mode, file)?;
+        }
         Ok(this)
     }
 
     /// The mode of one kind, by its name in the spec.
     pub fn of(&self, kind: &str) -> &Mode {
-        TYPES.iter().position(|(t, ..)| *t == kind).map_or(&Mode::Host, |n| &self.0[n])
+        TYPES.iter().position(|(t, ..)| *t == kind).map_or(&Mode::Host, |n| &self.modes[n])
     }
 
     /// The container whose namespace of that kind is joined.
-    pub fn owner(&self, kind: &str) -> Result<Option<String>> {
-        let Mode::Path(path) = self.of(kind) else { return Ok(None) };
-        let file = TYPES[index(kind)?].1;
-        let process = path.strip_prefix("/proc/").and_then(|p| p.strip_suffix(file)?.strip_suffix("/ns/"));
-        Ok(process.and_then(|pid| pid.parse().ok()).map(container::of_process).transpose()?.flatten())
+    pub fn owner(&self, kind: &str) -> Option<&str> {
+        TYPES.iter().position(|(t, ..)| *t == kind).and_then(|n| self.owners[n].as_deref())
     }
 
     /// Notes whose namespaces are joined, in `spec.annotations`.
     pub fn annotate(&self, spec: &mut Map<String, Value>) -> Result<()> {
-        for (kind, ..) in TYPES {
+        for ((kind, ..), owner) in TYPES.iter().zip(&self.owners) {
             let key = format!("{JOINS}{kind}");
-            match self.owner(kind)? {
+            match owner {
                 Some(id) => drop(part::object(spec, "annotations")?.insert(key, json!(id))),
                 None => {
                     if let Some(annotations) = spec.get_mut("annotations").and_then(Value::as_object_mut) {
@@ -134,7 +138,7 @@ impl Namespaces {
 
     /// `linux.namespaces`, and the id maps of a new user namespace.
     pub fn write(&self, linux: &mut Map<String, Value>, flags: &Flags) -> Result<()> {
-        let entries = TYPES.iter().zip(&self.0).filter_map(|((kind, ..), mode)| match mode {
+        let entries = TYPES.iter().zip(&self.modes).filter_map(|((kind, ..), mode)| match mode {
             Mode::New => Some(json!({"type": kind})),
             Mode::Path(path) => Some(json!({"type": kind, "path": path})),
             Mode::Host => None,
@@ -158,6 +162,13 @@ impl Namespaces {
         }
         Ok(())
     }
+}
+
+/// The container whose process a path is of, `/proc/PID/ns/FILE`.
+fn owner_of(mode: &Mode, file: &str) -> Result<Option<String>> {
+    let Mode::Path(path) = mode else { return Ok(None) };
+    let process = path.strip_prefix("/proc/").and_then(|p| p.strip_suffix(file)?.strip_suffix("/ns/"));
+    Ok(process.and_then(|pid| pid.parse().ok()).map(container::of_process).transpose()?.flatten())
 }
 
 fn index(kind: &str) -> Result<usize> {

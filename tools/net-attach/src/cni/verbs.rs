@@ -2,7 +2,7 @@
 
 use super::{Failure, call::Call, result::result};
 use crate::{attach, check as compare, dns, end, end::End, host};
-use ctr_core::{Cannot, Code, Error, Map, Result, Rollback, Value, json, trace};
+use ctr_core::{Cannot, Code, Error, Failures, Map, Result, Rollback, Value, json};
 use ctr_net::{Lock, Net, PublishMode, address, cni, cni::Record, firewall, names, netns, network, port, resolver};
 use ctr_netlink::{Netlink, forget};
 use std::{fs, os::unix::fs::MetadataExt, slice};
@@ -29,10 +29,12 @@ pub(super) fn add(call: &Call) -> Result<Value, Failure> {
     let published = port::publish(&mappings, &id, target, PublishMode::Dnat)?;
     let bridge = host::ready(&netlink, &end.network)?;
     end.mtu = bridge.mtu;
+    // Under the lock, as for a container of ours.
+    attach::publish(&published)?;
     drop(lock);
     resolver::start(&end.network, bridge.index)?;
     forget(&attach::connections(slice::from_ref(&end), &published.claims))?;
-    let mut ends = vec![end];
+    let ends = [end];
     let routed = within(&id, &call.netns, || {
         // One that another network has is not ours to change.
         let before = end::routes(&id)?;
@@ -41,7 +43,6 @@ pub(super) fn add(call: &Call) -> Result<Value, Failure> {
         Ok(before.is_empty())
     })?;
     if !published.claims.is_empty() {
-        attach::publish(&published)?;
         attach::localnet(&ends)?;
     }
     let servers = dns::on(ends.iter().map(|end| &end.network), &ctr_net::Dns::default(), &[]);
@@ -53,7 +54,6 @@ pub(super) fn add(call: &Call) -> Result<Value, Failure> {
     if !routed {
         net.routes.clear();
     }
-    ends.clear();
     let result = result(call, &net);
     record.net = Some(net);
     record.save()?;
@@ -154,11 +154,9 @@ pub(super) fn status(call: &Call) -> Result<(), Failure> {
 fn take_away(record: &Record) -> Result<()> {
     let id = record.key.id();
     let netlink = Netlink::open()?;
-    let mut failed: Option<Error> = None;
+    let mut failures = Failures::default();
     let mut note = |result: Result<()>| {
-        if let Some(earlier) = result.err().and_then(|e| failed.replace(e)) {
-            trace::warn(&earlier.to_string());
-        }
+        failures.note(result);
     };
     note(netlink.delete(&names::veth(&id, 0)).map(drop));
     if record.net.as_ref().is_some_and(has_no_end) && look_at(&record.netns).is_ok() {
@@ -172,11 +170,9 @@ fn take_away(record: &Record) -> Result<()> {
         addresses.insert(name, json!(held));
     }
     note(ctr_net::detach(&id, &addresses));
-    match failed {
-        // The runtime asks again.
-        Some(e) => Err(e),
-        None => cni::remove(&id),
-    }
+    // Where something failed the runtime asks again.
+    failures.end()?;
+    cni::remove(&id)
 }
 
 /// Whether its interface is over a parent, and has no end on the host.
