@@ -353,12 +353,14 @@ class Named(Net):
 
 
 class Speed(Group):
-    """Bytes from a container to the host, and by a published port into it."""
+    """Bytes from a container to the host, by a published port into it, and by a forwarder in between."""
 
     name = "speed"
     title = "8 GB by TCP"
     rounds = 5
     PORT = 5301
+    # A port that is forwarded by a process: ours listens there when asked, docker's whenever the host's loopback is meant.
+    FORWARDED = 5311
 
     def prepare(self):
         self.world.busybox()
@@ -376,6 +378,14 @@ class Speed(Group):
             out = f"{into} iperf3 -n 8G -p {port + 100} -c {HOST} >/dev/null"
             self.add(Contestant(f"{engine}: container to host", out, ours=engine == "ctr"))
             self.add(Contestant(f"{engine}: by a published port", f"iperf3 -n 8G -p {port} -c {HOST} >/dev/null", ours=engine == "ctr"))
+            if engine == "ctr":
+                mode = ["--publish-mode", "proxy", "-p", f"{self.FORWARDED}:5201", "--name", "forwarded"]
+                run(engine, "run", "-d", *mode, image, "sleep", "9000", env=self.world.env)
+                pid = run(engine, "inspect", "-f", "{{.State.Pid}}", "forwarded", env=self.world.env).decode().strip()
+                run("sh", "-c", f"nsenter -n -t {pid} iperf3 -s -D -p 5201")
+                self.add(Contestant("ctr: by its proxy", f"iperf3 -n 8G -p {self.FORWARDED} -c 127.0.0.1 >/dev/null", ours=True))
+            if engine == "docker":
+                self.add(Contestant("docker: by docker-proxy", f"iperf3 -n 8G -p {port} -c 127.0.0.1 >/dev/null"))
 
 
 ALL = {group.name: group for group in (Run, Pull, Memory, Exec, Many, Idle, Log, Net, Port, Named, Speed)}
