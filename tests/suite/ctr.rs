@@ -214,9 +214,9 @@ fn what_is_not_there_is_refused() {
     let host = Host::new();
     for flag in [
         "--link-local-ip ::1",
-        "-v /a:/b",
+        "--storage-opt size=1m",
         "--gpus all",
-        "--mount x",
+        "--volume-driver x",
         "--cpu-rt-period 1",
         "--link a",
         "-d --annotation a=b",

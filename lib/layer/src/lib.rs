@@ -22,6 +22,7 @@
 mod acl;
 mod archive;
 mod compress;
+mod copy;
 mod data;
 mod entry;
 mod extract;
@@ -45,6 +46,7 @@ mod write;
 mod xattr;
 
 pub use compress::{check_media_type, open};
+pub use copy::copy;
 pub use extract::{Extracted, extract};
 pub use files::{Files, Member};
 pub use kernel::is_of_kernel;

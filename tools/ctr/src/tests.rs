@@ -284,7 +284,7 @@ fn what_is_not_there_says_so() {
         ("network create --attachable x", Unsupported, "--attachable: not there yet"),
         ("network ls x", Usage, "network ls takes no operand"),
         ("port", Usage, "port needs a container"),
-        ("run -v /a:/b x", Unsupported, "--volume: not there yet"),
+        ("run --volume-driver nfs -v a:/b x", Unsupported, "--volume-driver: not there yet"),
         ("run --cpu-rt-period 1 x", Unsupported, "--cpu-rt-period: not there yet"),
         ("run --cgroups disabled -m 64m x", Usage, "limits and devices are set by control groups"),
         ("run --cgroups split x", Usage, "--cgroups is enabled or disabled"),

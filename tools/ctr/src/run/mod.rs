@@ -76,14 +76,19 @@ fn stages(given: &Given, spawn: Stage) -> Result<Vec<Stage>> {
         (false, true) => Some("-t"),
         (false, false) => None,
     };
+    let files = given.for_tool("vol-mount");
     let spawn = spawn
         .words(terminal)
         .words([if rm { "--rm" } else { "--rm=failed" }])
+        .words_if(files.is_empty(), ["--image-volumes"])
         .words(own)
         .words(given.for_tool("ns-spawn"))
         .words_if(!command.is_empty(), ["--"])
         .words(command);
     let mut stages = vec![fetch, Stage::new("img-unpack"), mount];
+    if !files.is_empty() {
+        stages.push(Stage::new("vol-mount").words(files));
+    }
     stages.extend(attach);
     stages.extend(limit(given)?);
     stages.push(spawn);
