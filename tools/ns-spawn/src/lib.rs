@@ -58,9 +58,9 @@ pub struct NsSpawn {
     /// Run the OCI bundle in DIR as it is; no document is read
     #[arg(short = 'b', long, value_name = "DIR")]
     bundle: Option<PathBuf>,
-    /// Have vol-mount make a volume for each directory that the image says is one, where no mount is
-    #[arg(long, conflicts_with_all = ["bundle", "print_spec"])]
-    image_volumes: bool,
+    /// Leave the directories that the image says are volumes as they are: no vol-mount makes one
+    #[arg(long, conflicts_with = "bundle")]
+    no_image_volumes: bool,
     /// Write what becomes of the process as JSON lines to descriptor N
     #[arg(long, value_name = "N")]
     status_fd: Option<i32>,
@@ -107,7 +107,7 @@ impl Tool for NsSpawn {
         if self.print_spec {
             return self.print_spec(doc, &rootfs);
         }
-        if self.image_volumes && volumes::are_wanted(doc)? {
+        if !self.no_image_volumes && volumes::are_wanted(doc)? {
             *doc = volumes::mount(doc)?;
         }
         if self.detach || self.create {

@@ -80,7 +80,6 @@ fn stages(given: &Given, spawn: Stage) -> Result<Vec<Stage>> {
     let spawn = spawn
         .words(terminal)
         .words([if rm { "--rm" } else { "--rm=failed" }])
-        .words_if(files.is_empty(), ["--image-volumes"])
         .words(own)
         .words(given.for_tool("ns-spawn"))
         .words_if(!command.is_empty(), ["--"])
