@@ -214,7 +214,7 @@ fn what_is_not_there_is_refused() {
     let host = Host::new();
     for flag in [
         "--link-local-ip ::1",
-        "--storage-opt size=1m",
+        "--runtime runc",
         "--gpus all",
         "--volume-driver x",
         "--cpu-rt-period 1",

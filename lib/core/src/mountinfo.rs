@@ -1,7 +1,13 @@
 //! What is mounted, as the kernel says (proc_pid_mountinfo(5)).
 
 use crate::{Cannot, Result};
-use std::{ffi::OsString, fs, os::unix::ffi::OsStringExt, path::PathBuf};
+use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+use std::{
+    ffi::OsString,
+    fs,
+    os::unix::ffi::OsStringExt,
+    path::{Path, PathBuf},
+};
 
 /// One mount of this process's mount namespace.
 #[derive(Clone, Debug)]
@@ -30,6 +36,12 @@ pub fn read() -> Result<Vec<Mount>> {
 /// The same as process `pid` sees them: its root is `/`.
 pub fn of(pid: i32) -> Result<Vec<Mount>> {
     read_file(&format!("/proc/{pid}/mountinfo"))
+}
+
+/// Whether something is mounted on `point` (statx(2), `STATX_ATTR_MOUNT_ROOT`).
+pub fn is_mounted(point: &Path) -> bool {
+    statx(CWD, point, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::empty())
+        .is_ok_and(|stat| stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }
 
 fn read_file(path: &str) -> Result<Vec<Mount>> {

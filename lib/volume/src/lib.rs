@@ -3,13 +3,14 @@
 //! A volume is there when its directory is: that comes and goes by one rename. Who uses it nobody notes: containers do, whose
 //! record mounts what lies in it.
 
+pub mod bounded;
 mod local;
 mod remove;
 mod undo;
 mod users;
 mod volume;
 
-pub use local::{is_mounted, let_go, ready};
+pub use local::{let_go, ready};
 pub use remove::{gc, remove};
 pub use undo::{is_own, keep_anonymous, undo};
 pub use users::{of as used_by, users};

@@ -5,7 +5,9 @@ use crate::{
     users::users,
     volume::{self, aside},
 };
-use ctr_core::{Cannot, Code, Error, Lock, Result, Value, container, files, ident, json, paths, trace};
+use ctr_core::{
+    Cannot, Code, Error, Lock, Result, Value, container, files, ident, json, mountinfo::is_mounted, paths, trace,
+};
 use std::{fs, io::ErrorKind, path::PathBuf};
 
 /// Removes volume `name`, of which containers but `except` know nothing.
@@ -70,7 +72,7 @@ pub fn gc() -> Result<Vec<Value>> {
     let mut removed = Vec::new();
     for volume in volume::all()? {
         let point = volume::data(&volume.name);
-        if local::is_mounted(&point) && users(&volume.name)?.is_empty() {
+        if is_mounted(&point) && users(&volume.name)?.is_empty() {
             local::let_go(&volume.name, &lock)?;
             removed.push(json!({"unmounted": point}));
         }

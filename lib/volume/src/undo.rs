@@ -1,7 +1,7 @@
 //! Takes a step of vol-mount back, by its own words: without mount code, so that whoever ends a container can do it itself.
 
 use crate::{local, remove, users, volume};
-use ctr_core::{Code, Document, Failures, Lock, Result, Step, Value, container};
+use ctr_core::{Code, Document, Failures, Lock, Result, Step, Value, container, mountinfo::is_mounted};
 use std::collections::BTreeSet;
 
 /// The tool whose steps these are.
@@ -45,7 +45,7 @@ pub fn undo(doc: &mut Document, undo: &Value) -> Result<()> {
 
 /// Takes off what is mounted as volumes that only container `id` has used.
 fn let_go(id: &str, used: BTreeSet<String>) -> Result<()> {
-    let mounted: Vec<_> = used.into_iter().filter(|name| local::is_mounted(&volume::data(name))).collect();
+    let mounted: Vec<_> = used.into_iter().filter(|name| is_mounted(&volume::data(name))).collect();
     if mounted.is_empty() {
         return Ok(());
     }

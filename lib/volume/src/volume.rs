@@ -1,6 +1,6 @@
 //! The record of a volume, `volumes/NAME/volume.json`, and its files beside it, in `volumes/NAME/_data`.
 
-use crate::local;
+use crate::{bounded, local};
 use ctr_core::{Cannot, Code, Error, Lock, Result, Value, files, ident, json, parse_size, paths, trace};
 use jiff::Timestamp;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -189,7 +189,7 @@ fn make(aside: &Path, volume: &Volume) -> Result<()> {
     with(0o711, aside)?;
     with(0o755, &aside.join(DATA))?;
     if let Some(size) = volume.options.get("size") {
-        local::format(aside, size)?;
+        bounded::make(&aside.join(local::IMAGE), parse_size(size)?)?;
     }
     save(aside, volume)
 }

@@ -26,7 +26,7 @@ pub fn check(doc: &Document) -> Result<Vec<Error>> {
     }
     for name in ctr_vol::used_by(doc) {
         let Ok(volume) = ctr_vol::load(&name) else { continue };
-        if volume.is_mount() && !ctr_vol::is_mounted(&ctr_vol::data(&name)) {
+        if volume.is_mount() && !mountinfo::is_mounted(&ctr_vol::data(&name)) {
             findings.push(Error::new(Code::NotFound, format!("volume {name} is not mounted")));
         }
     }

@@ -35,6 +35,7 @@ const BEFORE_LIMITS: &[Flag] = &[
     list("volume", "[SOURCE:]TARGET[:OPTIONS]", "Mount a volume, or a path of the host").short('v').to(FILES),
     list("mount", "FIELD=VALUE,…", "The same in fields: type=bind|volume|tmpfs|image,source=…,target=…").to(FILES),
     list("tmpfs", "TARGET[:OPTIONS]", "Mount memory").to(FILES),
+    list("storage-opt", "size=SIZE", "How many bytes it may write beside volumes").to(MOUNT),
     list("volumes-from", "CONTAINER[:ro]", "Mount what another container has of volumes and paths").to(FILES),
     // The terminal.
     switch("interactive", "Give the command this stdin").short('i'),
@@ -115,7 +116,6 @@ pub const LATER: &[Flag] = &[
     list("link", "", "").not_yet(NAMES),
     list("link-local-ip", "", "").not_yet("more than one address"),
     value("volume-driver", "", "").not_yet("other drivers of volumes than local"),
-    list("storage-opt", "", "").not_yet("limits of the writable layer"),
     list("blkio-weight-device", "", "").not_yet(LIMITS),
     value("cpu-rt-period", "", "").not_yet(LIMITS),
     value("cpu-rt-runtime", "", "").not_yet(LIMITS),
