@@ -40,6 +40,9 @@ pub struct Net {
     /// The networks that it is on, the first of them first.
     #[serde(default)]
     pub networks: Vec<Attachment>,
+    /// Others by name, for /etc/hosts: those that it is linked to where no resolver knows them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<Host>,
 }
 
 /// How what comes for a published port gets to the container.
@@ -83,6 +86,9 @@ pub struct Attachment {
     /// What it is called there beside its name and the first digits of its id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
+    /// Others by names that it alone has for them there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<Link>,
     /// The default route goes by the network that has most of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gw_priority: Option<i32>,
@@ -96,6 +102,24 @@ impl Attachment {
     pub fn by_plugins(&self) -> bool {
         self.driver.as_deref() == Some(crate::network::CNI)
     }
+}
+
+/// Another container, by a name that this one alone has for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// The other: its id on the default network, elsewhere any of its names there.
+    pub container: String,
+    /// The name.
+    pub alias: String,
+}
+
+/// A line of hosts(5).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// Where it is.
+    pub address: IpAddr,
+    /// What it is called, the alias of the link first.
+    pub names: Vec<String>,
 }
 
 /// An interface.

@@ -11,6 +11,9 @@ pub struct Connect {
     /// Call it so too on this network
     #[arg(long, value_name = "NAME")]
     alias: Vec<String>,
+    /// Give another container a name for this one alone
+    #[arg(long, value_name = "CONTAINER[:ALIAS]")]
+    link: Vec<String>,
     /// Give it this address
     #[arg(long, value_name = "ADDRESS")]
     ip: Option<String>,
@@ -34,6 +37,7 @@ impl Connect {
         let wanted = Wanted {
             network: self.network.clone(),
             aliases: self.alias.iter().map(|word| net_attach::alias(word)).collect::<Result<_>>()?,
+            links: self.link.iter().map(|word| net_attach::link(word)).collect::<Result<_>>()?,
             ip: self.ip.as_deref().map(net_attach::ip).transpose()?,
             ip6: self.ip6.as_deref().map(net_attach::ip).transpose()?,
             mac: None,

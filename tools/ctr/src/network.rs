@@ -34,10 +34,10 @@ pub const CREATE: &[Flag] = &[
 /// `ctr network connect`
 pub const CONNECT: &[Flag] = &[
     list("alias", "NAME", "Call it so too on this network").to(TOOL),
+    list("link", "CONTAINER[:ALIAS]", "Give another container a name for this one alone").to(TOOL),
     value("ip", "ADDRESS", "Give it this address").to(TOOL),
     value("ip6", "ADDRESS", "Give it this address of IPv6").to(TOOL),
     value("gw-priority", "N", "The default route goes by the network that has most of it").to(TOOL),
-    list("link", "", "").not_yet("names of containers for one other alone: --alias is for all"),
     list("link-local-ip", "", "").not_yet("more than one address"),
     list("driver-opt", "", "").not_yet("options of one container's interface"),
 ];

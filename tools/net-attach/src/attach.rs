@@ -3,12 +3,13 @@
 use crate::{
     dns,
     end::{self, End},
-    host, plugins,
+    host, hosts, plugins,
     word::Wanted,
 };
 use ctr_core::{Code, Error, Map, Result, Rollback, Value, container, json};
 use ctr_net::{
-    Claim, Dns, Lock, Mapping, Net, PortMap, PublishMode, Target, cni, firewall, netns, network, port, proxy, resolver,
+    Claim, Dns, Lock, Mapping, Net, PortMap, PublishMode, Target, cni, firewall, link, netns, network, port, proxy,
+    resolver,
 };
 use ctr_netlink::{Connections, Link, Netlink, forget};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -181,7 +182,7 @@ pub fn repair(id: &str, said: Net) -> Result<Net> {
     // Where another has it that is a start, whose part this is, or a change.
     let held = container::try_hold_limits(id)?;
     let lock = Lock::take()?;
-    let net = container::recorded(id)?.section::<Net>("net")?.unwrap_or(said);
+    let mut net = container::recorded(id)?.section::<Net>("net")?.unwrap_or(said);
     for attachment in net.networks.iter().filter(|attachment| !attachment.by_plugins()) {
         // The default one is made again.
         host::network(&netlink, &attachment.name)?;
@@ -242,6 +243,9 @@ pub fn repair(id: &str, said: Net) -> Result<Net> {
         localnet(&ends)?;
     }
     plugins::repair(id, &net)?;
+    // Others that were off the network meanwhile may have other addresses.
+    net.hosts = link::hosts(&net);
+    hosts::link(id, &net)?;
     Ok(net)
 }
 

@@ -130,7 +130,8 @@ pub fn connect(id: &str, wanted: &Wanted) -> Result<Network> {
     }
     changed.move_ports(&netlink, &ends, &lock)?;
     hosts::add(id, &changed.doc, &new.addresses)?;
-    hosts::ask(id, &changed.net.dns.nameservers, &net.dns.nameservers)?;
+    hosts::link(id, &net)?;
+    hosts::ask(id, &changed.net.dns, &net.dns)?;
     rollback.disarm();
     Ok(network)
 }
@@ -173,7 +174,7 @@ pub fn disconnect(id: &str, word: &str, force: bool) -> Result<Option<Network>> 
     }
     note(changed.move_ports(&netlink, &ends, &lock));
     note(hosts::remove(id, &changed.doc, &addresses));
-    note(hosts::ask(id, &changed.net.dns.nameservers, &net.dns.nameservers));
+    note(hosts::ask(id, &changed.net.dns, &net.dns));
     for address in addresses {
         note(address::release(name, address, id));
     }

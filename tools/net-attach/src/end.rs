@@ -6,8 +6,8 @@ use crate::{
 };
 use ctr_core::{Cannot, Code, Error, Result, trace};
 use ctr_net::{
-    Attachment, CNI_VERSION, Claim, Dns, Interface, Ip, Net, Network, PortMap, PublishMode, Route, Target, address,
-    names, netns, network,
+    Attachment, CNI_VERSION, Claim, Dns, Interface, Ip, Link as Linked, Net, Network, PortMap, PublishMode, Route,
+    Target, address, link, names, netns, network,
 };
 use ctr_netlink::{Link, Netlink, Over, Veth};
 use std::{
@@ -34,6 +34,8 @@ pub struct End {
     pub mtu: u32,
     /// Names on the network.
     pub aliases: Vec<String>,
+    /// Others by its own names for them.
+    pub links: Vec<Linked>,
     /// How much it wants to be the way out.
     pub priority: i32,
 }
@@ -54,10 +56,16 @@ impl End {
             let message = format!("network {}: a container on ipvlan has its parent's hardware address", network.name);
             return Err(Error::new(Code::Invalid, message));
         }
+        if network.name == network::DEFAULT && !wanted.aliases.is_empty() {
+            let message =
+                "the default network has no names: --network-alias is of networks that ctr network create makes";
+            return Err(Error::new(Code::Usage, message));
+        }
+        let links = link::settle(&network, &wanted.links)?;
         let addresses = address::claim(&network, id, &wanted.addresses())?;
         let mac = wanted.mac.or_else(|| Some(mac_of(&addresses)).filter(|_| !shared));
         let (aliases, priority) = (wanted.aliases.clone(), wanted.priority);
-        Ok(Self { network, place, interface: names::inside(place), addresses, mac, mtu: 0, aliases, priority })
+        Ok(Self { network, place, interface: names::inside(place), addresses, mac, mtu: 0, aliases, links, priority })
     }
 
     /// What the section says of an attachment.
@@ -74,7 +82,7 @@ impl End {
     /// # Errors
     /// As [`End::read`].
     pub fn read_at(net: &Net, attachment: &Attachment, place: usize) -> Result<Self> {
-        let Attachment { name, interface, aliases, gw_priority, driver: _ } = attachment;
+        let Attachment { name, interface, aliases, links, gw_priority, driver: _ } = attachment;
         let (_, said) = net.inside(interface).ok_or_else(|| no_interface(attachment))?;
         let addresses = net.addresses(interface);
         if addresses.is_empty() {
@@ -91,6 +99,7 @@ impl End {
             mac,
             mtu,
             aliases: aliases.clone(),
+            links: links.clone(),
             priority: gw_priority.unwrap_or_default(),
         })
     }
@@ -316,6 +325,7 @@ pub fn section(id: &str, ends: &[End], (dns, upstreams): (Dns, Vec<String>), por
         publish_mode: PublishMode::default(),
         exposed: Vec::new(),
         networks: Vec::new(),
+        hosts: Vec::new(),
     };
     for end in ends {
         let own = Interface {
@@ -338,12 +348,14 @@ pub fn section(id: &str, ends: &[End], (dns, upstreams): (Dns, Vec<String>), por
             name: end.network.name.clone(),
             interface: end.interface.clone(),
             aliases: end.aliases.clone(),
+            links: end.links.clone(),
             gw_priority: Some(end.priority).filter(|priority| *priority != 0),
             driver: None,
         });
     }
     let route = |gw: IpAddr| Route { dst: if gw.is_ipv4() { "0.0.0.0/0" } else { "::/0" }.to_owned(), gw };
     net.routes = gateways(ends).into_iter().map(route).collect();
+    net.hosts = link::hosts(&net);
     net
 }
 
