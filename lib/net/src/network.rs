@@ -300,7 +300,11 @@ pub fn load(word: &str) -> Result<Network> {
     let mut by_id = all()?.into_iter().filter(|network| network.id.starts_with(word));
     match (by_id.next(), by_id.next()) {
         (Some(network), None) => Ok(network),
-        _ => Err(Error::new(Code::NotFound, format!("no network {word}")).hint("ctr network create makes one")),
+        _ => {
+            let hint =
+                if word == DEFAULT { "it is made with its first container" } else { "ctr network create makes one" };
+            Err(Error::new(Code::NotFound, format!("no network {word}")).hint(hint))
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use ctr_core::{Code, Error, Result, Value};
 use serde::{Deserialize, Serialize};
-use std::net::{IpAddr, Ipv4Addr};
+use std::{fmt, net::IpAddr};
 
 /// The section.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -177,9 +177,10 @@ pub struct Dns {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PortMap {
-    /// The address of the host; `0.0.0.0`: every one.
-    #[serde(rename = "hostIP")]
-    pub host_ip: Ipv4Addr,
+    /// The address of the host; none: every one, of IPv6 too where the container has that. `0.0.0.0` and `::` are every one
+    /// of a family.
+    #[serde(rename = "hostIP", default, skip_serializing_if = "Option::is_none")]
+    pub host_ip: Option<IpAddr>,
     /// The host's port.
     pub host_port: u16,
     /// The container's port.
@@ -188,7 +189,23 @@ pub struct PortMap {
     pub protocol: String,
 }
 
+impl fmt::Display for PortMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host_ip, host_port, protocol, .. } = self;
+        match host_ip {
+            Some(IpAddr::V6(ip)) => write!(f, "[{ip}]:{host_port}/{protocol}"),
+            Some(ip) => write!(f, "{ip}:{host_port}/{protocol}"),
+            None => write!(f, "{host_port}/{protocol}"),
+        }
+    }
+}
+
 impl PortMap {
+    /// Whether it is on this address of the host, or on all of that family.
+    pub fn is_at(&self, ip: IpAddr) -> bool {
+        self.host_ip.map_or(ip.is_unspecified(), |own| own == ip)
+    }
+
     /// An element of `net.ports`; `None` for what has not its form.
     pub fn read(value: &Value) -> Option<Self> {
         Self::deserialize(value).ok()

@@ -44,6 +44,11 @@ impl Connect {
             priority: self.gw_priority.unwrap_or_default(),
         };
         let id = container::find(&self.container)?;
+        if matches!(self.network.as_str(), "host" | "none") {
+            let message = format!("cannot connect container {} to network {}", self.container, self.network);
+            let why = "that is no network, but said when a container is made, and stands alone";
+            return Err(Error::new(Code::Invalid, format!("{message}: {why}")));
+        }
         let network = net_attach::connect(&id, &wanted).map_err(|e| cannot("connect", &self.container, e))?;
         emit("connect", &network, &id);
         Ok(())

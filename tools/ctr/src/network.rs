@@ -47,10 +47,10 @@ pub const DISCONNECT: &[Flag] = &[switch("force", "Also from a network that is n
 
 /// `ctr network ls`
 pub const LS: &[Flag] = &[
-    list("filter", "KEY=VALUE", "Only these: name=, id=, driver=, label=").short('f').to(TOOL),
+    list("filter", "KEY=VALUE", "Only these: name=, id=, driver=, label=, dangling=").short('f').to(TOOL),
     value("format", "FORMAT", "`table TEMPLATE`, a TEMPLATE for each network, or `json`"),
     switch("quiet", "Only ids").short('q'),
-    switch("no-trunc", "").not_yet("whole ids in the table: network inspect has them"),
+    switch("no-trunc", "Whole ids").to(TOOL),
 ];
 
 /// `ctr network inspect`
@@ -128,6 +128,8 @@ pub fn port(given: &Given) -> Result<Plan> {
             let flag = if *verb == "add" { "--add" } else { "--rm" };
             plan(tool.words(ports.iter().flat_map(|port| [flag, port])).operands([container]))
         }
+        [verb @ ("add" | "rm"), _] => Err(usage(format!("port {verb} needs a container and ports"))
+            .hint(if *verb == "add" { "ctr port add web 8080:80" } else { "ctr port rm web 8080" })),
         ["ls", container] => plan(tool.operands([container])),
         [_] | [_, _] => plan(tool.operands(&given.operands)),
         _ => Err(usage("port needs a container, and at most one port").hint("or: add, rm, a container, ports")),

@@ -6,8 +6,8 @@ use crate::{
 };
 use ctr_core::{Cannot, Code, Error, Result, trace};
 use ctr_net::{
-    Attachment, CNI_VERSION, Claim, Dns, Interface, Ip, Link as Linked, Net, Network, PortMap, PublishMode, Route,
-    Target, address, link, names, netns, network,
+    Attachment, CNI_VERSION, Dns, Interface, Ip, Link as Linked, Net, Network, PortMap, PublishMode, Route, Target,
+    address, link, names, netns, network,
 };
 use ctr_netlink::{Link, Netlink, Over, Veth};
 use std::{
@@ -45,7 +45,7 @@ impl End {
     ///
     /// # Errors
     /// Those of [`address::claim`].
-    pub fn claim(network: Network, id: &str, place: usize, wanted: &Wanted) -> Result<Self> {
+    pub fn claim(netlink: &Netlink, network: Network, id: &str, place: usize, wanted: &Wanted) -> Result<Self> {
         if network.driver == network::CNI {
             let message =
                 format!("network {} is its plugins' of CNI: a container comes on it when it is made", network.name);
@@ -62,7 +62,10 @@ impl End {
             return Err(Error::new(Code::Usage, message));
         }
         let links = link::settle(&network, &wanted.links)?;
-        let addresses = address::claim(&network, id, &wanted.addresses())?;
+        // Those of the host are its neighbours' there.
+        let host = if network.parent().is_some() { netlink.addresses(None)? } else { Vec::new() };
+        let host: Vec<IpAddr> = host.into_iter().map(|(address, _)| address).collect();
+        let addresses = address::claim(&network, id, &wanted.addresses(), &host)?;
         let mac = wanted.mac.or_else(|| Some(mac_of(&addresses)).filter(|_| !shared));
         let (aliases, priority) = (wanted.aliases.clone(), wanted.priority);
         Ok(Self { network, place, interface: names::inside(place), addresses, mac, mtu: 0, aliases, links, priority })
@@ -296,7 +299,7 @@ pub fn look(id: &str, inside: &str) -> Result<Vec<IpAddr>> {
     netns::enter(id, || {
         let netlink = Netlink::open()?;
         let Some(link) = netlink.link(inside)?.filter(|link| link.up) else { return Ok(Vec::new()) };
-        Ok(netlink.addresses(link.index)?.into_iter().map(|(address, _)| address).collect())
+        Ok(netlink.addresses(Some(link.index))?.into_iter().map(|(address, _)| address).collect())
     })
 }
 
@@ -357,9 +360,4 @@ pub fn section(id: &str, ends: &[End], (dns, upstreams): (Dns, Vec<String>), por
     net.routes = gateways(ends).into_iter().map(route).collect();
     net.hosts = link::hosts(&net);
     net
-}
-
-/// Claims as the section has them.
-pub fn ports(claims: &[Claim]) -> Vec<PortMap> {
-    claims.iter().map(Claim::mapping).collect()
 }
