@@ -314,13 +314,11 @@ pub fn needed(mapping: &Mapping, port: u16, id: &str, target: Target, mode: Publ
         mode: target.mode(ip, mode),
     };
     let claims: Vec<_> = ips.into_iter().flatten().map(claim).collect();
-    match claims.iter().find(|claim| claim.mode == PublishMode::Proxy && claim.protocol == "sctp") {
-        Some(claim) => {
-            Err(Error::new(Code::Unsupported, format!("cannot publish {claim}: no proxy has ports of sctp"))
-                .hint("--publish-mode dnat, and an address of a family that the container has"))
-        }
-        None => Ok(claims),
+    if claims.iter().any(|claim| claim.mode == PublishMode::Proxy && claim.protocol == "sctp") {
+        let hint = "--publish-mode dnat, with an address of a family that the container has";
+        return Err(Error::new(Code::Unsupported, "cannot publish ports of sctp by a proxy").hint(hint));
     }
+    Ok(claims)
 }
 
 /// Makes ports of the host the container's, at `target`; hold the [`Lock`](crate::Lock). Nothing is claimed where one cannot

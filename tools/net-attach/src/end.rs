@@ -57,8 +57,7 @@ impl End {
             return Err(Error::new(Code::Invalid, message));
         }
         if network.name == network::DEFAULT && !wanted.aliases.is_empty() {
-            let message =
-                "the default network has no names: --network-alias is of networks that ctr network create makes";
+            let message = "the default network has no names: aliases are of networks that ctr network create makes";
             return Err(Error::new(Code::Usage, message));
         }
         let links = link::settle(&network, &wanted.links)?;
@@ -201,6 +200,10 @@ impl End {
             None => return Err(Error::new(Code::NotFound, format!("interface {name} was taken away"))),
         };
         if self.addresses.iter().any(IpAddr::is_ipv6) {
+            if self.network.parent().is_none() {
+                // As of the bridge's: not even the address of the link is anybody else's.
+                host::sysctl(&format!("ipv6/conf/{name}/accept_dad"), "0")?;
+            }
             // No neighbour is its router but the bridge.
             host::sysctl(&format!("ipv6/conf/{name}/accept_ra"), "0")?;
             host::sysctl(&format!("ipv6/conf/{name}/disable_ipv6"), "0")?;
