@@ -9,6 +9,7 @@ pub fn tests() -> Vec<Test> {
             a_taken_port_names_its_holder,
             ports_of_a_running_container,
             ports_of_another_instance,
+            ports_of_one_that_has_stopped,
             ports_of_one_address_of_ranges_and_of_the_image;
         ["root", "overlay", "umoci", "nft", "ip", "python3"]:
             udp_is_led_on_too,
@@ -216,6 +217,41 @@ fn ports_of_a_running_container() {
     host.sh("ctr port add web 8080:80 && ctr stop -t 0 web && ctr start web").succeeds();
     host.sh_cmd(&format!("until ({}); do sleep 0.05; done", get("127.0.0.1:8080"))).limit(20).run().succeeds();
     host.sh("ctr rm -f web other none not").ok();
+    nothing_is_left(&host);
+}
+
+fn ports_of_one_that_has_stopped() {
+    let host = host();
+    let outside = Outside::of(&host);
+    let rules = |host: &Host| host.sh("nft list ruleset | grep -c 'tcp . 80[0-9]* :' || true").ok().text();
+    server(&host, "web", "-p 8080:80");
+    let front = host.sh_cmd("ctr run --name front -p 8081:80 busybox sleep 6913").spawn();
+    host.process("sleep 6913");
+    server(&host, "often", "--restart always -p 8082:80");
+    assert_eq!(rules(&host), "3\n");
+    host.sh("ctr stop -t 0 web && ctr kill front").ok();
+    front.wait().exits(137);
+    assert_eq!(rules(&host), "1\n");
+    host.sh("ls $CTR_RUN/ports").ok().stdout_is("tcp-0.0.0.0-8082\n");
+    host.sh(
+        "ctr-inspect web front | while read -r doc; do echo \"$doc\" | net-attach --check >/dev/null || exit; done",
+    )
+    .ok();
+    // The host's own are reached there now.
+    host.sh("mkdir www; echo host >www/hostname").ok();
+    let own = host.cmd("busybox", &["httpd", "-f", "-p", "8080", "-h", "www"]).spawn();
+    outside.cmd(&host, &format!("until ({}); do sleep 0.05; done", get(&format!("{HOST}:8080")))).limit(20).run().ok();
+    host.sh("ctr start web").exits(1).stderr_has("0.0.0.0:8080/tcp: held by process ");
+    drop(own);
+    // Who is started again, by a policy or by hand, has them again.
+    let started = |name: &str| host.sh(&format!("ctr inspect -f '{{{{.State.StartedAt}}}}' {name}")).ok().text();
+    let before = started("often");
+    host.sh("kill -9 $(ctr inspect -f '{{.State.Pid}}' often)").ok();
+    host.sh_cmd(&format!("until ({}); do sleep 0.05; done", get("127.0.0.1:8082"))).limit(20).run().succeeds();
+    assert_ne!(started("often"), before);
+    host.sh_cmd("until ctr start web; do sleep 0.05; done 2>/dev/null").limit(20).run().ok();
+    assert_eq!(rules(&host), "2\n");
+    host.sh("ctr rm -f web front often").ok();
     nothing_is_left(&host);
 }
 

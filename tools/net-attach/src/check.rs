@@ -123,7 +123,9 @@ fn rules(id: &str, net: &Net, ends: &[End]) -> Result<Vec<Error>> {
         return Ok(findings);
     }
     let claims = port::claims_of(id)?;
-    if let Some(target) = end::way_in(ends).and_then(End::target) {
+    // One that does not run has none.
+    let runs = container::live_state(id)?.is_some();
+    if let Some(target) = end::way_in(ends).and_then(End::target).filter(|_| runs) {
         for port in &net.ports {
             let needed = port::needed(&attach::mapping(port)?, port.host_port, id, target, net.publish_mode)?;
             for claim in needed.iter().filter(|claim| !claims.contains(claim)) {
@@ -131,8 +133,7 @@ fn rules(id: &str, net: &Net, ends: &[End]) -> Result<Vec<Error>> {
             }
         }
     }
-    // One that does not run has none.
-    if container::live_state(id)?.is_some() {
+    if runs {
         findings.extend(proxy::missing(id)?);
     }
     let Some(present) = firewall::present()? else {
