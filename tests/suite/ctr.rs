@@ -212,14 +212,9 @@ fn help_and_version() {
 
 fn what_is_not_there_is_refused() {
     let host = Host::new();
-    for flag in [
-        "--link-local-ip ::1",
-        "-v /a:/b",
-        "--gpus all",
-        "--mount x",
-        "--cpu-rt-period 1",
-        "-d --annotation a=b",
-    ] {
+    for flag in
+        ["--link-local-ip ::1", "-v /a:/b", "--gpus all", "--mount x", "--cpu-rt-period 1", "-d --annotation a=b"]
+    {
         host.sh(&format!("ctr run {flag} busybox true")).fails(125).stderr_has("not there yet");
     }
     host.sh("ctr commit").fails(1).stderr_has("not there yet");

@@ -200,7 +200,7 @@ fn the_first_is_reached_at_once() {
     // An address that the kernel looks for duplicates of is tentative for a second or two, and not used.
     let bridge = "$(ctr network inspect -f '{{.Interface}}' both)";
     host.sh(&format!("ip -6 -o addr show dev {bridge} tentative")).ok().stdout_is("");
-    host.sh("ip netns exec $(ip netns list | cut -d' ' -f1) ip -6 -o addr show tentative").ok().stdout_is("");
+    host.sh("nsenter --net=$(ctr-inspect a | jq -r .net.netns) ip -6 -o addr show tentative").ok().stdout_is("");
     host.sh("ctr rm -f a && ctr network rm both").ok();
     nothing_is_left(&host);
 }

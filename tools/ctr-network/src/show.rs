@@ -40,8 +40,10 @@ impl Ls {
 
 fn filter(word: &str) -> Result<(&str, &str)> {
     match word.split_once('=') {
-        Some((key @ ("name" | "id" | "driver" | "label"), value)) => Ok((key, value)),
-        Some((key @ "dangling", value @ ("true" | "1" | "false" | "0"))) => Ok((key, value)),
+        Some(
+            (key @ ("name" | "id" | "driver" | "label"), value)
+            | (key @ "dangling", value @ ("true" | "1" | "false" | "0")),
+        ) => Ok((key, value)),
         _ => {
             let hint = "name=, id=, driver=, label=, dangling=true or false";
             Err(Error::new(Code::Usage, format!("filter {word:?} is none")).hint(hint))

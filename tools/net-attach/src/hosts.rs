@@ -68,7 +68,7 @@ pub fn ask(id: &str, old: &Dns, new: &Dns) -> Result<()> {
     let is_old = |line: &str| server(line.trim_end()) || (old.options != new.options && line == gone);
     write(id, "resolv.conf", |text| {
         let mut lines: String = text.split_inclusive('\n').filter(|line| !is_old(line)).collect();
-        if old.nameservers != new.nameservers || text.lines().any(|line| server(line)) {
+        if old.nameservers != new.nameservers || text.lines().any(server) {
             let servers = new.nameservers.iter().map(|server| format!("nameserver {server}\n"));
             lines = servers.collect::<String>() + &lines;
         }

@@ -128,7 +128,7 @@ fn hostname(
     let theirs = namespaces.owner("network").map(container::recorded).transpose()?;
     let theirs = theirs.as_ref().and_then(|doc| doc.get("spec")?.get("hostname")?.as_str());
     // As docker has it: who is on the host's network is called as that is.
-    let host = (namespaces.of("network") == &Mode::Host).then(|| rustix::system::uname());
+    let host = (namespaces.of("network") == &Mode::Host).then(rustix::system::uname);
     let host = host.as_ref().and_then(|host| host.nodename().to_str().ok()).filter(|name| is_host_name(name));
     let own = spec.get("hostname").and_then(Value::as_str).or(theirs).or(host);
     let name = match (&flags.hostname, own, source.id) {
