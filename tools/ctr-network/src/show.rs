@@ -39,16 +39,17 @@ impl Ls {
 }
 
 fn filter(word: &str) -> Result<(&str, &str)> {
-    match word.split_once('=') {
-        Some(
-            (key @ ("name" | "id" | "driver" | "label"), value)
-            | (key @ "dangling", value @ ("true" | "1" | "false" | "0")),
-        ) => Ok((key, value)),
-        _ => {
-            let hint = "name=, id=, driver=, label=, dangling=true or false";
-            Err(Error::new(Code::Usage, format!("filter {word:?} is none")).hint(hint))
-        }
+    let (key, value) = word.split_once('=').unwrap_or_default();
+    let known = match key {
+        "name" | "id" | "driver" | "label" => true,
+        "dangling" => matches!(value, "true" | "1" | "false" | "0"),
+        _ => false,
+    };
+    if known {
+        return Ok((key, value));
     }
+    let hint = "name=, id=, driver=, label=, dangling=true or false";
+    Err(Error::new(Code::Usage, format!("filter {word:?} is none")).hint(hint))
 }
 
 fn matches(network: &Network, key: &str, value: &str) -> Result<bool> {
