@@ -128,8 +128,14 @@ pub fn port(given: &Given) -> Result<Plan> {
             let flag = if *verb == "add" { "--add" } else { "--rm" };
             plan(tool.words(ports.iter().flat_map(|port| [flag, port])).operands([container]))
         }
-        [verb @ ("add" | "rm"), _] => Err(usage(format!("port {verb} needs a container and ports"))
-            .hint(if *verb == "add" { "ctr port add web 8080:80" } else { "ctr port rm web 8080" })),
+        // A port of a container of that name begins with a digit.
+        [verb @ ("add" | "rm"), word] if !word.starts_with(|c: char| c.is_ascii_digit()) => {
+            Err(usage(format!("port {verb} needs a container and ports")).hint(if *verb == "add" {
+                "ctr port add web 8080:80"
+            } else {
+                "ctr port rm web 8080"
+            }))
+        }
         ["ls", container] => plan(tool.operands([container])),
         [_] | [_, _] => plan(tool.operands(&given.operands)),
         _ => Err(usage("port needs a container, and at most one port").hint("or: add, rm, a container, ports")),
