@@ -218,7 +218,6 @@ fn what_is_not_there_is_refused() {
         "--gpus all",
         "--volume-driver x",
         "--cpu-rt-period 1",
-        "--link a",
         "-d --annotation a=b",
     ] {
         host.sh(&format!("ctr run {flag} busybox true")).fails(125).stderr_has("not there yet");

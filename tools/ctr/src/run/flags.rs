@@ -77,6 +77,7 @@ const BEFORE_LIMITS: &[Flag] = &[
     list("dns-search", "DOMAIN", "Look for short names in this domain").to(ATTACH),
     list("dns-option", "OPTION", "An option of the resolver").alias("dns-opt").to(ATTACH),
     list("network-alias", "NAME", "Call it so too on the first network").alias("net-alias").to(ATTACH),
+    list("link", "CONTAINER[:ALIAS]", "Give another container a name for this one alone").to(ATTACH),
     value("ip", "ADDRESS", "Give it this address of the first network").to(ATTACH),
     value("ip6", "ADDRESS", "Give it this address of IPv6 of the first network").to(ATTACH),
     value("mac-address", "ADDRESS", "Give its interface on the first network this hardware address").to(ATTACH),
@@ -102,7 +103,6 @@ const AFTER_LIMITS: &[Flag] = &[
 ];
 
 const ATTACHED: &str = "a choice of streams";
-const NAMES: &str = "names of containers on a network";
 const LIMITS: &str = "limits for real-time processes and by device";
 
 /// What docker has and this has not yet: each is refused by name, none is passed over.
@@ -113,7 +113,6 @@ pub const LATER: &[Flag] = &[
     value("detach-keys", "", "").not_yet("leaving a container in the foreground running"),
     switch("sig-proxy", "").not_yet("it is always on"),
     list("label-file", "", "").not_yet("files of labels"),
-    list("link", "", "").not_yet(NAMES),
     list("link-local-ip", "", "").not_yet("more than one address"),
     value("volume-driver", "", "").not_yet("other drivers of volumes than local"),
     list("blkio-weight-device", "", "").not_yet(LIMITS),

@@ -7,7 +7,7 @@ use crate::{
     flags::{Given, usage},
     pipe::{Stage, pipe},
 };
-use ctr_core::Result;
+use ctr_core::{Result, trace};
 pub use flags::{FLAGS, LATER};
 
 /// The pipe from a registry to a running process.
@@ -116,6 +116,11 @@ fn network(given: &Given) -> Result<(Option<Stage>, Vec<String>)> {
         }
         // There is nothing that could be published; docker says nothing either.
         words.retain(|word| word != "-P");
+        if *network == "host" && given.last("publish").is_some() {
+            // docker's words.
+            trace::warn("Published ports are discarded when using host network mode");
+            words = without_ports(words);
+        }
         if let Some(flag) = words.first() {
             return Err(usage(format!("{flag} needs a network, not {network}")));
         }
@@ -123,6 +128,20 @@ fn network(given: &Given) -> Result<(Option<Stage>, Vec<String>)> {
     }
     let named = networks.into_iter().flat_map(|network| ["--network", network]);
     Ok((Some(Stage::new("net-attach").words(named).words(words)), Vec::new()))
+}
+
+/// The words but for `-p PORT` and `--publish=PORT`.
+fn without_ports(words: Vec<String>) -> Vec<String> {
+    let mut words = words.into_iter();
+    let mut kept = Vec::new();
+    while let Some(word) = words.next() {
+        if word == "-p" {
+            words.next();
+        } else if !word.starts_with("--publish=") {
+            kept.push(word);
+        }
+    }
+    kept
 }
 
 /// Whether a network is one that ns-spawn makes or joins.
