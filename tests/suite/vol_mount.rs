@@ -30,7 +30,13 @@ pub fn tests() -> Vec<Test> {
             volumes_go_out_and_in_as_tars,
             filters_and_prune,
             twenty_first_uses_at_once,
-            kills_leave_nothing_half_made
+            kills_leave_nothing_half_made,
+            devices_of_an_image_are_not_the_hosts,
+            what_others_mount_stays_where_it_is,
+            nothing_is_mounted_on_the_host,
+            a_source_that_was_replaced_is_taken_out,
+            a_running_container_is_not_changed_by_a_start,
+            links_to_the_root_are_one_root
     )
 }
 
@@ -92,15 +98,23 @@ fn an_empty_volume_gets_what_the_image_has() {
     host.assert_clean();
 }
 
-/// The mark says that the files are not whole: what is there is no reason to stop.
+/// A tree that was not whole is begun anew; of one that was, what is missing in the volume comes, and nothing there is replaced.
 fn a_killed_fill_goes_on() {
     let host = host();
     image_with_volume(&host);
+    let dir = host.root().join("volumes/db");
     host.sh("ctr volume create db").succeeds();
-    fs::write(data(&host, "db").join("one"), "half").unwrap();
-    fs::write(host.root().join("volumes/db/filling"), "").unwrap();
+    fs::create_dir(dir.join(".filling")).unwrap();
+    fs::write(dir.join(".filling/one"), "half").unwrap();
     host.sh("ctr run --rm -v db:/var/db with cat /var/db/one /var/db/deep/two").ok().stdout_is("first\nfirst\n");
-    assert!(!host.root().join("volumes/db/filling").exists());
+    host.sh("rm -r $CTR_ROOT/volumes/db/_data/*; mkdir $CTR_ROOT/volumes/db/.filled").succeeds();
+    for (path, text) in [(".filled/one", "image's\n"), (".filled/two", "image's\n"), ("_data/one", "written\n")] {
+        fs::write(dir.join(path), text).unwrap();
+    }
+    // By a container of another image, too.
+    host.sh("ctr run --rm -v db:/x busybox cat /x/one /x/two").ok().stdout_is("written\nimage's\n");
+    let left: Vec<_> = fs::read_dir(&dir).unwrap().flatten().map(|e| e.file_name().into_string().unwrap()).collect();
+    assert!(left.iter().all(|name| ["_data", "lock", "volume.json"].contains(&&**name)), "{left:?}");
 }
 
 fn paths_of_the_host() {
@@ -539,5 +553,112 @@ fn kills_leave_nothing_half_made() {
         }
     }
     host.sh("ctr volume prune -fa").ok();
+    host.assert_clean();
+}
+
+/// Without a control group for devices mounts keep a container from them: nodes of a volume that an image fills, too, and what
+/// the host mounts later.
+fn devices_of_an_image_are_not_the_hosts() {
+    let host = host();
+    host.sh("mkdir -p made/bin made/dev made/d && cp $(command -v busybox) made/bin/ && ln -s busybox made/bin/sh && \
+             for n in cat head ls; do ln -s busybox made/bin/$n; done && \
+             for n in null zero full random urandom tty; do mknod made/dev/$n b 7 0; done && mknod made/d/zero b 7 0 && \
+             tar -C made -c . | img-import -c 'VOLUME /dev' -c 'VOLUME /d' - nodes >/dev/null")
+        .succeeds();
+    let pipe = "img-pull --pull missing nodes | img-unpack | overlay-mount";
+    host.sh(&format!("{pipe} | ns-spawn --rm -- sh -c 'head -c 4 /dev/zero | cat -v; head -c 1 /d/zero'"))
+        .exits(1)
+        .stdout_is("^@^@^@^@")
+        .stderr_has("/dev is a volume: it is not");
+    // The user's own, filled from the image.
+    host.sh(&format!("{pipe} | vol-mount -v nodes:/dev | ns-spawn --rm -- head -c 1 /dev/zero")).exits(125);
+    host.sh("mkdir src && mount -t tmpfs s src && mount --make-shared src").succeeds();
+    host.sh("ctr run --rm --cgroups disabled -v ./src:/s:rslave busybox true")
+        .fails(125)
+        .stderr_has("without a control group");
+    host.sh("ctr run --rm --cgroups disabled -v ./src:/s busybox true").ok();
+    host.sh("umount src; ctr volume prune -af").succeeds();
+    host.assert_clean();
+}
+
+fn what_others_mount_stays_where_it_is() {
+    let host = host();
+    host.sh("ctr volume create db && mount -t tmpfs theirs $CTR_ROOT/volumes/db/_data && echo old >$CTR_ROOT/volumes/db/_data/f").succeeds();
+    for _ in 0..2 {
+        host.sh("ctr run --rm -v db:/d busybox cat /d/f").ok().stdout_is("old\n");
+    }
+    host.sh("ctr volume export db | tar -t").ok().stdout_has("f\n");
+    host.sh("ctr volume rm db").fails(1).stderr_has("is mounted on");
+    host.sh("cat $CTR_ROOT/volumes/db/_data/f && umount $CTR_ROOT/volumes/db/_data && ctr volume rm db")
+        .ok()
+        .stdout_has("old\n");
+    // Removals end where something is mounted.
+    host.sh("mkdir kept && echo 1 >kept/f && ctr create --name a busybox true && id=$(ctr ps -aq --no-trunc) && \
+             mkdir $CTR_ROOT/containers/$id/in && mount --bind kept $CTR_ROOT/containers/$id/in && ctr rm a")
+        .exits(1);
+    host.sh("cat kept/f").ok().stdout_is("1\n");
+    host.sh("umount $CTR_ROOT/containers/.*/in; overlay-mount --gc").succeeds();
+    host.assert_clean();
+}
+
+/// What lies in a shared mount would be mounted on the host too.
+fn nothing_is_mounted_on_the_host() {
+    let host = host();
+    host.sh("mkdir src && mount -t tmpfs s src && mount --make-shared src && mkdir src/in src/dev").succeeds();
+    for words in ["-v db:/s/in", "--tmpfs /s/in", "-v ./src/dev:/s/in"] {
+        host.sh(&format!("ctr run --rm -v ./src:/s:rshared {words} busybox true"))
+            .fails(125)
+            .stderr_has("lies in a shared mount");
+    }
+    host.sh("ctr run --rm -v /dev:/dev:rshared busybox true").exits(125);
+    host.sh("ctr run -d --name a -v ./src:/s:rshared busybox sleep 1000").succeeds();
+    host.sh("vol-mount --into a --tmpfs /s/in").fails(1).stderr_has("lies in a shared mount");
+    host.sh("ctr rm -f a; grep -c src/in /proc/self/mounts").exits(1).stdout_has("0\n");
+    host.sh("umount src; ctr volume rm -f db").succeeds();
+    host.assert_clean();
+}
+
+fn a_source_that_was_replaced_is_taken_out() {
+    let host = host();
+    host.sh("echo 1 >file; mkdir dir; ctr run -d --name a busybox sleep 1000").succeeds();
+    host.sh(
+        "ctr exec a sh -c 'mkdir -p /var/real; ln -s /var/real /run'; vol-mount --into a ./file:/etc/f ./dir:/run/d",
+    )
+    .succeeds();
+    host.sh("echo 2 >new && mv new file && rmdir dir").succeeds();
+    host.sh("vol-mount --into a --undo /etc/f /run/d && ctr exec a sh -c 'grep -cE \"/etc/f|real/d\" /proc/mounts'")
+        .exits(1)
+        .stdout_is("0\n");
+    // A link on the way is followed, by check and repair too.
+    host.sh("mkdir dir; vol-mount --into a ./dir:/run/d && ctr inspect --document a | vol-mount --check >/dev/null")
+        .ok();
+    host.sh("ctr inspect --document a | vol-mount --repair >/dev/null").ok();
+    host.sh("ctr rm -f a").succeeds();
+    host.assert_clean();
+}
+
+fn a_running_container_is_not_changed_by_a_start() {
+    let host = host();
+    image_with_volume(&host);
+    let pipe = "img-pull --pull missing with | img-unpack";
+    host.sh(&format!(
+        "{pipe} | overlay-mount --name a | tee doc | ns-spawn -d --no-image-volumes -- sleep 1000 >/dev/null"
+    ))
+    .succeeds();
+    host.sh("ns-spawn -d -f doc -- true >/dev/null").exits(125).stderr_has("runs already");
+    host.sh("ctr volume ls -q; ctr inspect -f '{{len .Mounts}}' a").ok().stdout_is("0\n");
+    host.sh("ctr rm -f a").succeeds();
+    // One without an id, which ns-spawn begins: its volume goes where the start fails.
+    host.sh(&format!("{pipe} | overlay-mount | jq -c 'del(.id, .name, .steps)' | ns-spawn --name b -- /nothing"))
+        .exits(127);
+    host.sh("ctr volume ls -q").ok().stdout_is("");
+    host.sh("overlay-mount --undo <doc >/dev/null; overlay-mount --gc; umount $CTR_RUN/containers/*/rootfs; overlay-mount --gc; ctr ps -aq").succeeds();
+}
+
+fn links_to_the_root_are_one_root() {
+    let host = host();
+    host.sh("ln -s $CTR_ROOT other && ctr create --name a -v db:/d busybox true").succeeds();
+    host.sh("CTR_ROOT=$PWD/other ctr volume rm db").fails(1).stderr_has("used by container a");
+    host.sh("ctr rm a && CTR_ROOT=$PWD/other ctr volume rm db").succeeds();
     host.assert_clean();
 }

@@ -1,7 +1,7 @@
 //! Where things are: the root (kept over a reboot) and the run directory (lost by it).
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
     sync::OnceLock,
 };
@@ -9,7 +9,8 @@ use std::{
 /// `CTR_ROOT`, default `/var/lib/ctr`; for a user who is not root `$XDG_DATA_HOME/ctr`.
 pub fn root() -> &'static PathBuf {
     static ROOT: OnceLock<PathBuf> = OnceLock::new();
-    ROOT.get_or_init(|| pick("CTR_ROOT", "/var/lib/ctr", "XDG_DATA_HOME", ".local/share"))
+    // Records name what lies in it by its path: there is to be one, whatever links lead there.
+    ROOT.get_or_init(|| real(&pick("CTR_ROOT", "/var/lib/ctr", "XDG_DATA_HOME", ".local/share")))
 }
 
 /// `CTR_RUN`, default `/run/ctr`; for a user who is not root `$XDG_RUNTIME_DIR/ctr`.
@@ -59,6 +60,14 @@ pub fn volume_at(source: &Path) -> Option<(&str, &Path)> {
 /// What of container `id` dies with a reboot: its mount point, its state, its sockets.
 pub fn run_dir(id: &str) -> PathBuf {
     run().join("containers").join(id)
+}
+
+/// The path without links, as far as it is there.
+fn real(path: &Path) -> PathBuf {
+    match (fs::canonicalize(path), path.parent(), path.file_name()) {
+        (Err(_), Some(parent), Some(name)) => real(parent).join(name),
+        (real, ..) => real.unwrap_or_else(|_| path.to_owned()),
+    }
 }
 
 fn pick(var: &str, system: &str, xdg: &str, home: &str) -> PathBuf {

@@ -2,7 +2,7 @@
 
 use crate::{Place, Take, merge, pack};
 use ctr_core::{Cannot, Error, Result};
-use rustix::fd::OwnedFd;
+use rustix::{fd::OwnedFd, fs::Mode};
 use std::{io, sync::OnceLock, thread};
 
 /// Copies the file that `from` holds (`O_PATH`), a directory with all beneath it, to `name` at `place`; with no name the files of a
@@ -17,6 +17,8 @@ pub fn copy(from: OwnedFd, name: &[u8], place: &Place<'_>, take: Take, shown: [&
     let note = |result: Result<()>, at: &str| {
         let _ = result.map_err(|e| first.set(Error { message: format!("{at}: {}", e.message), ..e }));
     };
+    // The merge has none, and it is of the whole process.
+    let umask = rustix::process::umask(Mode::empty());
     thread::scope(|scope| {
         scope.spawn(move || {
             note(pack(from, name, &mut writer), shown[0]);
@@ -25,5 +27,6 @@ pub fn copy(from: OwnedFd, name: &[u8], place: &Place<'_>, take: Take, shown: [&
         note(merge(Box::new(&reader), place, take), shown[1]);
         drop(reader);
     });
+    rustix::process::umask(umask);
     first.into_inner().map_or(Ok(()), Err)
 }

@@ -15,13 +15,14 @@ use std::process::{Command, Stdio};
 /// The file system of a volume that may hold so many bytes, beside its files.
 pub(crate) const IMAGE: &str = "image";
 
-/// Mounts what the volume's options say, where that is not there.
+/// Mounts what the volume's options say, where that is not there. Hold the volume's lock, not the store's: a server of the network
+/// may never answer.
 ///
 /// By mount(8), which knows loop devices and the helpers of file systems of the network, as nfs.
 ///
 /// # Errors
 /// What mount(8) says.
-pub fn ready(volume: &Volume, _lock: Option<&Lock>) -> Result<()> {
+pub fn ready(volume: &Volume, _lock: &Lock) -> Result<()> {
     let point = volume::data(&volume.name);
     let option = |key: &str| volume.options.get(key).cloned();
     let (kind, device, options) = match (option("type"), option("device"), option("size")) {
@@ -48,13 +49,13 @@ fn bind(kind: &str, options: Option<String>) -> Option<String> {
     }
 }
 
-/// Takes that off; succeeds where it is not there. Who has it mounted in a container keeps it there.
+/// Takes that off, and nothing that somebody else has mounted there; succeeds where it is not there. Who has it mounted in a container keeps it there.
 ///
 /// # Errors
 /// The kernel's.
 pub fn let_go(name: &str, _lock: &Lock) -> Result<()> {
     let point = volume::data(name);
-    while is_mounted(&point) {
+    while volume::load(name).is_ok_and(|volume| volume.is_mount()) && is_mounted(&point) {
         let what = || json!({"target": point});
         trace::act("umount", what, || match unmount(&point, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
             Ok(()) | Err(Errno::INVAL | Errno::NOENT) => Ok(()),

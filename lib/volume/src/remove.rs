@@ -6,7 +6,9 @@ use crate::{
     volume::{self, aside},
 };
 use ctr_core::{
-    Cannot, Code, Error, Lock, Result, Value, container, files, ident, json, mountinfo::is_mounted, paths, trace,
+    Cannot, Code, Error, Lock, Result, Value, container, files, ident, json,
+    mountinfo::{self, is_mounted},
+    paths, trace,
 };
 use std::{fs, io::ErrorKind, path::PathBuf};
 
@@ -30,6 +32,10 @@ pub fn remove(name: &str, except: Option<&str>) -> Result<()> {
             .hint("remove what uses it first"));
     }
     local::let_go(name, &lock)?;
+    if let Some(mount) = mountinfo::read()?.into_iter().find(|mount| mount.point.starts_with(volume::dir(name))) {
+        let message = format!("cannot remove volume {name}: something is mounted on {}", mount.point.display());
+        return Err(Error::new(Code::Busy, message));
+    }
     let (dir, aside) = (volume::dir(name), aside(name));
     trace::act(
         "remove",
@@ -65,14 +71,14 @@ pub fn gc() -> Result<Vec<Value>> {
         let path = entry.cannot(|| format!("read {}", root.display()))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         // Who writes one that takes long holds its lock; all else is made and renamed under ours.
-        if name.starts_with('.') && !volume::is_held(&path)? {
+        if name.starts_with('.') && path.is_dir() && !volume::is_held(&path)? {
             trash.push(path);
         }
     }
     let mut removed = Vec::new();
     for volume in volume::all()? {
         let point = volume::data(&volume.name);
-        if is_mounted(&point) && users(&volume.name)?.is_empty() {
+        if volume.is_mount() && is_mounted(&point) && users(&volume.name)?.is_empty() {
             local::let_go(&volume.name, &lock)?;
             removed.push(json!({"unmounted": point}));
         }

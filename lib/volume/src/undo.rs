@@ -14,7 +14,9 @@ const TOOL: &str = "vol-mount";
 /// `invalid` for a step about another container; the last failure, once all was tried.
 pub fn undo(doc: &mut Document, undo: &Value) -> Result<()> {
     let Some(id) = container::step_id(doc, undo)?.map(str::to_owned) else { return Ok(()) };
-    let used = users::of(doc);
+    // Of the record too: what was mounted while it ran is not in a document of before.
+    let mut used = users::of(doc);
+    used.extend(container::recorded(&id).iter().flat_map(users::of));
     let own = is_own(undo);
     let spec = doc.object("spec")?;
     if let Some(mounts) = spec.get_mut("mounts").and_then(Value::as_array_mut) {

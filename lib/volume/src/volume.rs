@@ -156,11 +156,11 @@ pub(crate) fn aside(name: &str) -> PathBuf {
 }
 
 /// Makes a volume; with its record it comes by one rename. One that is there and is the same, or of which nothing but
-/// the name is said, is kept.
+/// the name is said, is kept. Where it need not be `durable`, a crash of the machine may take it.
 ///
 /// # Errors
 /// `exists` for one that has other options or labels; `invalid` for options that there are not; `limit` where the disk is full.
-pub fn create(volume: &Volume, _lock: Option<&Lock>) -> Result<()> {
+pub fn create(volume: &Volume, durable: bool, _lock: Option<&Lock>) -> Result<()> {
     check_name(&volume.name)?;
     check_options(&volume.options)?;
     if exists(&volume.name) {
@@ -174,13 +174,13 @@ pub fn create(volume: &Volume, _lock: Option<&Lock>) -> Result<()> {
     let what = || json!({"volume": volume.name, "path": dir(&volume.name)});
     trace::act("create", what, || {
         let aside = aside(&volume.name);
-        let made = make(&aside, volume).and_then(|()| publish(&aside, &volume.name));
+        let made = make(&aside, volume, durable).and_then(|()| publish(&aside, &volume.name, durable));
         made.inspect_err(|_| drop(files::remove_tree(&aside)))
     })
 }
 
 /// Its directory at `aside`, whole and flushed.
-fn make(aside: &Path, volume: &Volume) -> Result<()> {
+fn make(aside: &Path, volume: &Volume, durable: bool) -> Result<()> {
     files::make_dir(&paths::volumes())?;
     // Others may pass, not look: what is within has modes of its own.
     let with = |mode: u32, path: &Path| {
@@ -191,17 +191,16 @@ fn make(aside: &Path, volume: &Volume) -> Result<()> {
     if let Some(size) = volume.options.get("size") {
         bounded::make(&aside.join(local::IMAGE), parse_size(size)?)?;
     }
-    save(aside, volume)
-}
-
-fn save(dir: &Path, volume: &Volume) -> Result<()> {
     let text = format!("{}\n", json!(volume));
-    files::replace(&dir.join(RECORD), text.as_bytes(), true)
+    files::replace(&aside.join(RECORD), text.as_bytes(), durable)
 }
 
-fn publish(aside: &Path, name: &str) -> Result<()> {
+fn publish(aside: &Path, name: &str, durable: bool) -> Result<()> {
     let failed = || format!("make volume {name}");
     renameat_with(CWD, aside, CWD, dir(name), RenameFlags::NOREPLACE).cannot(failed)?;
+    if !durable {
+        return Ok(());
+    }
     fs::File::open(paths::volumes()).and_then(|dir| dir.sync_all()).cannot(failed)
 }
 
@@ -222,7 +221,7 @@ pub fn create_with(volume: &Volume, fill: impl FnOnce(&Path) -> Result<()>) -> R
     let begin = || {
         let _lock = Lock::store()?;
         free()?;
-        make(&aside, volume)?;
+        make(&aside, volume, true)?;
         // By it gc tells what is being written from what a killed process left.
         Lock::exclusive(&aside.join(LOCK))
     };
@@ -232,7 +231,7 @@ pub fn create_with(volume: &Volume, fill: impl FnOnce(&Path) -> Result<()>) -> R
         files::sync_fs(&aside)?;
         let _lock = Lock::store()?;
         free()?;
-        publish(&aside, &volume.name)
+        publish(&aside, &volume.name, true)
     });
     made.inspect_err(|_| drop(files::remove_tree(&aside)))
 }
@@ -247,7 +246,11 @@ pub fn lock(name: &str) -> Result<Lock> {
 
 /// Whether somebody holds the lock of the directory at `path`.
 pub(crate) fn is_held(path: &Path) -> Result<bool> {
-    Lock::try_exclusive(&path.join(LOCK)).map(|lock| lock.is_none())
+    let lock = path.join(LOCK);
+    if !lock.exists() {
+        return Ok(false);
+    }
+    Lock::try_exclusive(&lock).map(|lock| lock.is_none())
 }
 
 fn check_options(options: &BTreeMap<String, String>) -> Result<()> {

@@ -31,7 +31,7 @@ impl Create {
         }
         let volume = volume(self.name.as_deref(), &self.options, &self.labels)?;
         let lock = Lock::store()?;
-        ctr_vol::create(&volume, Some(&lock))?;
+        ctr_vol::create(&volume, true, Some(&lock))?;
         print_line(&volume.name)
     }
 }

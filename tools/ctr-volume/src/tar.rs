@@ -29,9 +29,9 @@ impl Export {
     /// Writes the tar. What is to be mounted as the volume's files is, as long as that takes.
     pub fn run(&self) -> Result<()> {
         let volume = ctr_vol::load(&self.volume)?;
-        {
-            let lock = Lock::store()?;
-            ctr_vol::ready(&volume, Some(&lock))?;
+        if volume.is_mount() {
+            let lock = ctr_vol::lock(&volume.name)?;
+            ctr_vol::ready(&volume, &lock)?;
         }
         let written = self.write(&ctr_vol::data(&volume.name));
         let lock = Lock::store()?;

@@ -107,9 +107,6 @@ impl Tool for NsSpawn {
         if self.print_spec {
             return self.print_spec(doc, &rootfs);
         }
-        if !self.no_image_volumes && volumes::are_wanted(doc)? {
-            *doc = volumes::mount(doc)?;
-        }
         if self.detach || self.create {
             return detach::detach(self, doc, &rootfs);
         }

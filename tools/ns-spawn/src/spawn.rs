@@ -87,7 +87,8 @@ fn ended(begun: Begun, doc: &mut Document, exit: Exit, oom_killed: bool, status:
     events::emit("die", doc, &json!({"exitCode": exit.code}));
     status.stopped(&id, &stopped, exit.signal);
     if rm {
-        undo_all(doc);
+        // Its record knows what others did while it ran.
+        undo_all(container::recorded(&id).as_ref().unwrap_or(doc));
         if begun.claimed
             && let Err(e) = container::remove(&id)
         {

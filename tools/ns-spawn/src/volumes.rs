@@ -7,11 +7,26 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// Whether the image declares one on which nothing is mounted, and vol-mount was not asked.
+/// Has vol-mount make them, in the document too.
 ///
 /// # Errors
-/// `invalid` for a document whose steps do not have their form.
-pub fn are_wanted(doc: &Document) -> Result<bool> {
+/// `invalid` for a document whose steps do not have their form; those of vol-mount, which has said why.
+pub fn make(doc: &mut Document) -> Result<()> {
+    if are_wanted(doc)? {
+        *doc = mount(doc)?;
+    }
+    Ok(())
+}
+
+/// Takes back what vol-mount has made for a container that this tool began.
+pub fn undo(doc: &mut Document) {
+    for step in doc.steps().unwrap_or_default().iter().filter(|step| step.tool == "vol-mount") {
+        ctr_vol::undo(doc, &step.undo).unwrap_or_else(|e| trace::warn(&format!("rollback: {e}")));
+    }
+}
+
+/// Whether the image declares one on which nothing is mounted, and vol-mount was not asked.
+fn are_wanted(doc: &Document) -> Result<bool> {
     if doc.steps()?.iter().any(|step| step.tool == "vol-mount") {
         return Ok(false);
     }
@@ -25,10 +40,7 @@ pub fn are_wanted(doc: &Document) -> Result<bool> {
 }
 
 /// The document as `vol-mount` gives it back.
-///
-/// # Errors
-/// That of vol-mount, which has said why.
-pub fn mount(doc: &Document) -> Result<Document> {
+fn mount(doc: &Document) -> Result<Document> {
     let program = steps::sibling("vol-mount");
     let what = || json!({"run": "vol-mount"});
     let run = || format!("run {}", program.display());

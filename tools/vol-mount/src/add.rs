@@ -1,16 +1,17 @@
 //! A document's container gets its mounts: all of them, or none.
 
 use crate::{
-    entry::{Entry, Made},
-    fill,
-    how::How,
-    image,
+    entry::{self, Entry, Made},
+    fill, image,
     word::{self, Wanted, What},
 };
 use ctr_core::{Code, Document, Done, Error, Image, Lock, Result, Rollback, Value, container, json, trace};
 use ctr_layer::Root;
 use rustix::fs::{Mode, OFlags, open};
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
 
 /// The tool's name, in its steps.
 const TOOL: &str = "vol-mount";
@@ -31,20 +32,9 @@ pub fn add(doc: &mut Document, mut wanted: Vec<Wanted>, from: &[String]) -> Resu
     for one in &wanted {
         claim(&mut places, &one.target, &one.word)?;
     }
-    let mut inherited = Vec::new();
-    for word in from {
-        // docker's: what is said here wins over what others have.
-        inherited.extend(
-            others(word)?.into_iter().filter(|mount| places.insert(destination(mount), word.clone()).is_none()),
-        );
-    }
-    for target in declared(&image)? {
-        if !places.contains_key(&target) {
-            let word = target.clone();
-            let (options, labels, how) = (Vec::new(), Vec::new(), How::default());
-            let what = What::Volume { name: None, subpath: None, copy: true, options, labels, how };
-            wanted.push(Wanted { what, target, word });
-        }
+    let declared = declared(&image)?;
+    if wanted.is_empty() && from.is_empty() && declared.iter().all(|target| places.contains_key(target)) {
+        return Ok(Done::Print);
     }
     let mut layers = BTreeMap::new();
     for one in &wanted {
@@ -54,16 +44,21 @@ pub fn add(doc: &mut Document, mut wanted: Vec<Wanted>, from: &[String]) -> Resu
             layers.insert(reference.clone(), image::layers(reference)?);
         }
     }
-    if wanted.is_empty() && inherited.is_empty() {
-        return Ok(Done::Print);
-    }
 
     let before = doc.clone();
     let mut rollback = Rollback::new();
     let mut fills = Vec::new();
     {
         let lock = if trace::dry_run() { None } else { Some(Lock::store()?) };
-        let made = ready(&wanted, &layers, lock.as_ref(), &mut fills);
+        let mut inherited = Vec::new();
+        for word in from {
+            // docker's: what is said here wins over what others have.
+            let is_free = |mount: &Value| places.insert(destination(mount), word.clone()).is_none();
+            inherited.extend(others(word)?.into_iter().filter(is_free));
+        }
+        wanted.extend(declared.into_iter().filter(|target| !places.contains_key(target)).map(Wanted::anonymous));
+        let durable = !container::is_volatile(doc);
+        let made = ready(&wanted, &layers, durable, lock.as_ref(), &mut fills);
         let (mut mounts, anonymous) = match made {
             Ok((mounts, made)) => {
                 let anonymous: Vec<_> = made.iter().filter(|m| m.anonymous).map(|m| m.name.clone()).collect();
@@ -92,6 +87,7 @@ pub fn add(doc: &mut Document, mut wanted: Vec<Wanted>, from: &[String]) -> Resu
             save(doc)?;
         }
     }
+    entry::mount_volumes(ctr_vol::used_by(doc))?;
     for (name, target) in &fills {
         fill::fill(doc, name, target)?;
     }
@@ -111,6 +107,7 @@ type Ready = (Vec<Value>, Vec<Made>);
 fn ready(
     wanted: &[Wanted],
     layers: &BTreeMap<String, Vec<PathBuf>>,
+    durable: bool,
     lock: Option<&Lock>,
     fills: &mut Vec<(String, String)>,
 ) -> Result<Ready, (Error, Vec<Made>)> {
@@ -120,7 +117,7 @@ fn ready(
             What::Image(reference) => layers.get(reference).map(Vec::as_slice),
             _ => None,
         };
-        match Entry::ready(one, trees, lock) {
+        match Entry::ready(one, trees, durable, lock) {
             Ok(entry) => {
                 fills.extend(entry.fill.clone().map(|name| (name, entry.target().to_owned())));
                 all.extend(entry.made);
@@ -173,11 +170,25 @@ fn claim(places: &mut BTreeMap<String, String>, target: &str, word: &str) -> Res
     }
 }
 
-/// `Volumes` of the image's config: `{"/data": {}}`.
+/// Most volumes that an image can declare: each is made under a lock that others wait for.
+const MAX_DECLARED: usize = 100;
+
+/// `Volumes` of the image's config: `{"/data": {}}`. What the kernel and ns-spawn fill is none of them.
 fn declared(image: &Image) -> Result<Vec<String>> {
     let declared = image.config.get("config").and_then(|config| config.get("Volumes")).and_then(Value::as_object);
-    let path = |place: &String| word::target(&format!("volume {place} of the image"), place);
-    declared.into_iter().flat_map(|map| map.keys()).map(path).collect()
+    let mut targets = BTreeSet::new();
+    for place in declared.into_iter().flat_map(|map| map.keys()) {
+        let target = word::target(&format!("volume {place} of the image"), place)?;
+        if ["/dev", "/proc", "/sys"].iter().any(|dir| Path::new(&target).starts_with(dir)) {
+            trace::warn(&format!("the image says that {target} is a volume: it is not"));
+            continue;
+        }
+        targets.insert(target);
+    }
+    if targets.len() > MAX_DECLARED {
+        return Err(Error::new(Code::Limit, format!("the image declares more than {MAX_DECLARED} volumes")));
+    }
+    Ok(targets.into_iter().collect())
 }
 
 /// What another container has of volumes and paths of the host, by `CONTAINER[:ro|rw]`.

@@ -4,7 +4,7 @@ use crate::{
     image, propagation,
     word::{Wanted, What},
 };
-use ctr_core::{Cannot, Code, Error, Lock, Result, Value, files, json, trace};
+use ctr_core::{Cannot, Code, Error, Lock, Result, Value, json, paths, trace};
 use ctr_vol::Volume;
 use rustix::{
     fs::{CWD, Mode, OFlags, openat},
@@ -20,6 +20,21 @@ pub struct Entry {
     pub fill: Option<String>,
     /// A volume that was made for it.
     pub made: Option<Made>,
+}
+
+/// Mounts what is to be the files of these volumes; nobody waits for that but who uses them.
+///
+/// # Errors
+/// `not-found` for one that is gone; what mount(8) says.
+pub fn mount_volumes(names: impl IntoIterator<Item = String>) -> Result<()> {
+    names.into_iter().try_for_each(|name| {
+        let volume = ctr_vol::load(&name)?;
+        if !volume.is_mount() || trace::dry_run() {
+            return Ok(());
+        }
+        let lock = ctr_vol::lock(&name)?;
+        ctr_vol::ready(&volume, &lock)
+    })
 }
 
 /// A volume that was made just now.
@@ -41,10 +56,11 @@ impl Entry {
     }
 
     /// Makes it ready. Hold the lock of the store: no volume goes meanwhile, and the caller writes the record before it lets go.
+    /// A volume without a name need not outlive a crash where it is not `durable`.
     ///
     /// # Errors
     /// `not-found` for a source that is not there; those of making one.
-    pub fn ready(wanted: &Wanted, layers: Option<&[PathBuf]>, lock: Option<&Lock>) -> Result<Self> {
+    pub fn ready(wanted: &Wanted, layers: Option<&[PathBuf]>, durable: bool, lock: Option<&Lock>) -> Result<Self> {
         let target = &wanted.target;
         match &wanted.what {
             What::Tmpfs(options) => {
@@ -67,15 +83,11 @@ impl Entry {
                     ..Volume::new(&name.clone().unwrap_or_else(ctr_vol::new_name))
                 };
                 let there = ctr_vol::exists(&volume.name);
-                ctr_vol::create(&volume, lock)?;
+                ctr_vol::create(&volume, durable || !anonymous, lock)?;
                 let made = (!there).then(|| Made { name: volume.name.clone(), anonymous });
                 let data = ctr_vol::data(&volume.name);
                 let source = subpath.as_ref().map_or_else(|| data.clone(), |sub| data.join(sub));
-                let entry = Self { mount: bind(target, &source, how), fill: copy.then(|| volume.name.clone()), made };
-                if !trace::dry_run() {
-                    ctr_vol::ready(&ctr_vol::load(&volume.name)?, lock).inspect_err(|_| entry.take_back())?;
-                }
-                Ok(entry)
+                Ok(Self { mount: bind(target, &source, how), fill: copy.then(|| volume.name.clone()), made })
             }
         }
     }
@@ -86,13 +98,6 @@ impl Entry {
             // Another container has it by now.
             Err(e) if matches!(e.code, Code::Busy | Code::NotFound) => Ok(()),
             other => other,
-        }
-    }
-
-    /// The same while the lock is held: nobody can have it yet.
-    pub fn take_back(&self) {
-        if let Some(made) = &self.made {
-            let _ = files::remove_tree(&ctr_vol::dir(&made.name));
         }
     }
 }
@@ -108,6 +113,8 @@ fn bind(target: &str, source: &Path, how: &crate::how::How) -> Value {
 
 /// Whether the source is there; a directory is made with `create`.
 fn find(source: &Path, create: bool, word: &str) -> Result<()> {
+    // In a volume others write, links that lead out of it too: nothing is made there by its path.
+    let create = create && paths::volume_at(source).is_none();
     match openat(CWD, source, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) {
         Ok(_) => Ok(()),
         Err(Errno::NOENT) if create => {

@@ -1,20 +1,31 @@
 //! The first files of a volume: what the image has at the place where it is mounted.
 //!
-//! While they are copied a mark lies beside the volume, so that the next who uses it goes on where this one was killed. Each file
-//! is whole or not there, for it gets its name last.
+//! They are copied into a tree beside, which gets another name once it is whole and on the disk; then its files move into the
+//! volume, each unless its name is taken. So who is killed leaves either nothing or what the next who uses the volume goes on
+//! with, and nothing that somebody has written there meanwhile is replaced.
 
-use ctr_core::{Cannot, Document, Result, files, json, trace};
+use ctr_core::{Cannot, Document, Result, files, json, mountinfo::is_mounted, trace};
 use ctr_layer::{Place, Root, Take};
 use rustix::{
     fd::OwnedFd,
-    fs::{CWD, Dir, Mode, OFlags, openat},
+    fs::{
+        AtFlags, CWD, Dir, Gid, Mode, OFlags, RenameFlags, Stat, Timespec, Timestamps, Uid, chmodat, chownat, fstat,
+        openat, renameat, renameat_with, utimensat,
+    },
     io::Errno,
 };
-use std::{fs, path::Path};
+use std::{
+    ffi::CString,
+    fs::DirBuilder,
+    os::{fd::AsRawFd, unix::fs::DirBuilderExt},
+    path::Path,
+};
 
-const MARK: &str = "filling";
+/// The tree that is being copied, and the one that is whole.
+const HALF: &str = ".filling";
+const WHOLE: &str = ".filled";
 /// mkfs.ext4(8) makes it in every file system.
-const NO_FILE: &[u8] = b"lost+found";
+const LOST: &str = "lost+found";
 
 /// Copies to volume `name`, where it is empty, what the root of the document's container has at `target`: owners, modes, times,
 /// extended attributes, links and devices.
@@ -22,45 +33,59 @@ const NO_FILE: &[u8] = b"lost+found";
 /// # Errors
 /// Those of the copy; the volume is filled at its next use.
 pub fn fill(doc: &Document, name: &str, target: &str) -> Result<()> {
-    trace::act(
-        "fill",
-        || json!({"volume": name, "from": target}),
-        || {
-            let root = ctr_rootfs::mounted(doc)?;
-            fill_from(&root, name, target)
-        },
-    )
+    let what = || json!({"volume": name, "from": target});
+    trace::act("fill", what, || fill_from(&ctr_rootfs::mounted(doc)?, name, target))
 }
 
 fn fill_from(root: &Root, name: &str, target: &str) -> Result<()> {
+    // Who uses it at the same time waits, whatever its image has.
+    let _lock = ctr_vol::lock(name)?;
+    let data = ctr_vol::data(name);
+    // A rename does not leave its file system.
+    let beside = if is_mounted(&data) { data.clone() } else { ctr_vol::dir(name) };
+    let (half, whole) = (beside.join(HALF), beside.join(WHOLE));
+    if whole.exists() {
+        return take_over(&whole, &data);
+    }
     let source = match root.open(target, OFlags::PATH | OFlags::DIRECTORY) {
         // The image has no such directory.
         Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
         other => other.cannot(|| format!("open {target} in the root"))?,
     };
-    let _lock = ctr_vol::lock(name)?;
-    let (data, mark) = (ctr_vol::data(name), ctr_vol::dir(name).join(MARK));
-    let place = open(&data)?;
-    if !mark.exists() && !is_empty(&place, &data)? {
+    if !names(&open(&data)?, &data)?.is_empty() {
         return Ok(());
     }
-    let has_files = !is_empty(&source, Path::new(target))?;
-    if has_files {
-        fs::write(&mark, b"").cannot(|| format!("write {}", mark.display()))?;
+    if names(&source, Path::new(target))?.is_empty() {
+        return match like(&fstat(&source).cannot(|| format!("stat {target}"))?, &data) {
+            // A volume that cannot be changed is mounted as it is.
+            Err(Errno::ROFS | Errno::PERM | Errno::ACCESS) => Ok(()),
+            other => other.cannot(|| format!("set the owner of {}", data.display())),
+        };
     }
-    ctr_layer::copy(
-        source,
-        b"",
-        &Place { dir: place, inside: None },
-        Take::Whole,
-        [target, &format!("volume {name}")],
-    )?;
-    if has_files {
-        // Before the mark goes: a power cut takes the files that it stood for.
-        files::sync_fs(&data)?;
-        files::remove_file(&mark)?;
+    files::remove_tree(&half)?;
+    DirBuilder::new().mode(0o700).create(&half).cannot(|| format!("make directory {}", half.display()))?;
+    let place = Place { dir: open(&half)?, inside: None };
+    ctr_layer::copy(source, b"", &place, Take::Whole, [target, &format!("volume {name}")])
+        .and_then(|()| files::sync_fs(&half))
+        .and_then(|()| renameat(CWD, &half, CWD, &whole).cannot(|| format!("fill volume {name}")))
+        .inspect_err(|_| drop(files::remove_tree(&half)))?;
+    take_over(&whole, &data)
+}
+
+/// Moves the files of the tree `whole` into `data`.
+fn take_over(whole: &Path, data: &Path) -> Result<()> {
+    let failed = || format!("fill {}", data.display());
+    let (from, to) = (open(whole)?, open(data)?);
+    for name in names(&from, whole)? {
+        match renameat_with(&from, &name, &to, &name, RenameFlags::NOREPLACE) {
+            // Somebody was faster: what is in use stays.
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(e) => return Err(e).cannot(failed),
+        }
     }
-    Ok(())
+    like(&fstat(&from).cannot(failed)?, data).cannot(failed)?;
+    files::sync_fs(data)?;
+    files::remove_tree(whole)
 }
 
 fn open(path: &Path) -> Result<OwnedFd> {
@@ -68,14 +93,28 @@ fn open(path: &Path) -> Result<OwnedFd> {
         .cannot(|| format!("open {}", path.display()))
 }
 
-fn is_empty(dir: &OwnedFd, path: &Path) -> Result<bool> {
+/// What a directory has, but for what is no file of a volume.
+fn names(dir: &OwnedFd, path: &Path) -> Result<Vec<CString>> {
     let failed = || format!("read {}", path.display());
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let mut entries = openat(dir, ".", flags, Mode::empty()).and_then(Dir::new).cannot(failed)?;
+    let mut names = Vec::new();
     while let Some(entry) = entries.read() {
-        if ![b".".as_slice(), b"..", NO_FILE].contains(&entry.cannot(failed)?.file_name().to_bytes()) {
-            return Ok(false);
+        let name = entry.cannot(failed)?.file_name().to_owned();
+        if ![".", "..", LOST, HALF, WHOLE].iter().any(|other| other.as_bytes() == name.to_bytes()) {
+            names.push(name);
         }
     }
-    Ok(true)
+    Ok(names)
+}
+
+/// Gives the volume's own directory the owner, mode and time of the image's.
+fn like(stat: &Stat, data: &Path) -> rustix::io::Result<()> {
+    let place = openat(CWD, data, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let (uid, gid) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
+    chownat(&place, "", Some(uid), Some(gid), AtFlags::EMPTY_PATH)?;
+    let held = format!("/proc/self/fd/{}", place.as_raw_fd());
+    chmodat(CWD, &held, Mode::from_raw_mode(stat.st_mode & 0o7777), AtFlags::empty())?;
+    let time = Timespec { tv_sec: stat.st_mtime, tv_nsec: stat.st_mtime_nsec as i64 };
+    utimensat(CWD, &held, &Timestamps { last_access: time, last_modification: time }, AtFlags::empty())
 }

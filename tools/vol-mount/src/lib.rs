@@ -11,7 +11,7 @@ mod propagation;
 mod word;
 
 use clap::Args;
-use ctr_core::{Code, Common, Document, Done, Error, Lock, Result, Tool, Value, container, trace};
+use ctr_core::{Code, Common, Document, Done, Error, Result, Tool, Value, container};
 use word::Wanted;
 
 /// The arguments of vol-mount(1).
@@ -62,11 +62,7 @@ impl Tool for VolMount {
     /// Mounts again what a reboot took of volumes that are file systems of their own.
     fn repair(doc: &mut Document) -> Result<()> {
         container::recorded(container::checked_id(doc.str("id").unwrap_or_default())?)?;
-        let lock = if trace::dry_run() { None } else { Some(Lock::store()?) };
-        for name in ctr_vol::used_by(doc) {
-            ctr_vol::ready(&ctr_vol::load(&name)?, lock.as_ref())?;
-        }
-        drop(lock);
+        entry::mount_volumes(ctr_vol::used_by(doc))?;
         live::repair(doc)
     }
 

@@ -1,23 +1,24 @@
-//! Mounts of a container that runs: in the kernel, then in its record, so that it has them at its next start too. Who is killed
-//! between leaves a mount that nothing says, until the container ends.
+//! Mounts of a container that runs: in its record, so that it has them at its next start too, and then in the kernel. Who is
+//! killed between leaves a record that `--check` finds wrong and `--repair` makes true.
 
 use crate::{
     add::append,
     check,
-    entry::Entry,
+    entry::{self, Entry},
     fill, image,
     word::{self, Wanted, What},
 };
 use ctr_core::{
-    Cannot, Code, Document, Error, Lock, Process, Result, State, Step, Value, container, json, mountinfo, trace,
+    Code, Document, Error, Lock, Process, Result, State, Step, Value, container, files, json, paths, trace,
 };
 use ctr_runtime::{run, spec};
 use oci_spec::runtime::Mount;
-use rustix::{
-    fd::OwnedFd,
-    fs::{CWD, Mode, OFlags, openat},
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
 };
-use std::path::Path;
 
 /// Mounts one in the container that `word` means.
 ///
@@ -25,9 +26,7 @@ use std::path::Path;
 /// `invalid` where it does not run; `exists` where something is mounted there.
 pub fn add(word: &str, wanted: &Wanted) -> Result<()> {
     let id = container::find(word)?;
-    // A start reads the record too, and writes it back.
-    let _change = container::hold_limits(&id)?;
-    let process = running(word, &id)?;
+    running(word, &id)?;
     let layers = match &wanted.what {
         What::Image(reference) => Some(image::layers(reference)?),
         _ => None,
@@ -36,38 +35,73 @@ pub fn add(word: &str, wanted: &Wanted) -> Result<()> {
         let message = format!("cannot mount {}: an image of several layers, in a container that runs", wanted.word);
         return Err(Error::new(Code::Unsupported, message).hint("give it at the start"));
     }
-    let before = container::recorded(&id)?;
-    if is_taken(&before, &wanted.target) {
-        return Err(Error::new(Code::Exists, format!("something is mounted on {} already", wanted.target)));
-    }
     let entry = {
         let lock = if trace::dry_run() { None } else { Some(Lock::store()?) };
-        let entry = Entry::ready(wanted, layers.as_deref(), lock.as_ref())?;
-        if lock.is_some() {
-            record(&id, &entry).inspect_err(|_| entry.take_back())?;
-        }
-        entry
+        Entry::ready(wanted, layers.as_deref(), true, lock.as_ref())?
     };
-    let mounted = || {
-        if let Some(name) = &entry.fill {
-            fill::fill(&before, name, &wanted.target)?;
-        }
-        mount(&before, process, &entry.mount)
-    };
-    mounted().inspect_err(|_| {
-        let taken_back = || {
-            forget(&id, &wanted.target)?;
-            entry.made.as_ref().map_or(Ok(()), Entry::remove_made)
-        };
-        taken_back().unwrap_or_else(|e| trace::warn(&format!("rollback: {e}")));
+    mount_entry(word, &id, wanted, &entry).inspect_err(|_| {
+        let removed = entry.made.as_ref().map_or(Ok(()), Entry::remove_made);
+        removed.unwrap_or_else(|e| trace::warn(&format!("rollback: {e}")));
+    })
+}
+
+/// First what takes long, when nobody is kept from a start; then, while nobody starts it, record and mount.
+fn mount_entry(word: &str, id: &str, wanted: &Wanted, entry: &Entry) -> Result<()> {
+    if let Some((name, _)) = entry.mount["source"].as_str().and_then(|source| paths::volume_at(Path::new(source))) {
+        entry::mount_volumes([name.to_owned()])?;
+    }
+    if let Some(name) = &entry.fill {
+        fill::fill(&container::recorded(id)?, name, &wanted.target)?;
+    }
+    let _change = container::hold_limits(id)?;
+    let process = running(word, id)?;
+    let doc = container::recorded(id)?;
+    if is_taken(&doc, &wanted.target) {
+        return Err(Error::new(Code::Exists, format!("something is mounted on {} already", wanted.target)));
+    }
+    if !trace::dry_run() {
+        let _lock = Lock::store()?;
+        record(id, entry)?;
+    }
+    mount(&doc, process, &entry.mount).inspect_err(|_| {
+        forget(id, &wanted.target).unwrap_or_else(|e| trace::warn(&format!("rollback: {e}")));
     })
 }
 
 fn mount(doc: &Document, process: Process, entry: &Value) -> Result<()> {
     let spec = spec::read(doc.get("spec").unwrap_or(&Value::Null))?;
-    let mount: Mount =
-        serde_json::from_value(entry.clone()).map_err(|e| Error::new(Code::Internal, format!("mount: {e}")))?;
-    run::mount_into(process, &spec, &mount)
+    let number = run::mount_into(process, &spec, &parse(entry)?)?;
+    let id = container::checked_id(doc.str("id").unwrap_or_default())?;
+    number.map_or(Ok(()), |number| Numbers::of(id, process).note(&entry["destination"], number))
+}
+
+fn parse(entry: &Value) -> Result<Mount> {
+    serde_json::from_value(entry.clone()).map_err(|e| Error::new(Code::Internal, format!("mount: {e}")))
+}
+
+/// The numbers of mounts that were made in a running container, by which they are told from others: in the run directory, and of
+/// one process of it.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Numbers {
+    pid_start: u64,
+    mounts: BTreeMap<String, u64>,
+    #[serde(skip)]
+    path: PathBuf,
+}
+
+impl Numbers {
+    fn of(id: &str, process: Process) -> Self {
+        let path = paths::run_dir(id).join("mounts.json");
+        let read = fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Self>(&text).ok());
+        let of_it = read.filter(|numbers| numbers.pid_start == process.pid_start).unwrap_or_default();
+        Self { pid_start: process.pid_start, path, ..of_it }
+    }
+
+    fn note(mut self, target: &Value, number: u64) -> Result<()> {
+        self.mounts.insert(target.as_str().unwrap_or_default().to_owned(), number);
+        files::replace(&self.path, json!(self).to_string().as_bytes(), false)
+    }
 }
 
 /// Takes what is mounted on `target` out of the container.
@@ -83,19 +117,10 @@ pub fn undo(word: &str, target: &str) -> Result<()> {
         return Err(Error::new(Code::NotFound, format!("container {word} has nothing of ours mounted on {target}")));
     };
     if let Some(process) = container::live_state(&id)?.and_then(|state| of(&state)) {
-        let source = source(&mount)?;
-        run::unmount_from(process, Path::new(&target), source.as_ref())?;
+        let number = Numbers::of(&id, process).mounts.get(&target).copied();
+        run::unmount_from(process, &parse(&mount)?, number)?;
     }
     if trace::dry_run() { Ok(()) } else { forget(&id, &target) }
-}
-
-/// What was bound, to tell it from another mount.
-fn source(mount: &Value) -> Result<Option<OwnedFd>> {
-    let path = mount["source"].as_str().unwrap_or_default();
-    if mount["type"] != "bind" {
-        return Ok(None);
-    }
-    openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map(Some).cannot(|| format!("open {path}"))
 }
 
 /// Makes what the record says is mounted in the container that runs, and is not.
@@ -105,10 +130,9 @@ fn source(mount: &Value) -> Result<Option<OwnedFd>> {
 pub fn repair(doc: &Document) -> Result<()> {
     let id = container::checked_id(doc.str("id").unwrap_or_default())?;
     let Some(process) = container::live_state(id)?.and_then(|state| of(&state)) else { return Ok(()) };
-    let there = mountinfo::of(process.pid)?;
+    let Some(root) = check::root(doc)? else { return Ok(()) };
     for entry in check::own(doc)? {
-        let place = entry["destination"].as_str().unwrap_or_default();
-        if !there.iter().any(|mount| mount.point == Path::new(place)) {
+        if !check::is_mounted(&root, entry["destination"].as_str().unwrap_or_default()) {
             mount(doc, process, &entry)?;
         }
     }

@@ -15,6 +15,15 @@ pub struct Wanted {
     pub word: String,
 }
 
+impl Wanted {
+    /// A volume without a name.
+    pub fn anonymous(target: String) -> Self {
+        let (options, labels, how) = (Vec::new(), Vec::new(), How::default());
+        let what = What::Volume { name: None, subpath: None, copy: true, options, labels, how };
+        Self { what, word: target.clone(), target }
+    }
+}
+
 /// What is mounted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {

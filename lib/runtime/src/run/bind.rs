@@ -16,7 +16,7 @@ use oci_spec::runtime::{Linux, LinuxIdMapping, Mount};
 use rustix::{
     fs::{CWD, FileType, Mode, OFlags},
     mount::MountAttrFlags,
-    process::{Pid, WaitOptions, waitpid},
+    process::{DumpableBehavior, Pid, WaitOptions, waitpid},
 };
 use std::{
     fs,
@@ -38,6 +38,11 @@ fn prepare_one(mount: &Mount, linux: &Linux) -> Result<Option<OwnedFd>> {
     let leads_back = options.propagation.iter().any(|(kind, _)| *kind == libc::MS_SHARED);
     if ids.is_none() && !leads_back {
         return Ok(None);
+    }
+    if leads_back && ["/dev", "/proc", "/sys"].iter().any(|dir| mount.destination().starts_with(dir)) {
+        let message =
+            format!("{} cannot be shared: what is mounted there is not for the host", mount.destination().display());
+        return Err(Error::new(Code::Invalid, message));
     }
     if !is_bind(mount, &options) {
         let message =
@@ -72,6 +77,29 @@ pub fn is_bind(mount: &Mount, options: &MountOptions) -> bool {
     options.bind.is_some() || mount.typ().as_deref() == Some("bind")
 }
 
+/// Whether what the host mounts beneath the source later shows in the container.
+pub fn propagates(mount: &Mount) -> bool {
+    let options = MountOptions::parse(mount.options().iter().flatten().map(String::as_str)).unwrap_or_default();
+    options.propagation.iter().any(|(kind, _)| matches!(*kind, libc::MS_SHARED | libc::MS_SLAVE))
+}
+
+/// Refuses such a mount where no control group keeps the process from devices: what would come has no `nodev`.
+///
+/// # Errors
+/// `unsupported`, naming the place.
+pub fn refuse_propagation<'a>(mounts: impl IntoIterator<Item = &'a Mount>) -> Result<()> {
+    match mounts.into_iter().find(|mount| propagates(mount)) {
+        None => Ok(()),
+        Some(mount) => {
+            let message = format!(
+                "{} cannot be shared or a slave without a control group for devices",
+                mount.destination().display()
+            );
+            Err(Error::new(Code::Unsupported, message).hint("put cg-limit before this tool"))
+        }
+    }
+}
+
 /// A copy of the source of a bind, and whether it is a directory.
 ///
 /// # Errors
@@ -89,7 +117,7 @@ pub fn open(mount: &Mount, options: &MountOptions) -> Result<(OwnedFd, bool)> {
 }
 
 /// Within a volume other containers write: there a path stays in it, wherever links that they made would lead.
-fn find(source: &Path) -> rustix::io::Result<OwnedFd> {
+pub fn find(source: &Path) -> rustix::io::Result<OwnedFd> {
     let open = |path: &Path| rustix::fs::openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
     match paths::volume_at(source) {
         Some((name, below)) if !below.as_os_str().is_empty() => {
@@ -131,6 +159,9 @@ fn ids<'a>(mount: &'a Mount, options: &MountOptions, linux: &'a Linux) -> Result
 
 /// A user namespace with these maps, which a process that does nothing is the first in, and then gone.
 fn user_namespace(uids: &[LinuxIdMapping], gids: &[LinuxIdMapping]) -> std::io::Result<OwnedFd> {
+    // Whoever is root in a container with the host's user namespace and process ids could look into it else: it has the host's
+    // root and descriptors, and its new namespace is root's (ptrace(2), "Ptrace access mode checking").
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     let (wait, go) = std::io::pipe()?;
     let pid = match sys::clone(libc::CLONE_NEWUSER as u64, None)? {
         Cloned::Child => {

@@ -1,7 +1,7 @@
 //! The new process, from the clone to execve(2): the order of all steps is here, each step in its own file.
 
 use super::{
-    cgroup,
+    bind, cgroup,
     channel::Channel,
     console::{self, Console},
     creds, devices, guard, init, limits, masks, mounts,
@@ -180,6 +180,7 @@ fn build_root(plan: &Plan<'_>) -> Result<Made> {
         devices::set_up(&root, linux.devices().as_deref().unwrap_or_default(), plan.namespaces.has(Type::User))?;
     }
     if guard::is_needed(linux, &plan.groups) {
+        bind::refuse_propagation(plan.spec.mounts().iter().flatten())?;
         guard::set_up(&root, linux)?;
     }
     let made = make(plan, &root)?;

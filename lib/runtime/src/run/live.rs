@@ -15,7 +15,7 @@ use super::{
 };
 use crate::sys::{self, Cloned};
 use ctr_cgroup::Groups;
-use ctr_core::{Cannot, Code, Error, Process, Result, container, json, trace};
+use ctr_core::{Cannot, Code, Error, Process, Result, container, json, mountinfo, trace};
 use oci_spec::runtime::{Mount, Spec};
 use rustix::{
     fs::{AtFlags, FileType, Mode, OFlags, StatxAttributes, StatxFlags, statx},
@@ -29,15 +29,20 @@ use std::{
     path::Path,
 };
 
-/// Mounts `mount`, a bind or a tmpfs, in the container whose spec is `spec` and whose process is `process`.
+/// Mounts `mount`, a bind or a tmpfs, in the container whose spec is `spec` and whose process is `process`; gives the number of the
+/// mount, where the kernel gives it one for good.
 ///
 /// # Errors
 /// `not-found` where the process is gone; `exists` where something is mounted there; those of a mount at the start.
-pub fn mount_into(process: Process, spec: &Spec, mount: &Mount) -> Result<()> {
+pub fn mount_into(process: Process, spec: &Spec, mount: &Mount) -> Result<Option<u64>> {
     let linux = spec.linux().clone().unwrap_or_default();
     let options = MountOptions::parse(mount.options().iter().flatten().map(String::as_str))?;
     let groups = Groups::beside(process)?;
     let guarded = guard::is_needed(&linux, &groups);
+    if guarded {
+        bind::refuse_propagation([mount])?;
+    }
+    let shared: Vec<_> = mountinfo::of(process.pid)?.into_iter().filter(|m| m.shared).map(|m| m.id).collect();
     let what = || json!({"type": mount.typ(), "source": mount.source(), "target": mount.destination(), "process": process.pid});
     trace::act("mount", what, || {
         let kind = mount.typ().as_deref().unwrap_or_default();
@@ -65,6 +70,7 @@ pub fn mount_into(process: Process, spec: &Spec, mount: &Mount) -> Result<()> {
         }
         let kind = if is_dir { Kind::Directory } else { Kind::File };
         inside(process, |root| {
+            root.set_shared(shared);
             if is_mounted(root, mount.destination()) {
                 let message = format!("something is mounted on {} already", mount.destination().display());
                 return Err(Error::new(Code::Exists, message));
@@ -75,7 +81,8 @@ pub fn mount_into(process: Process, spec: &Spec, mount: &Mount) -> Result<()> {
                 return Err(Error::new(Code::Invalid, message));
             }
             attach(&tree, &on).cannot(failed)
-        })
+        })?;
+        Ok(number_of(&tree))
     })
 }
 
@@ -88,34 +95,39 @@ fn tmpfs(options: &MountOptions) -> Result<OwnedFd> {
     fs.mount(options.top.set)
 }
 
-/// Unmounts what is on `destination` in the container, if it is what `source` is: the root of the mount; of a tmpfs none.
-/// Succeeds where nothing is mounted there.
+/// Unmounts what is on the destination of `mount` in the container, if it is that mount: by the number that [`mount_into`] gave,
+/// or else by its source. Succeeds where nothing is mounted there.
 ///
 /// # Errors
 /// `busy` where a process uses it; `invalid` where something else is mounted there.
-pub fn unmount_from(process: Process, destination: &Path, source: Option<&OwnedFd>) -> Result<()> {
+pub fn unmount_from(process: Process, mount: &Mount, number: Option<u64>) -> Result<()> {
+    let destination = mount.destination();
     let what = || json!({"target": destination, "process": process.pid});
-    let wanted = source.map(|fd| rustix::fs::fstat(fd).cannot(|| "stat the source")).transpose()?;
+    let wanted = match number {
+        Some(number) => Wanted::Number(number),
+        None => Wanted::of(mount)?,
+    };
     trace::act("umount", what, || {
         inside(process, |root| {
             let failed = || format!("unmount {}", destination.display());
             if !is_mounted(root, destination) {
                 return Ok(());
             }
-            let other =
-                || Err(Error::new(Code::Invalid, format!("on {} something else is mounted", destination.display())));
-            let (Some(parent), Some(name)) = (destination.parent(), destination.file_name()) else { return other() };
-            // A link on the way could lead to a mount that hides the kernel's files.
-            let dir = root.open_plain(parent, OFlags::PATH | OFlags::DIRECTORY).cannot(failed)?;
-            let there =
-                rustix::fs::openat(&dir, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
-                    .cannot(failed)?;
-            let stat = rustix::fs::fstat(&there).cannot(failed)?;
-            let same = match &wanted {
-                Some(wanted) => (wanted.st_dev, wanted.st_ino) == (stat.st_dev, stat.st_ino),
-                None => rustix::fs::fstatfs(&there).is_ok_and(|fs| fs.f_type == libc::TMPFS_MAGIC),
+            let other = || {
+                let message = format!("on {} something else is mounted", destination.display());
+                Err(Error::new(Code::Invalid, message).hint("it goes when the container ends"))
             };
-            if !same || is_kernels(&dir) {
+            let (Some(parent), Some(name)) = (destination.parent(), destination.file_name()) else { return other() };
+            let flags = OFlags::PATH | OFlags::DIRECTORY;
+            let dir = match wanted {
+                Wanted::Number(_) => root.open(parent, flags),
+                // A link on the way could lead to a mount that hides something of the same source.
+                _ => root.open_plain(parent, flags),
+            };
+            let dir = dir.cannot(failed)?;
+            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let there = rustix::fs::openat(&dir, name, flags, Mode::empty()).cannot(failed)?;
+            if !wanted.is(&there).cannot(failed)? || is_kernels(&dir) {
                 return other();
             }
             // It is in use as long as a descriptor is in it.
@@ -131,6 +143,40 @@ pub fn unmount_from(process: Process, destination: &Path, source: Option<&OwnedF
             }
         })
     })
+}
+
+/// By what a mount is told from another.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Number(u64),
+    /// Device and inode of its root.
+    Root(u64, u64),
+    Tmpfs,
+}
+
+impl Wanted {
+    fn of(mount: &Mount) -> Result<Self> {
+        let Some(source) = mount.source().as_ref().filter(|source| source.is_absolute()) else {
+            return Ok(Self::Tmpfs);
+        };
+        let stat = bind::find(source).and_then(rustix::fs::fstat).cannot(|| format!("open {}", source.display()))?;
+        Ok(Self::Root(stat.st_dev, stat.st_ino))
+    }
+
+    fn is(self, there: &OwnedFd) -> rustix::io::Result<bool> {
+        match self {
+            Self::Number(number) => Ok(number_of(there) == Some(number)),
+            Self::Root(dev, inode) => rustix::fs::fstat(there).map(|stat| (stat.st_dev, stat.st_ino) == (dev, inode)),
+            Self::Tmpfs => rustix::fs::fstatfs(there).map(|fs| fs.f_type == libc::TMPFS_MAGIC),
+        }
+    }
+}
+
+/// The number of the mount that `fd` is in, which no other gets before the next boot (statx(2), `STATX_MNT_ID_UNIQUE`; Linux 6.8).
+fn number_of(fd: &OwnedFd) -> Option<u64> {
+    const UNIQUE: u32 = 0x4000;
+    let stat = statx(fd, "", AtFlags::EMPTY_PATH, StatxFlags::from_bits_retain(UNIQUE)).ok()?;
+    (stat.stx_mask & UNIQUE != 0).then_some(stat.stx_mnt_id)
 }
 
 /// Whether `path` is where something is mounted (statx(2), `STATX_ATTR_MOUNT_ROOT`).

@@ -9,7 +9,7 @@ use super::{
     target::{self, Kind, Root},
 };
 use crate::sys;
-use ctr_core::{Cannot, Code, Error, Result, json, trace};
+use ctr_core::{Cannot, Code, Error, Result, json, mountinfo, trace};
 use oci_spec::runtime::Mount;
 use rustix::{
     fs::{FileType, OFlags},
@@ -65,7 +65,13 @@ fn bind(root: &Root, mount: &Mount, options: &MountOptions, prepared: Option<&Ow
     };
     let on = place_for(root, dest, "bind", Some(tree), if is_dir { Kind::Directory } else { Kind::File })?;
     bind::finish(tree, options).cannot(what)?;
-    attach(tree, &on).cannot(what)
+    attach(tree, &on).cannot(what)?;
+    if prepared.is_some() {
+        // All that were there before are slaves.
+        let shared = mountinfo::read()?.into_iter().filter(|mount| mount.shared);
+        root.set_shared(shared.map(|mount| mount.id).collect());
+    }
+    Ok(())
 }
 
 fn file_system(root: &Root, mount: &Mount, kind: &str, options: &MountOptions) -> Result<()> {
@@ -103,6 +109,13 @@ pub fn place_for(root: &Root, dest: &Path, kind: &str, source: Option<&OwnedFd>,
         return if kind == "proc" || source.is_some_and(is_procfs) { Ok(on) } else { refuse() };
     }
     // Asked of the descriptor, not of the name: a link may lead into /proc (CVE-2019-16884, CVE-2023-27561).
+    if root.leads_back(&on).cannot(|| format!("look at {}", dest.display()))? {
+        let message = format!(
+            "cannot mount {kind} on {}: it lies in a shared mount, so the host would have it too",
+            dest.display()
+        );
+        return Err(Error::new(Code::Invalid, message).hint("bind what is shared as rslave"));
+    }
     if is_procfs(&on) && !PROC_FILES.iter().any(|file| dest == Path::new(file)) {
         return refuse();
     }
