@@ -91,7 +91,7 @@ fn member(given: &Given, verb: &str) -> Result<Plan> {
 
 /// docker's table of networks.
 pub fn ls(given: &Given) -> Result<Plan> {
-    none(given, "ls")?;
+    given.none("network ls")?;
     let format = match given.last("format") {
         Some(format) => format,
         None if given.on("quiet") => "{{.ID}}",
@@ -103,18 +103,18 @@ pub fn ls(given: &Given) -> Result<Plan> {
 
 /// Everything about networks, and who is on them.
 pub fn inspect(given: &Given) -> Result<Plan> {
-    let find = Stage::new(TOOL).words(["inspect"]).operands(some(given, "inspect")?);
+    let find = Stage::new(TOOL).words(["inspect"]).operands(given.some("network inspect", "network")?);
     Ok(Plan::of(printed(&find, &Stage::new("ctr-fmt").operands(given.last("format")))))
 }
 
 /// Removes them.
 pub fn rm(given: &Given) -> Result<Plan> {
-    Ok(stage(given, "rm", some(given, "rm")?))
+    Ok(stage(given, "rm", given.some("network rm", "network")?))
 }
 
 /// Removes those that nobody is on.
 pub fn prune(given: &Given) -> Result<Plan> {
-    none(given, "prune")?;
+    given.none("network prune")?;
     Ok(stage(given, "prune", &[] as &[String]))
 }
 
@@ -144,18 +144,4 @@ pub fn port(given: &Given) -> Result<Plan> {
 
 fn stage(given: &Given, verb: &str, operands: &[impl AsRef<str>]) -> Plan {
     Plan::of(Stage::new(TOOL).words([verb]).words(given.for_tool(TOOL)).operands(operands).to_string())
-}
-
-fn some<'a>(given: &'a Given, verb: &str) -> Result<&'a [String]> {
-    if given.operands.is_empty() {
-        return Err(usage(format!("network {verb} needs a network")));
-    }
-    Ok(&given.operands)
-}
-
-fn none(given: &Given, verb: &str) -> Result<()> {
-    match given.operands.first() {
-        Some(word) => Err(usage(format!("network {verb} takes no operand, not {word:?}"))),
-        None => Ok(()),
-    }
 }

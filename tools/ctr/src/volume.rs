@@ -61,7 +61,7 @@ pub fn create(given: &Given) -> Result<Plan> {
 
 /// docker's table of volumes.
 pub fn ls(given: &Given) -> Result<Plan> {
-    none(given, "ls")?;
+    given.none("volume ls")?;
     let format = match given.last("format") {
         Some(format) => format,
         None if given.on("quiet") => "{{.Name}}",
@@ -73,18 +73,18 @@ pub fn ls(given: &Given) -> Result<Plan> {
 
 /// Everything about volumes, and who uses them.
 pub fn inspect(given: &Given) -> Result<Plan> {
-    let find = Stage::new(TOOL).words(["inspect"]).operands(some(given, "inspect")?);
+    let find = Stage::new(TOOL).words(["inspect"]).operands(given.some("volume inspect", "volume")?);
     Ok(Plan::of(printed(&find, &Stage::new("ctr-fmt").operands(given.last("format")))))
 }
 
 /// Removes them.
 pub fn rm(given: &Given) -> Result<Plan> {
-    Ok(stage(given, "rm", some(given, "rm")?))
+    Ok(stage(given, "rm", given.some("volume rm", "volume")?))
 }
 
 /// Removes those that nobody uses.
 pub fn prune(given: &Given) -> Result<Plan> {
-    none(given, "prune")?;
+    given.none("volume prune")?;
     Ok(stage(given, "prune", &[] as &[String]))
 }
 
@@ -126,18 +126,4 @@ fn live(given: &Given, verb: &str, what: &str, flag: Option<&str>) -> Result<Pla
 
 fn stage(given: &Given, verb: &str, operands: impl IntoIterator<Item = impl AsRef<str>>) -> Plan {
     Plan::of(Stage::new(TOOL).words([verb]).words(given.for_tool(TOOL)).operands(operands).to_string())
-}
-
-fn some<'a>(given: &'a Given, verb: &str) -> Result<&'a [String]> {
-    if given.operands.is_empty() {
-        return Err(usage(format!("volume {verb} needs a volume")));
-    }
-    Ok(&given.operands)
-}
-
-fn none(given: &Given, verb: &str) -> Result<()> {
-    match given.operands.first() {
-        Some(word) => Err(usage(format!("volume {verb} takes no operand, not {word:?}"))),
-        None => Ok(()),
-    }
 }
