@@ -2,11 +2,27 @@
 
 use ctr_core::{Code, Error, Map, Result, Value, json};
 
-/// Applies one instruction, `CMD ["sh"]` say, to the `config` object of an image config.
+/// Applies instructions, `CMD ["sh"]` say, one after the other to the `config` object of an image config.
+///
+/// As with docker an ENTRYPOINT takes away the command that was made for another, unless one of them is a CMD.
 ///
 /// # Errors
 /// `usage` for an instruction that cannot be applied to an image without running something, or a malformed one.
-pub fn apply(config: &mut Map<String, Value>, instruction: &str) -> Result<()> {
+pub fn apply_all(config: &mut Map<String, Value>, instructions: &[String]) -> Result<()> {
+    let is = |instruction: &str, word: &str| {
+        instruction.split_whitespace().next().is_some_and(|first| first.eq_ignore_ascii_case(word))
+    };
+    let commands = instructions.iter().any(|instruction| is(instruction, "cmd"));
+    for instruction in instructions {
+        apply(config, instruction)?;
+        if is(instruction, "entrypoint") && !commands {
+            config.shift_remove("Cmd");
+        }
+    }
+    Ok(())
+}
+
+fn apply(config: &mut Map<String, Value>, instruction: &str) -> Result<()> {
     let bad = |why: &str| Error::new(Code::Usage, format!("change {instruction:?}: {why}"));
     let (word, rest) = instruction.trim().split_once(char::is_whitespace).unwrap_or((instruction.trim(), ""));
     let rest = rest.trim();
@@ -14,8 +30,9 @@ pub fn apply(config: &mut Map<String, Value>, instruction: &str) -> Result<()> {
         return Err(bad("an instruction and its argument are expected"));
     }
     match word.to_ascii_uppercase().as_str() {
-        "CMD" => set(config, "Cmd", command(rest)),
-        "ENTRYPOINT" => set(config, "Entrypoint", command(rest)),
+        "CMD" => set(config, "Cmd", command(config, rest)),
+        "ENTRYPOINT" => set(config, "Entrypoint", command(config, rest)),
+        "SHELL" => set(config, "Shell", json!(list(rest).ok_or_else(|| bad("a JSON list of strings is expected"))?)),
         "ENV" => {
             for (key, value) in pairs(rest).ok_or_else(|| bad("KEY=VALUE is expected"))? {
                 set_env(config, &key, &value);
@@ -63,7 +80,7 @@ pub fn apply(config: &mut Map<String, Value>, instruction: &str) -> Result<()> {
             set(config, "Healthcheck", check);
         }
         _ => {
-            let known = "CMD ENTRYPOINT ENV EXPOSE HEALTHCHECK LABEL ONBUILD STOPSIGNAL USER VOLUME WORKDIR";
+            let known = "CMD ENTRYPOINT ENV EXPOSE HEALTHCHECK LABEL ONBUILD SHELL STOPSIGNAL USER VOLUME WORKDIR";
             return Err(bad(&format!("only {known} can be changed")));
         }
     }
@@ -84,12 +101,15 @@ fn put(config: &mut Map<String, Value>, key: &str, item: String, value: Value) {
     }
 }
 
-/// The exec form is a JSON list of strings; anything else is for the shell.
-fn command(text: &str) -> Value {
-    match list(text) {
-        Some(words) => json!(words),
-        None => json!(["/bin/sh", "-c", text]),
+/// The exec form is a JSON list of strings; anything else is for the shell, that of SHELL or `/bin/sh`.
+fn command(config: &Map<String, Value>, text: &str) -> Value {
+    if let Some(words) = list(text) {
+        return json!(words);
     }
+    let shell = config.get("Shell").and_then(Value::as_array).cloned();
+    let mut words = shell.unwrap_or_else(|| vec![json!("/bin/sh"), json!("-c")]);
+    words.push(json!(text));
+    Value::Array(words)
 }
 
 fn list(text: &str) -> Option<Vec<String>> {
@@ -210,9 +230,7 @@ mod tests {
 
     fn changed(instructions: &[&str]) -> Value {
         let mut config = Map::new();
-        for instruction in instructions {
-            apply(&mut config, instruction).unwrap();
-        }
+        apply_all(&mut config, &instructions.iter().map(|&i| i.to_owned()).collect::<Vec<_>>()).unwrap();
         Value::Object(config)
     }
 
@@ -239,8 +257,17 @@ mod tests {
     }
 
     #[test]
+    fn an_entrypoint_takes_the_command_of_another() {
+        assert_eq!(changed(&["SHELL [\"sh\", \"-ec\"]", "CMD a b"])["Cmd"], json!(["sh", "-ec", "a b"]));
+        let mut config = Map::from_iter([("Cmd".to_owned(), json!(["old"]))]);
+        apply_all(&mut config, &["ENTRYPOINT [\"e\"]".to_owned()]).unwrap();
+        assert_eq!(Value::Object(config), json!({"Entrypoint": ["e"]}));
+        assert_eq!(changed(&["cmd [\"c\"]", "entrypoint [\"e\"]"]), json!({"Cmd": ["c"], "Entrypoint": ["e"]}));
+    }
+
+    #[test]
     fn what_needs_a_build_is_refused() {
-        for bad in ["RUN true", "COPY a b", "CMD", "EXPOSE 0", "EXPOSE 99999", "ENV =x", "HEALTHCHECK maybe"] {
+        for bad in ["RUN true", "COPY a b", "CMD", "EXPOSE 0", "EXPOSE 99999", "ENV =x", "HEALTHCHECK maybe", "SHELL sh"] {
             assert!(apply(&mut Map::new(), bad).is_err(), "{bad}");
         }
     }

@@ -43,9 +43,7 @@ impl Tool for ImgImport {
         })?;
         let reference = self.reference.as_deref().map(Reference::to_give).transpose()?;
         let mut config = Map::new();
-        for instruction in &self.changes {
-            change::apply(&mut config, instruction)?;
-        }
+        change::apply_all(&mut config, &self.changes)?;
         let platform = self.platform.clone().unwrap_or_else(Platform::host);
         if trace::dry_run() {
             let what = || json!({"source": source, "ref": reference.as_ref().map(Reference::to_string)});
