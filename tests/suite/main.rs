@@ -8,6 +8,7 @@ mod cg_limit;
 mod cg_stat;
 mod ctr;
 mod ctr_attach;
+mod ctr_commit;
 mod ctr_cp;
 mod ctr_diff;
 mod ctr_events;
@@ -57,6 +58,7 @@ fn all() -> Vec<Test> {
         cg_limit::tests,
         ctr::tests,
         ctr_attach::tests,
+        ctr_commit::tests,
         ctr_cp::tests,
         ctr_diff::tests,
         ctr_events::tests,

@@ -31,7 +31,9 @@ impl Image {
     /// # Errors
     /// `invalid` where it is none.
     pub fn config_object(&self) -> Result<&Map<String, Value>> {
-        self.config.as_object().ok_or_else(|| Error::new(Code::Invalid, "document: the image's config is not an object"))
+        self.config
+            .as_object()
+            .ok_or_else(|| Error::new(Code::Invalid, "document: the image's config is not an object"))
     }
 }
 

@@ -267,7 +267,9 @@ mod tests {
 
     #[test]
     fn what_needs_a_build_is_refused() {
-        for bad in ["RUN true", "COPY a b", "CMD", "EXPOSE 0", "EXPOSE 99999", "ENV =x", "HEALTHCHECK maybe", "SHELL sh"] {
+        for bad in
+            ["RUN true", "COPY a b", "CMD", "EXPOSE 0", "EXPOSE 99999", "ENV =x", "HEALTHCHECK maybe", "SHELL sh"]
+        {
             assert!(apply(&mut Map::new(), bad).is_err(), "{bad}");
         }
     }

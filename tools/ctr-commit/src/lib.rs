@@ -207,8 +207,9 @@ fn has_layers(store: &Store, image: &Image) -> Result<()> {
     for layer in &image.layers {
         if !store.has_blob(&Digest::parse(&layer.digest)?, layer.size) {
             let message = format!("layer {} of image {} is not in the store", layer.digest, image.reference);
-            return Err(Error::new(Code::NotFound, message)
-                .hint("a container keeps the files of an image that is removed, not what a registry takes: pull it again"));
+            return Err(Error::new(Code::NotFound, message).hint(
+                "a container keeps the files of an image that is removed, not what a registry takes: pull it again",
+            ));
         }
     }
     Ok(())

@@ -26,9 +26,10 @@ fn means(doc: &Document, word: &str, uid: u64, gid: u64) -> bool {
     let (user, group) = word.split_once(':').map_or((word, None), |(user, group)| (user, Some(group)));
     let passwd = read(doc, "etc/passwd");
     // proc: name, password, number, group.
-    let line = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|line| {
-        line.first() == Some(&user) || (user.parse::<u64>().is_ok() && line.get(2) == Some(&user))
-    });
+    let line = passwd
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>())
+        .find(|line| line.first() == Some(&user) || (user.parse::<u64>().is_ok() && line.get(2) == Some(&user)));
     let field = |at: usize| line.as_ref().and_then(|line| line.get(at)?.parse::<u64>().ok());
     let is_user = user.parse().ok().or(field(2)) == Some(uid);
     let is_group = match group {
