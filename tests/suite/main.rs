@@ -29,6 +29,7 @@ mod detached;
 mod harness;
 mod images;
 mod img_pull;
+mod img_squash;
 mod img_unpack;
 mod install;
 mod lint;
@@ -79,6 +80,7 @@ fn all() -> Vec<Test> {
         harness::tests,
         images::tests,
         img_pull::tests,
+        img_squash::tests,
         img_unpack::tests,
         install::tests,
         lint::tests,
