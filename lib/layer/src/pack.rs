@@ -8,7 +8,7 @@
 use crate::{
     kernel::is_of_kernel,
     name,
-    writer::{Rewrite, Writer, is_socket, named},
+    writer::{Held, Rewrite, Writer, is_socket, named},
 };
 use ctr_core::{Cannot, Result};
 use rustix::{
@@ -39,7 +39,7 @@ fn entry(writer: &mut Writer<'_>, fd: OwnedFd, path: &[u8], beside: Option<u64>)
     match (file.kind, beside) {
         (FileType::Socket, None) => return Err(is_socket(path)),
         (FileType::Directory, _) => {}
-        _ => return writer.file(&file, path),
+        _ => return writer.file(file, path),
     }
     let dev = file.stat.st_dev;
     let crossed = beside.is_none_or(|beside| beside != dev)
@@ -52,7 +52,7 @@ fn entry(writer: &mut Writer<'_>, fd: OwnedFd, path: &[u8], beside: Option<u64>)
     if crossed {
         return Ok(());
     }
-    for name in names(&file.fd, path)? {
+    for name in names(&mut file, path)? {
         let path = name::join(path, name.to_bytes());
         if let Some(fd) = open(&file.fd, &name, &path)? {
             entry(writer, fd, &path, Some(dev))?;
@@ -62,11 +62,11 @@ fn entry(writer: &mut Writer<'_>, fd: OwnedFd, path: &[u8], beside: Option<u64>)
 }
 
 /// The names that a directory has, sorted.
-pub(crate) fn names(dir: &OwnedFd, path: &[u8]) -> Result<Vec<CString>> {
+pub(crate) fn names(dir: &mut Held, path: &[u8]) -> Result<Vec<CString>> {
     let failed = || format!("read {}", named(path));
     let mut names = Vec::new();
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    for entry in fs::openat(dir, ".", flags, Mode::empty()).and_then(Dir::new).cannot(failed)? {
+    // Read once, and closed: one descriptor a level is enough.
+    for entry in dir.open.take().map(Dir::new).transpose().cannot(failed)?.into_iter().flatten() {
         let entry = entry.cannot(failed)?;
         if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
             names.push(entry.file_name().to_owned());

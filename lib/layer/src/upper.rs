@@ -108,17 +108,18 @@ impl Packing<'_, '_> {
             FileType::RegularFile if file.stat.st_size == 0 && self.is_made_for_mount(path, state)? => Ok(()),
             FileType::RegularFile if file.marks.metacopy => {
                 let data = self.merged(path)?;
+                let data = self.writer.open(&data).cannot(|| format!("open {} in the root", named(path)))?;
                 self.heads()?;
-                self.writer.file_from(&file, &data, path)
+                self.writer.file_from(&file, Some(data), path)
             }
             _ => {
                 self.heads()?;
-                self.writer.file(&file, path)
+                self.writer.file(file, path)
             }
         }
     }
 
-    fn directory(&mut self, dir: Held, path: &[u8], state: State) -> Result<()> {
+    fn directory(&mut self, mut dir: Held, path: &[u8], state: State) -> Result<()> {
         // Of the root the kernel looks for neither mark.
         let hides = !path.is_empty() && (dir.marks.opaque || dir.marks.redirect);
         let is_on_way = path.is_empty() || self.ways.contains(path) || self.upper.points.contains(path);
@@ -137,7 +138,7 @@ impl Packing<'_, '_> {
             hidden: state.hidden || hides || (asked && below.is_none()),
             renamed: state.renamed || dir.marks.redirect,
         };
-        self.beneath(&dir.fd, path, inside)?;
+        self.beneath(&mut dir, path, inside)?;
         // Nothing beneath it was written.
         if self.heads.len() > before && !self.differs(&dir, path, below.as_ref())? {
             self.heads.truncate(before);
@@ -145,22 +146,16 @@ impl Packing<'_, '_> {
         if self.heads.len() > before { self.heads() } else { Ok(()) }
     }
 
-    fn beneath(&mut self, dir: &OwnedFd, path: &[u8], state: State) -> Result<()> {
-        if !state.renamed {
-            for name in names(dir, path)? {
-                let path = name::join(path, name.to_bytes());
-                if let Some(fd) = open(dir, &name, &path)? {
-                    self.entry(fd, &path, state)?;
-                }
-            }
-            return Ok(());
-        }
-        let shown = self.merged(path)?;
-        for name in names(&shown, path)? {
+    fn beneath(&mut self, dir: &mut Held, path: &[u8], state: State) -> Result<()> {
+        let mut shown = if state.renamed { Some(self.writer.look(self.merged(path)?, path)?) } else { None };
+        for name in names(shown.as_mut().unwrap_or(dir), path)? {
             let path = name::join(path, name.to_bytes());
             // What the writable layer has itself comes from there: so its hard links are found.
-            let own = open(dir, &name, &path)?;
-            let fd = if own.is_some() { own } else { open(&shown, &name, &path)? };
+            let own = open(&dir.fd, &name, &path)?;
+            let fd = match (own, &shown) {
+                (None, Some(shown)) => open(&shown.fd, &name, &path)?,
+                (own, _) => own,
+            };
             if let Some(fd) = fd {
                 self.entry(fd, &path, state)?;
             }

@@ -8,12 +8,12 @@ use crate::{
     header::BLOCK,
     name::{self, show},
     write::Item,
-    xattr::{self, Marks},
+    xattr::{self, Access, Marks},
 };
 use ctr_core::{Cannot, Code, Error, Result, trace};
 use rustix::{
     fd::{AsFd, AsRawFd, OwnedFd},
-    fs::{self, FileType, Stat, Timespec},
+    fs::{self, CWD, FileType, Mode, OFlags, Stat, Timespec},
 };
 use std::{
     collections::HashMap,
@@ -67,7 +67,10 @@ fn inside(ranges: &[Range], number: u32) -> u32 {
 
 /// A file, looked at through the descriptor that holds it.
 pub(crate) struct Held {
+    /// By `O_PATH`.
     pub(crate) fd: OwnedFd,
+    /// Opened for reading, if it is a directory or a regular file.
+    pub(crate) open: Option<OwnedFd>,
     pub(crate) stat: Stat,
     pub(crate) kind: FileType,
     /// Its own attributes.
@@ -84,6 +87,8 @@ pub(crate) struct Writer<'a> {
     links: HashMap<(u64, u64), Vec<u8>>,
     xattrs: xattr::Reader,
     buffer: Vec<u8>,
+    /// `/proc/self/fd`, where what is held is opened.
+    held: Option<OwnedFd>,
 }
 
 impl<'a> Writer<'a> {
@@ -94,6 +99,7 @@ impl<'a> Writer<'a> {
             links: HashMap::new(),
             xattrs: xattr::Reader::new(),
             buffer: vec![0; BUFFER],
+            held: None,
         }
     }
 
@@ -102,31 +108,51 @@ impl<'a> Writer<'a> {
         let failed = || format!("read {}", named(path));
         let stat = fs::fstat(&fd).cannot(failed)?;
         let kind = FileType::from_raw_mode(stat.st_mode);
-        let (xattrs, marks) = self.xattrs.read(fd.as_fd()).cannot(failed)?;
-        Ok(Held { fd, stat, kind, xattrs, marks })
+        let open = match kind {
+            FileType::Directory | FileType::RegularFile => Some(self.open(&fd).cannot(failed)?),
+            _ => None,
+        };
+        let access = open.as_ref().map_or(Access::Held(fd.as_fd()), |open| Access::Open(open.as_fd()));
+        let (xattrs, marks) = self.xattrs.read(access).cannot(failed)?;
+        Ok(Held { fd, open, stat, kind, xattrs, marks })
+    }
+
+    /// Opens what a descriptor holds, by the magic link of our own procfs: it is the file that was looked at.
+    pub(crate) fn open(&mut self, fd: &OwnedFd) -> rustix::io::Result<OwnedFd> {
+        let held = match &mut self.held {
+            Some(held) => held,
+            held => {
+                let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+                held.insert(fs::openat(CWD, "/proc/self/fd", flags, Mode::empty())?)
+            }
+        };
+        fs::openat(held, fd.as_raw_fd().to_string(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
     }
 
     /// Writes the file, but a directory (see [`Writer::directory`]) and a socket, which means nothing without who
     /// listens. A file of several names is there once, and then as links to the first.
-    pub(crate) fn file(&mut self, file: &Held, path: &[u8]) -> Result<()> {
-        self.file_from(file, &file.fd, path)
+    pub(crate) fn file(&mut self, mut file: Held, path: &[u8]) -> Result<()> {
+        let data = file.open.take();
+        self.file_from(&file, data, path)
     }
 
     /// The same with the data of another file.
-    pub(crate) fn file_from(&mut self, file: &Held, data: &OwnedFd, path: &[u8]) -> Result<()> {
+    pub(crate) fn file_from(&mut self, file: &Held, data: Option<OwnedFd>, path: &[u8]) -> Result<()> {
         let failed = || format!("read {}", named(path));
         let meta = self.meta(file);
         let item = Item { flag: b'0', path, link: b"", size: 0, device: (0, 0), meta: &meta };
-        match file.kind {
-            FileType::Directory | FileType::Socket => Ok(()),
+        match (file.kind, data) {
+            (FileType::Directory | FileType::Socket, _) => Ok(()),
             _ if self.is_link(&file.stat, &item)? => Ok(()),
-            FileType::CharacterDevice | FileType::BlockDevice => {
+            (FileType::RegularFile, Some(data)) => {
+                self.data(File::from(data), &Item { size: file.stat.st_size as u64, ..item })
+            }
+            (FileType::CharacterDevice | FileType::BlockDevice, _) => {
                 let flag = if file.kind == FileType::CharacterDevice { b'3' } else { b'4' };
                 let rdev = file.stat.st_rdev;
                 self.head(&Item { flag, device: (fs::major(rdev), fs::minor(rdev)), ..item })
             }
-            FileType::RegularFile => self.data(data, &Item { size: file.stat.st_size as u64, ..item }),
-            FileType::Symlink => {
+            (FileType::Symlink, _) => {
                 let target = fs::readlinkat(&file.fd, "", Vec::new()).cannot(failed)?;
                 self.head(&Item { flag: b'2', link: target.to_bytes(), ..item })
             }
@@ -179,10 +205,8 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes a regular file, of just the size that its header says.
-    fn data(&mut self, fd: &OwnedFd, item: &Item<'_>) -> Result<()> {
+    fn data(&mut self, mut file: File, item: &Item<'_>) -> Result<()> {
         let failed = || format!("read {}", named(item.path));
-        // The magic link of our own procfs: what is opened is the file that was looked at.
-        let mut file = File::open(format!("/proc/self/fd/{}", fd.as_raw_fd())).cannot(failed)?;
         self.head(item)?;
         let mut left = item.size;
         while left > 0 {

@@ -2,7 +2,7 @@
 
 use rustix::{
     fd::{AsRawFd, BorrowedFd},
-    fs::{getxattr, listxattr},
+    fs::{fgetxattr, flistxattr, getxattr, listxattr},
     io::Errno,
 };
 use std::{ffi::CString, sync::OnceLock};
@@ -59,6 +59,13 @@ fn overlays_own() -> &'static [u8] {
     })
 }
 
+/// A file by its descriptor: one of `O_PATH` has no flistxattr(2).
+#[derive(Clone, Copy)]
+pub(crate) enum Access<'a> {
+    Open(BorrowedFd<'a>),
+    Held(BorrowedFd<'a>),
+}
+
 /// Room for what is read, used again for every file.
 pub(crate) struct Reader {
     list: Vec<u8>,
@@ -70,11 +77,18 @@ impl Reader {
         Self { list: vec![0; MAX], value: vec![0; MAX] }
     }
 
-    /// The attributes of the file that `fd` holds, of whatever kind it is.
-    pub(crate) fn read(&mut self, fd: BorrowedFd<'_>) -> rustix::io::Result<(List, Marks)> {
-        // A descriptor of O_PATH has no fgetxattr(2); the link leads to the file that is held, a symbolic link too.
-        let held = format!("/proc/self/fd/{}", fd.as_raw_fd());
-        let length = match listxattr(&held, &mut self.list[..]) {
+    /// The attributes of a file, of whatever kind it is.
+    pub(crate) fn read(&mut self, file: Access<'_>) -> rustix::io::Result<(List, Marks)> {
+        let held = match file {
+            Access::Open(_) => String::new(),
+            // The link leads to the file that is held, a symbolic link too.
+            Access::Held(fd) => format!("/proc/self/fd/{}", fd.as_raw_fd()),
+        };
+        let length = match file {
+            Access::Open(fd) => flistxattr(fd, &mut self.list[..]),
+            Access::Held(_) => listxattr(&held, &mut self.list[..]),
+        };
+        let length = match length {
             Err(Errno::OPNOTSUPP) => return Ok(Default::default()),
             other => other?,
         };
@@ -84,7 +98,11 @@ impl Reader {
             if name.is_empty() || (mark.is_none() && !goes_along(name)) {
                 continue;
             }
-            let value = match getxattr(&held, name, &mut self.value[..]) {
+            let length = match file {
+                Access::Open(fd) => fgetxattr(fd, name, &mut self.value[..]),
+                Access::Held(_) => getxattr(&held, name, &mut self.value[..]),
+            };
+            let value = match length {
                 // Taken away since it was listed.
                 Err(Errno::NODATA) => continue,
                 other => &self.value[..other?],

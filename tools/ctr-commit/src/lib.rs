@@ -102,7 +102,7 @@ impl CtrCommit {
         let store = Store::open()?;
         has_layers(&store, &image)?;
         let spools = store.spools()?;
-        let (changed, mut layer) = trace::act("commit", what, || {
+        let (changed, layer) = trace::act("commit", what, || {
             let still = if self.pause { Still::hold(id)? } else { None };
             let read = self.layer(doc, &image, id, epoch, &spools)?;
             // A removal that came meanwhile has left half of what was read.
@@ -113,13 +113,13 @@ impl CtrCommit {
         .ok_or_else(|| Error::new(Code::Internal, "nothing was read"))?;
         let mut layers: Vec<Value> = image.layers.iter().map(descriptor).collect();
         if changed {
-            layer.file.publish(&store)?;
             let (digest, size) = (layer.file.digest().as_str(), layer.file.size());
             layers.push(json!({"mediaType": layer.media_type, "digest": digest, "size": size}));
         }
         let new = changed.then_some(&layer.diff_id);
         let config = self.config(doc, &image, config, new, &created(epoch))?;
-        let made = store.put_image(reference, config.to_string().as_bytes(), &layers)?;
+        let files = if changed { vec![layer.file] } else { Vec::new() };
+        let made = store.put_image(&spools, reference, config.to_string().as_bytes(), &layers, files)?;
         let attributes = json!({
             "comment": self.message.as_deref().unwrap_or_default(),
             "imageID": made.id,

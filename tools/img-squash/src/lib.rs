@@ -53,12 +53,11 @@ impl Tool for ImgSquash {
         let spools = store.spools()?;
         let stack = Stack::open(&image)?;
         let rewrite = Rewrite { latest: epoch, ..Rewrite::default() };
-        let ((), mut layer) = blob(&spools, self.compression, |out| flatten(&stack, rewrite, out))?;
-        layer.file.publish(&store)?;
+        let ((), layer) = blob(&spools, self.compression, |out| flatten(&stack, rewrite, out))?;
         let config = self.config(&image, &layer.diff_id, &created(epoch))?.to_string();
         let (digest, size) = (layer.file.digest().as_str(), layer.file.size());
         let layers = [json!({"mediaType": layer.media_type, "digest": digest, "size": size})];
-        let made = store.put_image(reference.as_ref(), config.as_bytes(), &layers)?;
+        let made = store.put_image(&spools, reference.as_ref(), config.as_bytes(), &layers, vec![layer.file])?;
         // A new image begins a new document: a container that the other one had is not of this one.
         *doc = Document::default();
         doc.set("image", &made)?;
