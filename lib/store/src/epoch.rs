@@ -12,7 +12,8 @@ const VARIABLE: &str = "SOURCE_DATE_EPOCH";
 /// `invalid` where it is no such number.
 pub fn epoch() -> Result<Option<i64>> {
     let Some(text) = env::var_os(VARIABLE).filter(|text| !text.is_empty()) else { return Ok(None) };
-    let number = text.to_str().and_then(|text| text.parse().ok());
+    let text = text.to_string_lossy();
+    let number = text.parse().ok();
     let seconds = number.filter(|seconds| *seconds >= 0 && jiff::Timestamp::from_second(*seconds).is_ok());
     let invalid = || Error::new(Code::Invalid, format!("{VARIABLE} {text:?} is not a number of seconds"));
     seconds.map(Some).ok_or_else(invalid)

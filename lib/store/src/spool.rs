@@ -149,9 +149,9 @@ impl Spooled {
 pub(crate) fn publish(store: &Store, all: &mut [Spooled]) -> Result<()> {
     thread::scope(|scope| {
         let flushes: Vec<_> = all.iter().map(|file| scope.spawn(|| file.flush())).collect();
-        let ends = flushes.into_iter().map(|flush| flush.join());
-        ends.map(|end| end.unwrap_or_else(|_| Err(Error::new(Code::Internal, "a thread that flushes ended"))))
-            .collect::<Result<()>>()
+        flushes.into_iter().try_for_each(|flush| {
+            flush.join().unwrap_or_else(|_| Err(Error::new(Code::Internal, "a thread that flushes ended")))
+        })
     })?;
     for file in &mut *all {
         file.rename(store)?;

@@ -103,11 +103,11 @@ impl CtrCommit {
         has_layers(&store, &image)?;
         let spools = store.spools()?;
         let (changed, layer) = trace::act("commit", what, || {
-            let still = if self.pause { Still::hold(id)? } else { None };
+            let still = if self.pause { Still::hold(id)? } else { Still::default() };
             let read = self.layer(doc, &image, id, epoch, &spools)?;
             // A removal that came meanwhile has left half of what was read.
             container::recorded(id)?;
-            still.map_or(Ok(()), Still::end)?;
+            still.end()?;
             Ok(Some(read))
         })?
         .ok_or_else(|| Error::new(Code::Internal, "nothing was read"))?;
