@@ -17,7 +17,6 @@ use rustix::{
     fs::{FileType, OFlags},
 };
 use std::{
-    cell::OnceCell,
     collections::{BTreeSet, HashSet},
     io::Write,
 };
@@ -51,7 +50,7 @@ impl Upper<'_> {
         let mut packing = Packing {
             upper: self,
             ways: self.points.iter().flat_map(|point| ancestors(point)).collect(),
-            merged: OnceCell::new(),
+            merged: None,
             writer: Writer::new(out, rewrite),
             heads: Vec::new(),
             any: false,
@@ -81,7 +80,7 @@ struct Packing<'a, 'w> {
     upper: &'a Upper<'a>,
     /// The directories on the way to a place of a mount.
     ways: BTreeSet<&'a [u8]>,
-    merged: OnceCell<Root>,
+    merged: Option<Root>,
     writer: Writer<'w>,
     /// Heads of directories that are not written before something beneath them is.
     heads: Vec<Vec<u8>>,
@@ -131,7 +130,7 @@ impl Packing<'_, '_> {
         if !is_on_way {
             self.heads()?;
         }
-        if hides && below.as_ref().is_some_and(|below| is_directory(below)) {
+        if hides && below.as_ref().is_some_and(is_directory) {
             self.mark(&name::join(path, b".wh..wh..opq"))?;
         }
         let inside = State {
@@ -147,7 +146,8 @@ impl Packing<'_, '_> {
     }
 
     fn beneath(&mut self, dir: &mut Held, path: &[u8], state: State) -> Result<()> {
-        let mut shown = if state.renamed { Some(self.writer.look(self.merged(path)?, path)?) } else { None };
+        let shown = if state.renamed { Some(self.merged(path)?) } else { None };
+        let mut shown = shown.map(|shown| self.writer.look(shown, path)).transpose()?;
         for name in names(shown.as_mut().unwrap_or(dir), path)? {
             let path = name::join(path, name.to_bytes());
             // What the writable layer has itself comes from there: so its hard links are found.
@@ -181,13 +181,10 @@ impl Packing<'_, '_> {
     }
 
     /// The file as the mounted root has it.
-    fn merged(&self, path: &[u8]) -> Result<OwnedFd> {
-        let root = match self.merged.get() {
+    fn merged(&mut self, path: &[u8]) -> Result<OwnedFd> {
+        let root = match &mut self.merged {
             Some(root) => root,
-            None => {
-                let root = (self.upper.merged)()?;
-                self.merged.get_or_init(|| root)
-            }
+            root => root.insert((self.upper.merged)()?),
         };
         root.open(path, OFlags::PATH | OFlags::NOFOLLOW).cannot(|| format!("open {} in the root", named(path)))
     }
