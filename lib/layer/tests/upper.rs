@@ -20,8 +20,12 @@ fn stack(layers: &[&Tree]) -> Stack {
 }
 
 fn make(tree: &Tree, dirs: &[&str], files: &[&str]) {
-    dirs.iter().for_each(|dir| fs::create_dir_all(tree.at(dir)).unwrap());
-    files.iter().for_each(|file| fs::write(tree.at(file), *file).unwrap());
+    for dir in dirs {
+        fs::create_dir_all(tree.at(dir)).unwrap();
+    }
+    for file in files {
+        fs::write(tree.at(file), file).unwrap();
+    }
 }
 
 fn whiteout(tree: &Tree, path: &str) {
