@@ -47,6 +47,7 @@ mod runtime_escapes;
 mod seccomp;
 mod servers;
 mod store;
+mod vol_mount;
 
 use ctr_tests::{Test, leftovers::Snapshot, registry, suite};
 use libtest_mimic::{Arguments, Trial};
@@ -96,6 +97,7 @@ fn all() -> Vec<Test> {
         seccomp::tests,
         servers::tests,
         store::tests,
+        vol_mount::tests,
     ];
     modules.iter().flat_map(|tests| tests()).collect()
 }

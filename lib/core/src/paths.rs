@@ -1,6 +1,10 @@
 //! Where things are: the root (kept over a reboot) and the run directory (lost by it).
 
-use std::{env, path::PathBuf, sync::OnceLock};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
 
 /// `CTR_ROOT`, default `/var/lib/ctr`; for a user who is not root `$XDG_DATA_HOME/ctr`.
 pub fn root() -> &'static PathBuf {
@@ -32,6 +36,24 @@ pub fn containers() -> PathBuf {
 /// One symbolic link a name, to the container that holds it.
 pub fn names() -> PathBuf {
     root().join("names")
+}
+
+/// One directory a volume, named by it: its record, and its files in `_data`.
+pub fn volumes() -> PathBuf {
+    root().join("volumes")
+}
+
+/// The files of volume `name`.
+pub fn volume_data(name: &str) -> PathBuf {
+    volumes().join(name).join("_data")
+}
+
+/// The volume whose files lie at `source`, and where in them that is.
+pub fn volume_at(source: &Path) -> Option<(&str, &Path)> {
+    let rest = source.strip_prefix(volumes()).ok()?;
+    let name = rest.iter().next()?.to_str()?;
+    let below = rest.strip_prefix(name).ok()?.strip_prefix("_data").ok()?;
+    crate::ident::check_name(name).is_ok().then_some((name, below))
 }
 
 /// What of container `id` dies with a reboot: its mount point, its state, its sockets.

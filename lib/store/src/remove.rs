@@ -1,9 +1,16 @@
 //! Removing references and images: what no other image and no container uses is freed.
 
 use crate::{Digest, Entry, Reference, Store, image};
-use ctr_core::{Cannot, Code, Document, Error, Image, Lock, Result, container, files, ident, json, paths, trace};
+use ctr_core::{
+    Cannot, Code, Document, Error, Image, Lock, Result, Value, container, files, ident, json, paths, trace,
+};
 use serde::Serialize;
-use std::{collections::HashSet, fs, io::ErrorKind, path::PathBuf};
+use std::{
+    collections::HashSet,
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
 /// One thing a removal did, in docker's words.
 #[derive(Clone, Debug, Serialize)]
@@ -125,9 +132,28 @@ impl Used {
             if let Some(image) = doc.section::<Image>("image")? {
                 trees.extend(image.layers.iter().filter_map(|l| Digest::parse(&l.diff_id).ok()));
             }
+            trees.extend(mounted(doc));
         }
         Ok(Self { blobs, trees })
     }
+}
+
+/// The layers of other images that a container has mounted: sources and lower directories of its mounts.
+fn mounted(doc: &Document) -> Vec<Digest> {
+    let mounts = doc.get("spec").and_then(|spec| spec.get("mounts")).and_then(Value::as_array);
+    let words = mounts.into_iter().flatten().flat_map(|mount| {
+        let options = mount["options"].as_array().into_iter().flatten();
+        let lowers = options.filter_map(|option| option.as_str()?.strip_prefix("lowerdir+="));
+        lowers.chain(mount["source"].as_str())
+    });
+    words.filter_map(|path| layer_at(Path::new(path))).collect()
+}
+
+/// The diffId of the layer whose tree is at `path`.
+fn layer_at(path: &Path) -> Option<Digest> {
+    let mut names = path.strip_prefix(paths::layers()).ok()?.iter();
+    let (algorithm, hex) = (names.next()?.to_str()?, names.next()?.to_str()?);
+    Digest::parse(&format!("{algorithm}:{hex}")).ok()
 }
 
 /// What an image holds of the store.
@@ -176,5 +202,5 @@ fn records() -> Result<Vec<Document>> {
 
 fn uses(doc: &Document, entry: &Entry) -> bool {
     let digest = doc.get("image").and_then(|i| i.get("manifest")).and_then(|m| m.get("digest"));
-    digest.and_then(ctr_core::Value::as_str) == entry.digest()
+    digest.and_then(Value::as_str) == entry.digest()
 }

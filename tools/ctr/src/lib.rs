@@ -18,6 +18,7 @@ mod run;
 mod tests;
 mod update;
 mod verbs;
+mod volume;
 
 pub use help::{command, tool as tool_command};
 

@@ -34,10 +34,10 @@ pub const CREATE: &[Flag] = &[
 /// `ctr network connect`
 pub const CONNECT: &[Flag] = &[
     list("alias", "NAME", "Call it so too on this network").to(TOOL),
+    list("link", "CONTAINER[:ALIAS]", "Give another container a name for this one alone").to(TOOL),
     value("ip", "ADDRESS", "Give it this address").to(TOOL),
     value("ip6", "ADDRESS", "Give it this address of IPv6").to(TOOL),
     value("gw-priority", "N", "The default route goes by the network that has most of it").to(TOOL),
-    list("link", "", "").not_yet("names of containers for one other alone: --alias is for all"),
     list("link-local-ip", "", "").not_yet("more than one address"),
     list("driver-opt", "", "").not_yet("options of one container's interface"),
 ];
@@ -47,10 +47,10 @@ pub const DISCONNECT: &[Flag] = &[switch("force", "Also from a network that is n
 
 /// `ctr network ls`
 pub const LS: &[Flag] = &[
-    list("filter", "KEY=VALUE", "Only these: name=, id=, driver=, label=").short('f').to(TOOL),
+    list("filter", "KEY=VALUE", "Only these: name=, id=, driver=, label=, dangling=").short('f').to(TOOL),
     value("format", "FORMAT", "`table TEMPLATE`, a TEMPLATE for each network, or `json`"),
     switch("quiet", "Only ids").short('q'),
-    switch("no-trunc", "").not_yet("whole ids in the table: network inspect has them"),
+    switch("no-trunc", "Whole ids").to(TOOL),
 ];
 
 /// `ctr network inspect`
@@ -127,6 +127,14 @@ pub fn port(given: &Given) -> Result<Plan> {
         [verb @ ("add" | "rm"), container, ports @ ..] if !ports.is_empty() => {
             let flag = if *verb == "add" { "--add" } else { "--rm" };
             plan(tool.words(ports.iter().flat_map(|port| [flag, port])).operands([container]))
+        }
+        // A port of a container of that name begins with a digit.
+        [verb @ ("add" | "rm"), word] if !word.starts_with(|c: char| c.is_ascii_digit()) => {
+            Err(usage(format!("port {verb} needs a container and ports")).hint(if *verb == "add" {
+                "ctr port add web 8080:80"
+            } else {
+                "ctr port rm web 8080"
+            }))
         }
         ["ls", container] => plan(tool.operands([container])),
         [_] | [_, _] => plan(tool.operands(&given.operands)),

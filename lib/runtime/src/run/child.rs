@@ -173,8 +173,8 @@ fn build_root(plan: &Plan<'_>) -> Result<Made> {
         Some(root) => root,
         None => Root::new(root::open(rootfs)?), // --dry-run: looked at, not entered
     };
-    for mount in plan.spec.mounts().iter().flatten() {
-        mounts::mount(&root, mount, plan)?;
+    for (at, mount) in plan.spec.mounts().iter().flatten().enumerate() {
+        mounts::mount(&root, mount, plan.trees.get(at).and_then(Option::as_ref), plan)?;
     }
     if !devices::are_given(plan.spec.mounts().as_deref().unwrap_or_default()) {
         devices::set_up(&root, linux.devices().as_deref().unwrap_or_default(), plan.namespaces.has(Type::User))?;
