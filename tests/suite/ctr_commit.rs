@@ -28,6 +28,7 @@ pub fn tests() -> Vec<Test> {
             instructions_change_the_config,
             it_is_a_filter,
             a_renamed_directory_is_whole,
+            a_reboot_makes_no_difference,
             users_are_those_of_inside,
             a_name_that_means_a_deletion_is_refused,
             it_stands_still_while_it_is_read,
@@ -370,6 +371,21 @@ fn a_renamed_directory_is_whole() {
     assert!(!names(&host, &image).contains("cte/group"));
     let ours = tree::list(&by_us(&host, "app:1"), &[]);
     assert_eq!(tree::differences(&tree::list(&root, &[]), &ours), Vec::<String>::new(), "left: it saw, right: ours");
+}
+
+fn a_reboot_makes_no_difference() {
+    let host = Host::on_disk();
+    for (name, more) in [("c", ""), ("bounded", "--storage-opt size=50m")] {
+        let root = root_of(&made(&host, name, more));
+        fs::write(root.join("new"), "x").unwrap();
+        let before = host.tool("ctr-commit", &[name, "app:1"]).ok().json();
+        host.sh(
+            "umount $CTR_RUN/containers/*/rootfs $CTR_RUN/containers/*/writable 2>/dev/null; rm -r $CTR_RUN/*; true",
+        )
+        .ok();
+        let after = host.tool("ctr-commit", &[name, "app:1"]).ok().json();
+        assert_eq!((last_layer(&after), names(&host, &after)), (last_layer(&before), "./\nnew\n".to_owned()));
+    }
 }
 
 /// In a user namespace root is another on the host; in an image root is 0.

@@ -6,7 +6,7 @@ mod user;
 
 use clap::Args;
 use ctr_core::{
-    Cannot, Code, Common, Document, Done, Error, Image, Result, Tool, Value, container, events, ident, json, trace,
+    Cannot, Code, Common, Document, Done, Error, Image, Result, Rootfs, Tool, Value, container, events, json, trace,
 };
 use ctr_layer::{Blob, Compression, Range, Rewrite, Upper, blob, mount_points, stack::Stack};
 use ctr_store::{Digest, Reference, Store, change, check_image, created, epoch, media_type};
@@ -89,9 +89,8 @@ impl CtrCommit {
             Error::new(Code::Invalid, "document has no container").hint("put overlay-mount before this tool")
         })?;
         let id = container::checked_id(id)?;
-        // Its directory is told by the id; that there is one, by the record.
-        container::recorded(id)?;
         let image: Image = doc.need("image", "img-unpack")?;
+        container::recorded(id)?;
         let mut config = config::of(doc, &image)?;
         change::apply_all(&mut config, &self.changes)?;
         let epoch = epoch()?;
@@ -149,7 +148,7 @@ impl CtrCommit {
             points: &mount_points(doc.get("spec").and_then(|spec| spec.get("mounts"))),
             merged: &|| ctr_rootfs::mounted(doc),
         };
-        let tree = writable(id)?;
+        let tree = writable(&container::recorded(id)?)?;
         blob(spools, self.compression, |out| upper.pack(tree, rewrite, out))
     }
 
@@ -194,12 +193,16 @@ impl CtrCommit {
     }
 }
 
-/// Holds the container's writable layer.
-fn writable(id: &str) -> Result<OwnedFd> {
-    let path = container::dir(id).join("upper");
+/// Holds the container's writable layer: where the record says that it is, which is ours, and not where any document does.
+fn writable(record: &Document) -> Result<OwnedFd> {
+    let rootfs: Rootfs = record.need("rootfs", "overlay-mount")?;
+    if rootfs.size.is_some() {
+        // Its file system is mounted with the root.
+        ctr_rootfs::mounted(record)?;
+    }
+    let path = rootfs.upper.unwrap_or_default();
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    openat(CWD, &path, flags, Mode::empty())
-        .cannot(|| format!("open the writable layer of container {}", ident::short(id)))
+    openat(CWD, &path, flags, Mode::empty()).cannot(|| format!("open the writable layer {path}"))
 }
 
 /// The new manifest names the old layers' blobs: they must be there.
