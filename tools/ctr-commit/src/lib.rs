@@ -89,8 +89,8 @@ impl CtrCommit {
             Error::new(Code::Invalid, "document has no container").hint("put overlay-mount before this tool")
         })?;
         let id = container::checked_id(id)?;
-        let image: Image = doc.need("image", "img-unpack")?;
         container::recorded(id)?;
+        let image: Image = doc.need("image", "img-unpack")?;
         let mut config = config::of(doc, &image)?;
         change::apply_all(&mut config, &self.changes)?;
         let epoch = epoch()?;
