@@ -178,6 +178,43 @@ class Memory(Group):
         return layout
 
 
+class Commit(Group):
+    """A container that changed 1,000 files of the many-file image becomes an image."""
+
+    name = "commit"
+    title = "Commit 1,000 changed files"
+    rounds = 11
+    CHANGE = "ls /app/pkg*/m*.py | head -n 1000 | while read -r f; do echo changed >>$f; done"
+
+    def prepare(self):
+        world = self.world
+        layout = world.layout("many")
+        run("sh", "-c", f"tar -C {layout} -cf many.tar . && img-load -i many.tar >/dev/null", env=world.env, cwd=world.dir)
+        change = f"run --name changed --network none -u 0 --entrypoint sh {{}} -c '{self.CHANGE}'"
+        run("sh", "-c", "ctr " + change.format("many"), env=world.env)
+        self.add(Contestant("ctr commit", "ctr commit changed committed", ours=True))
+        for kind in ("gzip", "zstd", "none"):
+            name = f"ctr-commit --compression {kind}"
+            self.add(Contestant(name, f"{name} changed committed", ours=True))
+        if have("dockerd"):
+            world.docker()
+        archive = world.dir / "many.docker.tar"
+        run("skopeo", "copy", "-q", f"oci:{layout}:many", f"docker-archive:{archive}:localhost/many:latest", env=world.env)
+        for engine, daemon in (("podman", ""), ("docker", "dockerd")):
+            if not have(daemon or engine):
+                self.missing.append((engine, [daemon or engine]))
+                continue
+            run(engine, "load", "-q", "-i", str(archive), env=world.env)
+            run("sh", "-c", f"{engine} " + change.format("localhost/many"), env=world.env)
+            forget = lambda e=engine: run(e, "rmi", "-f", "localhost/committed", env=world.env)
+            quiet = "-q " if engine == "podman" else ""
+            command = f"{engine} commit {quiet}changed localhost/committed"
+            self.add(Contestant(engine, command, after=forget, daemon=daemon))
+        upper = run("sh", "-c", "ctr-inspect changed | jq -r .rootfs.upper", env=world.env).decode().strip()
+        floor = f"tar -C {upper} -c . | tee tar | openssl dgst -sha256 && gzip -6 <tar | openssl dgst -sha256"
+        self.add(Contestant("floor: tar, hash, gzip, hash", floor, ["openssl"]))
+
+
 class Exec(Group):
     """A command in a container that runs."""
 
@@ -388,4 +425,4 @@ class Speed(Group):
                 self.add(Contestant("docker: by docker-proxy", f"iperf3 -n 8G -p {port} -c 127.0.0.1 >/dev/null"))
 
 
-ALL = {group.name: group for group in (Run, Pull, Memory, Exec, Many, Idle, Log, Net, Port, Named, Speed)}
+ALL = {group.name: group for group in (Run, Pull, Memory, Commit, Exec, Many, Idle, Log, Net, Port, Named, Speed)}

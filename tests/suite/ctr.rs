@@ -222,7 +222,7 @@ fn what_is_not_there_is_refused() {
     ] {
         host.sh(&format!("ctr run {flag} busybox true")).fails(125).stderr_has("not there yet");
     }
-    host.sh("ctr commit").fails(1).stderr_has("not there yet");
+    host.sh("ctr compose").fails(1).stderr_has("not there yet");
     assert!(!host.root().exists(), "something was made");
 }
 
@@ -285,6 +285,7 @@ fn flags_that_are_handed_on_are_taken() {
         ("wait", "x"),
         ("attach", "x"),
         ("cp", "x:/ y"),
+        ("commit", "x"),
         ("export", "x"),
         ("events", ""),
         ("container prune", ""),

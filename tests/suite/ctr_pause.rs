@@ -18,7 +18,8 @@ pub fn tests() -> Vec<Test> {
             who_came_from_outside_is_frozen_too,
             nested_namespaces_are_frozen_too,
             a_shared_pid_namespace_is_not_frozen,
-            a_pause_that_was_killed_can_be_undone_or_done;
+            a_pause_that_was_killed_can_be_undone_or_done,
+            a_pause_ends_with_its_stdin;
         ["root", "overlay", "umoci", "busybox", "cgroup1"]:
             the_freezer_of_version_1_will_do;
         ["root"]:
@@ -238,4 +239,26 @@ fn only_what_runs_is_paused() {
     web.runs(supervisor.pid(), Some(supervisor.pid()), &json!({"status": "restarting", "pid": 1, "pidStart": 1}));
     host.tool("ctr-pause", &["web"]).fails(1).stderr_has("restarting");
     host.tool("ctr-pause", &[]).fails(2);
+}
+
+fn a_pause_ends_with_its_stdin() {
+    let host = busybox();
+    let run = web(&host, &[], COUNTS);
+    let pause = "{ echo x; until [ -e go ]; do sleep 0.01; done; } | ctr-pause --until-eof web";
+    let pausing = host.sh_cmd(pause).spawn();
+    until("it is paused", || state(&host, "web")["status"] == "paused");
+    stands_still(&host);
+    fs::write(host.dir().join("go"), "").unwrap();
+    pausing.wait().ok().stdout_is("web\n");
+    assert_eq!(state(&host, "web")["status"], "running");
+    // One that ended meanwhile, or was thawed by another, is no failure.
+    host.sh("until ctr-pause --undo web >&2; do sleep 0.01; done 2>/dev/null | ctr-pause --until-eof web")
+        .ok()
+        .stdout_is("web\n");
+    host.sh("true | ctr-pause --until-eof web none").fails(1).stderr_has("no container none");
+    assert_eq!(state(&host, "web")["status"], "running");
+    host.tool("ctr-pause", &["--until-eof", "--undo", "web"]).fails(2);
+    let paused = "until ctr-inspect web | grep -q paused; do sleep 0.01; done";
+    host.sh(&format!("{{ {paused}; ctr-kill web >&2; }} | ctr-pause --until-eof web")).exits(0);
+    run.wait().exits(137);
 }

@@ -8,6 +8,7 @@ mod cg_limit;
 mod cg_stat;
 mod ctr;
 mod ctr_attach;
+mod ctr_commit;
 mod ctr_cp;
 mod ctr_diff;
 mod ctr_events;
@@ -28,6 +29,7 @@ mod detached;
 mod harness;
 mod images;
 mod img_pull;
+mod img_squash;
 mod img_unpack;
 mod install;
 mod lint;
@@ -58,6 +60,7 @@ fn all() -> Vec<Test> {
         cg_limit::tests,
         ctr::tests,
         ctr_attach::tests,
+        ctr_commit::tests,
         ctr_cp::tests,
         ctr_diff::tests,
         ctr_events::tests,
@@ -78,6 +81,7 @@ fn all() -> Vec<Test> {
         harness::tests,
         images::tests,
         img_pull::tests,
+        img_squash::tests,
         img_unpack::tests,
         install::tests,
         lint::tests,

@@ -25,6 +25,18 @@ pub struct Image {
     pub rest: Map<String, Value>,
 }
 
+impl Image {
+    /// The image config as the object that it is.
+    ///
+    /// # Errors
+    /// `invalid` where it is none.
+    pub fn config_object(&self) -> Result<&Map<String, Value>> {
+        self.config
+            .as_object()
+            .ok_or_else(|| Error::new(Code::Invalid, "document: the image's config is not an object"))
+    }
+}
+
 /// One layer of an image.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -65,10 +65,12 @@ pub fn repair_all(doc: &Document) -> Result<()> {
 }
 
 /// The tools that leave steps. A document comes from anywhere: it does not get to name another program.
-const TOOLS: [&str; 9] = [
+const TOOLS: [&str; 11] = [
     "img-pull",
     "img-load",
     "img-import",
+    "img-squash",
+    "ctr-commit",
     "img-unpack",
     "overlay-mount",
     "vol-mount",

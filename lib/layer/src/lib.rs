@@ -17,16 +17,20 @@
 //! taken from a tar.
 //!
 //! [`pack()`] is the way back, a tree to a tar, and [`merge()`] adds a tar's files to a directory that is in use: what
-//! copies files out of containers and into them.
+//! copies files out of containers and into them. [`Upper`] makes the tar of a layer of what a container changed,
+//! [`flatten()`] one of all layers of an image, and [`blob()`] compresses either into the store.
 
 mod acl;
 mod archive;
+mod blob;
 mod compress;
+mod compressor;
 mod copy;
 mod data;
 mod entry;
 mod extract;
 mod files;
+mod flatten;
 mod header;
 mod inode;
 mod kernel;
@@ -37,18 +41,24 @@ mod pax;
 mod place;
 mod root;
 mod sparse;
+pub mod stack;
 mod stdout;
 mod stream;
 mod tree;
 mod unpack;
+mod upper;
 mod walk;
 mod write;
+mod writer;
 mod xattr;
 
+pub use blob::{Blob, blob};
 pub use compress::{check_media_type, open};
+pub use compressor::Compression;
 pub use copy::copy;
 pub use extract::{Extracted, extract};
 pub use files::{Files, Member};
+pub use flatten::flatten;
 pub use kernel::is_of_kernel;
 pub use merge::{Take, merge};
 pub use name::show;
@@ -58,6 +68,8 @@ pub use root::Root;
 pub use stdout::pack_to_stdout;
 pub use stream::Stop;
 pub use unpack::{gc, unpack};
+pub use upper::{Upper, mount_points};
+pub use writer::{Range, Rewrite};
 
 use ctr_core::{Code, Error};
 

@@ -2,10 +2,10 @@
 
 use rustix::{
     fd::{AsRawFd, BorrowedFd},
-    fs::{getxattr, listxattr},
+    fs::{fgetxattr, flistxattr, getxattr, listxattr},
     io::Errno,
 };
-use std::ffi::CString;
+use std::{ffi::CString, sync::OnceLock};
 
 /// What the kernel gives at most of a list and of a value (`XATTR_LIST_MAX`, `XATTR_SIZE_MAX`).
 const MAX: usize = 64 << 10;
@@ -20,6 +20,52 @@ pub(crate) fn goes_along(name: &[u8]) -> bool {
     !OVERLAYS.iter().any(|prefix| name.starts_with(prefix)) && !HOSTS.contains(&name)
 }
 
+/// Names and values, sorted by name.
+pub(crate) type List = Vec<(CString, Vec<u8>)>;
+
+/// What overlay notes in the attributes of a file of an upper layer (kernel, filesystems/overlayfs.rst).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Marks {
+    /// The directory hides what the layers below have in it.
+    pub(crate) opaque: bool,
+    /// The directory was renamed: what it has from below lies there under another name.
+    pub(crate) redirect: bool,
+    /// The file has no data of its own: that lies below.
+    pub(crate) metacopy: bool,
+    /// The file stands for a deletion, as a device 0:0 does.
+    pub(crate) whiteout: bool,
+}
+
+impl Marks {
+    fn take(&mut self, key: &[u8], value: &[u8]) {
+        match key {
+            b"opaque" => self.opaque = value == b"y",
+            b"redirect" => self.redirect = true,
+            b"metacopy" => self.metacopy = true,
+            b"whiteout" => self.whiteout = true,
+            _ => {}
+        }
+    }
+}
+
+/// How the names begin that overlay reads here: in a user namespace others than in the first (mount option `userxattr`).
+/// The container can set those of the other kind, and then they say nothing.
+fn overlays_own() -> &'static [u8] {
+    static OWN: OnceLock<&[u8]> = OnceLock::new();
+    OWN.get_or_init(|| {
+        let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+        let first = map.split_whitespace().eq(["0", "0", "4294967295"]);
+        OVERLAYS[usize::from(!first)]
+    })
+}
+
+/// A file by its descriptor: one of `O_PATH` has no flistxattr(2).
+#[derive(Clone, Copy)]
+pub(crate) enum Access<'a> {
+    Open(BorrowedFd<'a>),
+    Held(BorrowedFd<'a>),
+}
+
 /// Room for what is read, used again for every file.
 pub(crate) struct Reader {
     list: Vec<u8>,
@@ -31,26 +77,43 @@ impl Reader {
         Self { list: vec![0; MAX], value: vec![0; MAX] }
     }
 
-    /// The attributes of the file that `fd` holds, of whatever kind it is, by name.
-    pub(crate) fn read(&mut self, fd: BorrowedFd<'_>) -> rustix::io::Result<Vec<(CString, Vec<u8>)>> {
-        // A descriptor of O_PATH has no fgetxattr(2); the link leads to the file that is held, a symbolic link too.
-        let held = format!("/proc/self/fd/{}", fd.as_raw_fd());
-        let length = match listxattr(&held, &mut self.list[..]) {
-            Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
+    /// The attributes of a file, of whatever kind it is.
+    pub(crate) fn read(&mut self, file: Access<'_>) -> rustix::io::Result<(List, Marks)> {
+        let held = match file {
+            Access::Open(_) => String::new(),
+            // The link leads to the file that is held, a symbolic link too.
+            Access::Held(fd) => format!("/proc/self/fd/{}", fd.as_raw_fd()),
+        };
+        let length = match file {
+            Access::Open(fd) => flistxattr(fd, &mut self.list[..]),
+            Access::Held(_) => listxattr(&held, &mut self.list[..]),
+        };
+        let length = match length {
+            Err(Errno::OPNOTSUPP) => return Ok(Default::default()),
             other => other?,
         };
-        let mut found = Vec::new();
-        for name in self.list[..length].split(|b| *b == 0).filter(|name| !name.is_empty() && goes_along(name)) {
-            match getxattr(&held, name, &mut self.value[..]) {
+        let (mut found, mut marks) = (Vec::new(), Marks::default());
+        for name in self.list[..length].split(|b| *b == 0) {
+            let mark = name.strip_prefix(overlays_own());
+            if name.is_empty() || (mark.is_none() && !goes_along(name)) {
+                continue;
+            }
+            let length = match file {
+                Access::Open(fd) => fgetxattr(fd, name, &mut self.value[..]),
+                Access::Held(_) => getxattr(&held, name, &mut self.value[..]),
+            };
+            let value = match length {
                 // Taken away since it was listed.
-                Err(Errno::NODATA) => {}
-                other => {
-                    let value = self.value[..other?].to_vec();
-                    found.extend(CString::new(name).ok().map(|name| (name, value)));
-                }
+                Err(Errno::NODATA) => continue,
+                other => &self.value[..other?],
+            };
+            match (mark, CString::new(name)) {
+                (Some(key), _) => marks.take(key, value),
+                (None, Ok(name)) => found.push((name, value.to_vec())),
+                (None, Err(_)) => {}
             }
         }
         found.sort();
-        Ok(found)
+        Ok((found, marks))
     }
 }

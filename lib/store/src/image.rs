@@ -27,6 +27,19 @@ pub mod media_type {
     /// Docker manifest list.
     pub const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 
+    /// OCI's name of a layer's media type, where docker's is given: an OCI manifest has no others.
+    pub fn oci_layer(media_type: &str) -> &str {
+        match media_type {
+            "application/vnd.docker.image.rootfs.diff.tar.gzip"
+            | "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip" => OCI_LAYER_GZIP,
+            "application/vnd.docker.image.rootfs.diff.tar.zstd" => OCI_LAYER_ZSTD,
+            "application/vnd.docker.image.rootfs.diff.tar" | "application/vnd.docker.image.rootfs.foreign.diff.tar" => {
+                OCI_LAYER
+            }
+            other => other,
+        }
+    }
+
     /// The media type of a layer that begins with `head` (RFC 1952, RFC 8878).
     pub fn of_layer(head: &[u8]) -> &'static str {
         match head {

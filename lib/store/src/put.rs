@@ -1,26 +1,35 @@
-//! Writing a new image into the store: its config and its manifest.
+//! Writing a new image into the store: its new layers, its config and its manifest.
 
-use crate::{Digest, Reference, Store, media_type};
+use crate::{Digest, Reference, Spooled, Spools, Store, media_type, spool};
 use ctr_core::{Code, Error, Image, Result, Value, json};
 
 impl Store {
-    /// Writes the config and an OCI manifest of `layers` (descriptors of blobs in the store, lowest first), and makes
-    /// `reference` mean the image; without one it is kept dangling. Gives the image section.
+    /// Writes the config and an OCI manifest of `layers` (descriptors of blobs, lowest first), publishes them with `new`,
+    /// those of the layers that are spooled and not blobs yet, and makes `reference` mean the image; without one it is
+    /// kept dangling. Gives the image section.
     ///
     /// # Errors
     /// `busy` where a removal took a blob meanwhile.
-    pub fn put_image(&self, reference: Option<&Reference>, config: &[u8], layers: &[Value]) -> Result<Image> {
-        let id = self.put_blob(config)?;
+    pub fn put_image(
+        &self,
+        spools: &Spools,
+        reference: Option<&Reference>,
+        config: &[u8],
+        layers: &[Value],
+        mut new: Vec<Spooled>,
+    ) -> Result<Image> {
+        let id = spools.bytes(config)?;
         let manifest = json!({
             "schemaVersion": 2,
             "mediaType": media_type::OCI_MANIFEST,
-            "config": {"mediaType": media_type::OCI_CONFIG, "digest": id.as_str(), "size": config.len()},
+            "config": {"mediaType": media_type::OCI_CONFIG, "digest": id.digest().as_str(), "size": id.size()},
             "layers": layers,
-        })
-        .to_string();
-        let digest = self.put_blob(manifest.as_bytes())?;
-        let descriptor =
-            json!({"mediaType": media_type::OCI_MANIFEST, "digest": digest.as_str(), "size": manifest.len()});
+        });
+        let manifest = spools.bytes(manifest.to_string().as_bytes())?;
+        let (digest, size) = (manifest.digest().as_str(), manifest.size());
+        let descriptor = json!({"mediaType": media_type::OCI_MANIFEST, "digest": digest, "size": size});
+        new.extend([id, manifest]);
+        spool::publish(self, &mut new)?;
         self.enter_image(reference, &descriptor, None)
     }
 

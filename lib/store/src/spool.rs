@@ -4,12 +4,13 @@
 //! files there are, and a directory that nobody holds is what a killed process left.
 
 use crate::{Digest, Hasher, Store, gc};
-use ctr_core::{Cannot, Result, files, ident, json, trace};
+use ctr_core::{Cannot, Code, Error, Result, files, ident, json, trace};
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    thread,
 };
 
 /// How the names of these directories begin.
@@ -42,6 +43,13 @@ impl Spools {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         let file = file.cannot(|| format!("make {}", path.display()))?;
         Ok(Spool { file, path, hasher, size: 0 })
+    }
+
+    /// A file of these bytes.
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> Result<Spooled> {
+        let mut spool = self.file(Hasher::sha256())?;
+        spool.write_all(bytes).cannot(|| format!("write {}", spool.path.display()))?;
+        Ok(spool.finish())
     }
 }
 
@@ -104,10 +112,21 @@ impl Spooled {
 
     /// Makes it a blob of the store, flushed. A second time does nothing.
     pub fn publish(&mut self, store: &Store) -> Result<()> {
-        let target = store.blob_path(&self.digest);
-        if self.path == target {
+        if self.path == store.blob_path(&self.digest) {
             return Ok(());
         }
+        self.flush()?;
+        self.rename(store)
+    }
+
+    fn flush(&self) -> Result<()> {
+        let flush = || File::open(&self.path)?.sync_data();
+        flush().cannot(|| format!("flush {}", self.path.display()))
+    }
+
+    /// Gives it its name, once it is on the disk.
+    fn rename(&mut self, store: &Store) -> Result<()> {
+        let target = store.blob_path(&self.digest);
         if store.has_blob(&self.digest, self.size) {
             files::remove_file(&self.path)?;
         } else {
@@ -116,8 +135,6 @@ impl Spooled {
                 || json!({"digest": self.digest.as_str(), "size": self.size}),
                 || {
                     files::make_dir(target.parent().unwrap_or(store.images()))?;
-                    let flush = || File::open(&self.path)?.sync_data();
-                    flush().cannot(|| format!("flush {}", self.path.display()))?;
                     fs::rename(&self.path, &target).cannot(|| format!("write {}", target.display()))
                 },
             )?;
@@ -125,6 +142,26 @@ impl Spooled {
         self.path = target;
         Ok(())
     }
+}
+
+/// Makes all of them blobs: flushed side by side, for a disk takes hardly longer for three files than for one. When this
+/// returns their names are on the disk too.
+pub(crate) fn publish(store: &Store, all: &mut [Spooled]) -> Result<()> {
+    thread::scope(|scope| {
+        let flushes: Vec<_> = all.iter().map(|file| scope.spawn(|| file.flush())).collect();
+        flushes.into_iter().try_for_each(|flush| {
+            flush.join().unwrap_or_else(|_| Err(Error::new(Code::Internal, "a thread that flushes ended")))
+        })
+    })?;
+    for file in &mut *all {
+        file.rename(store)?;
+    }
+    let mut dirs: Vec<_> = all.iter().filter_map(|file| file.path.parent()).collect();
+    dirs.dedup();
+    dirs.into_iter().try_for_each(|dir| {
+        let flush = || File::open(dir)?.sync_all();
+        flush().cannot(|| format!("flush {}", dir.display()))
+    })
 }
 
 #[cfg(test)]

@@ -1,12 +1,10 @@
 //! Lists what a container has added, changed and deleted in the files of its image.
 
-mod layers;
 mod walk;
 
 use clap::Args;
-use ctr_core::{Image, Result, Rootfs, Value, container, json, print_line};
-use layers::Layers;
-use std::collections::HashSet;
+use ctr_core::{Image, Result, Rootfs, container, json, print_line};
+use ctr_layer::{mount_points, stack::Stack};
 use walk::{Change, Walk};
 
 /// The tool's name.
@@ -34,19 +32,12 @@ pub fn run(args: CtrDiff) -> Result<()> {
     let rootfs: Rootfs = doc.need("rootfs", "overlay-mount")?;
     let image: Image = doc.need("image", "img-unpack")?;
     let mounts = doc.get("spec").and_then(|spec| spec.get("mounts"));
-    let layers = Layers::open(&image)?;
+    let layers = Stack::open(&image)?;
     let Some(upper) = &rootfs.upper else { return Ok(()) };
     for change in Walk::new(&layers, mount_points(mounts)).run(upper)? {
         print_line(&if args.json { as_json(&change) } else { as_text(&change) })?;
     }
     Ok(())
-}
-
-/// The places on which the container has something mounted, as paths in its root.
-fn mount_points(mounts: Option<&Value>) -> HashSet<Vec<u8>> {
-    let mounts = mounts.and_then(Value::as_array).into_iter().flatten();
-    let places = mounts.filter_map(|mount| mount["destination"].as_str());
-    places.map(|place| place.split('/').filter(|name| !name.is_empty()).collect::<Vec<_>>().join("/").into()).collect()
 }
 
 fn as_json(change: &Change) -> String {
@@ -72,11 +63,5 @@ mod tests {
         let change = Change { kind: 'A', path: b"a\n\x1b[2J\xffb".to_vec() };
         assert_eq!(as_text(&change), "A /a\\n\\u{1b}[2J\u{fffd}b");
         assert_eq!(as_json(&change), "{\"Kind\":\"A\",\"Path\":\"/a\\n\\u001b[2J\u{fffd}b\"}");
-    }
-
-    #[test]
-    fn places_of_mounts() {
-        let points = mount_points(Some(&json!([{"destination": "/etc//hosts/"}, {"destination": "/proc"}])));
-        assert_eq!(points, HashSet::from([b"etc/hosts".to_vec(), b"proc".to_vec()]));
     }
 }

@@ -1,7 +1,7 @@
 //! The writable layer against the layers below it.
 
-use crate::layers::{Below, Layers, is_opaque, is_whiteout, list, open_dir, shown};
 use ctr_core::{Cannot, Result};
+use ctr_layer::stack::{Below, Stack, is_opaque, is_whiteout, list, open_dir, shown};
 use rustix::{
     fd::OwnedFd,
     fs::{CWD, FileType, Stat},
@@ -17,7 +17,7 @@ pub struct Change {
 
 /// The comparison.
 pub struct Walk<'a> {
-    layers: &'a Layers,
+    layers: &'a Stack,
     mount_points: HashSet<Vec<u8>>,
     changes: Vec<Change>,
 }
@@ -42,7 +42,7 @@ struct Found {
 
 impl<'a> Walk<'a> {
     /// Begins one; places on which something is mounted are `mount_points`.
-    pub fn new(layers: &'a Layers, mount_points: HashSet<Vec<u8>>) -> Self {
+    pub fn new(layers: &'a Stack, mount_points: HashSet<Vec<u8>>) -> Self {
         Self { layers, mount_points, changes: Vec::new() }
     }
 

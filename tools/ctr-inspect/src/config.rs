@@ -6,7 +6,7 @@ use ctr_core::{Document, HealthCheck, Image, Map, Result, Supervise, Value, json
 /// The annotation of image-spec (conversion.md) for the signal that asks the container to stop.
 const STOP_SIGNAL: &str = "org.opencontainers.image.stopSignal";
 
-/// The section.
+/// The section `Config`; ctr-commit(1) makes an image config of it.
 ///
 /// A runtime-spec has one list of arguments: what of it is the image's entrypoint is shown as `Entrypoint`.
 pub fn config(doc: &Document, image: Option<&Image>) -> Result<Value> {

@@ -6,6 +6,8 @@ mod docker;
 mod host_config;
 mod network;
 
+pub use config::config;
+
 use clap::Args;
 use ctr_core::{Code, Result, container, each, print_line};
 use ctr_docker::Sizes;

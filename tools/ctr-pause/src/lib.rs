@@ -1,8 +1,9 @@
 //! Pauses containers: all their processes stand still until they are thawed.
 
 use clap::Args;
-use ctr_core::{Code, Document, Error, Result, container, each, events, json, print_line};
+use ctr_core::{Cannot, Code, Document, Error, Failures, Result, container, each, events, json, print_line};
 use ctr_lifecycle::freezer;
+use std::io;
 
 /// The tool's name.
 pub const NAME: &str = "ctr-pause";
@@ -18,6 +19,9 @@ pub struct CtrPause {
     /// Thaw them: they go on where they were
     #[arg(long)]
     undo: bool,
+    /// Thaw those that were frozen once standard input has ended
+    #[arg(long, conflicts_with = "undo")]
+    until_eof: bool,
 }
 
 /// Freezes or thaws each container and prints its name as it was given; goes on after one that fails.
@@ -26,14 +30,31 @@ pub struct CtrPause {
 /// The last failure, once all were tried; the earlier ones are printed.
 pub fn run(args: CtrPause) -> Result<()> {
     let (verb, event) = if args.undo { ("thaw", "unpause") } else { ("pause", "pause") };
-    each(&args.containers, |word| {
+    let mut done = Vec::new();
+    let all = each(&args.containers, |word| {
         let id = container::find(word)?;
         let doc = container::load(&id)?;
-        let done = if args.undo { thaw(&id, &doc) } else { freeze(&id, &doc) };
-        done.map_err(|e| Error { message: format!("cannot {verb} container {word}: {}", e.message), ..e })?;
+        let changed = if args.undo { thaw(&id, &doc) } else { freeze(&id, &doc) };
+        changed.map_err(|e| Error { message: format!("cannot {verb} container {word}: {}", e.message), ..e })?;
         events::emit(event, &doc, &json!({}));
+        done.push(doc);
         print_line(&word)
-    })
+    });
+    if args.until_eof { all.and(thaw_at_end(&done)) } else { all }
+}
+
+/// Whoever holds the other end of our stdin is at work on the containers: until it is done, or dead.
+fn thaw_at_end(frozen: &[Document]) -> Result<()> {
+    if !frozen.is_empty() {
+        io::copy(&mut io::stdin(), &mut io::sink()).cannot(|| "read stdin")?;
+    }
+    let mut failures = Failures::default();
+    for doc in frozen {
+        if failures.note(freezer::thaw(doc)).is_some() {
+            events::emit("unpause", doc, &json!({}));
+        }
+    }
+    failures.end()
 }
 
 fn freeze(id: &str, doc: &Document) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use crate::{
     Plan,
-    flags::{Flag, Given, switch, usage, value},
+    flags::{Flag, Given, list, switch, usage, value},
     image,
     pipe::{Stage, pipe, printed},
 };
@@ -22,6 +22,28 @@ pub const INSPECT: &[Flag] = &[
     switch("document", "The container's document as the tools of the pipe know it"),
     switch("size", "With the sizes of containers").short('s').to("ctr-inspect"),
 ];
+
+/// `ctr commit`
+pub const COMMIT: &[Flag] = &[
+    value("author", "TEXT", "Who made the image").short('a').to("ctr-commit"),
+    list("change", "INSTRUCTION", "Apply a Dockerfile instruction to the image's config").short('c').to("ctr-commit"),
+    value("message", "TEXT", "The comment in the image's history").short('m').to("ctr-commit"),
+    switch("pause", "Pause the container meanwhile, as it is done unless it is false").short('p'),
+];
+
+/// Makes an image of a container, and prints its id.
+pub fn commit(given: &Given) -> Result<Plan> {
+    let (container, name) = match given.operands.as_slice() {
+        [container] => (container.as_str(), ""),
+        [container, name] => (container.as_str(), name.as_str()),
+        _ => return Err(usage("commit needs a container, then a name for the image")),
+    };
+    let make = Stage::new("ctr-commit")
+        .words(given.for_tool("ctr-commit"))
+        .words_if(given.last("pause") == Some("false"), ["--pause=false"])
+        .operands([container, name]);
+    Ok(Plan::of(pipe(&[make, Stage::new("ctr-fmt").words(["{{.image.id}}"])])))
+}
 
 /// Undoes the steps that each container's record names.
 pub fn rm(given: &Given) -> Result<Plan> {

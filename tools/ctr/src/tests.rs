@@ -151,6 +151,12 @@ fn commands_about_images() {
             "import - a:b -c 'CMD [\"sh\"]' -m text",
             "img-import -c 'CMD [\"sh\"]' -m text - a:b | img-unpack | ctr-fmt '{{.image.id}}'",
         ),
+        ("commit c", "ctr-commit c '' | ctr-fmt '{{.image.id}}'"),
+        (
+            "container commit -p -a me -m 'a word' -c 'CMD [\"sh\"]' c a:b",
+            "ctr-commit -a me -m 'a word' -c 'CMD [\"sh\"]' c a:b | ctr-fmt '{{.image.id}}'",
+        ),
+        ("commit --pause=false c a", "ctr-commit --pause=false c a | ctr-fmt '{{.image.id}}'"),
         ("image inspect a b", "{ img-inspect a b || echo $?; } | ctr-fmt"),
         ("image inspect -f '{{.Id}}' a", "{ img-inspect a || echo $?; } | ctr-fmt '{{.Id}}'"),
     ] {
@@ -266,8 +272,8 @@ fn what_is_not_there_says_so() {
     for (line, code, part) in [
         ("nope", Usage, "'nope' is not a ctr command"),
         ("image nope", Usage, "'image nope' is not a ctr command"),
-        ("commit", Unsupported, "commit: not there yet"),
-        ("container commit", Unsupported, "container commit: not there yet"),
+        ("compose", Unsupported, "compose: not there yet"),
+        ("image push", Unsupported, "image push: not there yet"),
         ("--debug run x", Usage, "unknown flag --debug"),
         ("run", Usage, "an image is missing"),
         ("exec a", Usage, "exec needs a container and a command"),

@@ -104,6 +104,13 @@ pub const VERBS: &[Verb] = &[
         life::cp,
     ),
     verb(&["diff", "container diff"], "CONTAINER", "List what it changed of its image", life::NONE, life::diff),
+    verb(
+        &["commit", "container commit"],
+        "CONTAINER [REPOSITORY[:TAG]]",
+        "Make an image of a container",
+        container::COMMIT,
+        container::commit,
+    ),
     verb(&["export", "container export"], "CONTAINER", "Write its root as a tar", life::EXPORT, life::export),
     verb(&["rename", "container rename"], "CONTAINER NAME", "Give it another name", life::NONE, life::rename),
     verb(&["update", "container update"], "CONTAINER…", "Change limits", update::UPDATE, update::update),
@@ -181,7 +188,7 @@ pub const GROUPS: &[&str] = &["container", "image", "network", "system", "volume
 
 /// Commands of docker that are not there yet.
 pub const LATER: &[&str] =
-    &["build", "builder", "buildx", "commit", "compose", "history", "login", "logout", "push", "save", "search"];
+    &["build", "builder", "buildx", "compose", "history", "login", "logout", "push", "save", "search"];
 
 /// The command that the first words of `args` name, and how many words that is.
 pub fn find(args: &[String]) -> Option<(&'static Verb, usize)> {

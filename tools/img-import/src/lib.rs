@@ -43,9 +43,7 @@ impl Tool for ImgImport {
         })?;
         let reference = self.reference.as_deref().map(Reference::to_give).transpose()?;
         let mut config = Map::new();
-        for instruction in &self.changes {
-            change::apply(&mut config, instruction)?;
-        }
+        change::apply_all(&mut config, &self.changes)?;
         let platform = self.platform.clone().unwrap_or_else(Platform::host);
         if trace::dry_run() {
             let what = || json!({"source": source, "ref": reference.as_ref().map(Reference::to_string)});
@@ -55,13 +53,12 @@ impl Tool for ImgImport {
         let store = Store::open()?;
         let name = if source == Path::new("-") { "stdin".to_owned() } else { source.display().to_string() };
         let spools = store.spools()?;
-        let (mut blob, layer_type) = spool(&spools, source, &name)?;
+        let (blob, layer_type) = spool(&spools, source, &name)?;
         let diff_id = diff_id(&blob, &name)?;
-        blob.publish(&store)?;
         let comment = self.message.clone().unwrap_or_else(|| format!("Imported from {}", source.display()));
         let config = self::config(&platform, config, &diff_id, &comment).to_string();
         let layer = json!({"mediaType": layer_type, "digest": blob.digest().as_str(), "size": blob.size()});
-        doc.set("image", &store.put_image(reference.as_ref(), config.as_bytes(), &[layer])?)?;
+        doc.set("image", &store.put_image(&spools, reference.as_ref(), config.as_bytes(), &[layer], vec![blob])?)?;
         doc.push_step(Self::NAME, json!({}));
         Ok(Done::Print)
     }

@@ -23,10 +23,13 @@ pub fn load(store: &Store, source: &mut Source) -> Result<Vec<Loaded>> {
             layers.push(json!({"mediaType": media_type, "digest": digest.as_str(), "size": size}));
         }
         if references.is_empty() {
-            loaded.push(Loaded { image: store.put_image(None, &config, &layers)?, reference: None });
+            loaded.push(Loaded {
+                image: store.put_image(source.spools(), None, &config, &layers, Vec::new())?,
+                reference: None,
+            });
         }
         for reference in references {
-            let image = store.put_image(Some(&reference), &config, &layers)?;
+            let image = store.put_image(source.spools(), Some(&reference), &config, &layers, Vec::new())?;
             loaded.push(Loaded { image, reference: Some(reference) });
         }
     }

@@ -56,6 +56,11 @@ impl Source {
         Ok(Self { name, kind, spools })
     }
 
+    /// Where what comes from it is spooled.
+    pub fn spools(&self) -> &Spools {
+        &self.spools
+    }
+
     /// What it is called in errors.
     pub fn name(&self) -> &str {
         &self.name
