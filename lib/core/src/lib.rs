@@ -11,6 +11,7 @@ pub mod events;
 pub mod files;
 pub mod ident;
 pub mod instance;
+mod large_file;
 mod lock;
 pub mod mountinfo;
 pub mod paths;

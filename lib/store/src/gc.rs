@@ -1,6 +1,6 @@
 //! What killed processes left in the image store, and what nothing names any more.
 
-use crate::{Digest, Store, remove::Used, spool};
+use crate::{Digest, Store, Trash, remove::Used, spool, trash};
 use ctr_core::{Cannot, Lock, Result, Value, files, json, paths, trace};
 use rustix::fs::OFlags;
 use std::{
@@ -58,7 +58,7 @@ fn remove_partial(path: &Path) -> Result<Option<Value>> {
 }
 
 /// The lock on the file or directory at `path`; `None` where another holds it, or nothing is there any more.
-pub(crate) fn hold(path: &Path) -> Result<Option<File>> {
+pub fn hold(path: &Path) -> Result<Option<File>> {
     match OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits() as i32).open(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
         opened => lock(opened.cannot(|| format!("open {}", path.display()))?, path),
@@ -88,29 +88,37 @@ fn entries(dir: &Path) -> Vec<DirEntry> {
 }
 
 impl Store {
+    /// Every blob, with the digest that it is named by.
+    pub fn blobs(&self) -> Vec<(PathBuf, Digest)> {
+        digests_in(&self.images().join("blobs"))
+    }
+
+    /// Every layer's tree, with the layer's diffId.
+    pub fn trees(&self) -> Vec<(PathBuf, Digest)> {
+        digests_in(&paths::layers())
+    }
+
     /// Removes blobs that no image has and trees of layers that no image and no container has, once they are a day
     /// old: a pull enters its image only at its end. Gives what was removed.
     pub fn gc_orphans(&self) -> Result<Vec<PathBuf>> {
         let lock = Lock::store()?;
         let used = Used::now(self)?;
         let mut removed = Vec::new();
-        for (path, _) in digests_in(&self.images().join("blobs")).into_iter().filter(|(_, d)| !used.blobs.contains(d)) {
+        for (path, _) in self.blobs().into_iter().filter(|(_, d)| !used.blobs.contains(d)) {
             if fs::metadata(&path).is_ok_and(|meta| is_old(meta.modified().ok(), KEPT)) {
                 files::discard(&path)?;
                 removed.push(path);
             }
         }
-        let mut trash = Vec::new();
-        for (path, diff_id) in digests_in(&paths::layers()).into_iter().filter(|(_, d)| !used.trees.contains(d)) {
+        let mut trash = Trash::default();
+        for (path, diff_id) in self.trees().into_iter().filter(|(_, d)| !used.trees.contains(d)) {
             if fs::symlink_metadata(&path).is_ok_and(|meta| is_old(published(&meta), KEPT)) {
-                trash.extend(trace::act("remove", || json!({"path": path}), || self.set_aside(&diff_id))?);
+                trace::act("remove", || json!({"path": path}), || trash.take(self, &diff_id))?;
                 removed.push(path);
             }
         }
         drop(lock);
-        for tree in trash {
-            files::remove_tree(&tree)?;
-        }
+        trash.delete()?;
         Ok(removed)
     }
 
@@ -118,7 +126,7 @@ impl Store {
     pub fn gc_trees(&self) -> Result<Vec<PathBuf>> {
         let mut removed = Vec::new();
         for entry in entries(&paths::layers()) {
-            if entry.file_name().as_encoded_bytes().starts_with(b".removed-") {
+            if entry.file_name().as_encoded_bytes().starts_with(trash::PREFIX.as_bytes()) {
                 files::discard(&entry.path())?;
                 removed.push(entry.path());
             }

@@ -1,9 +1,7 @@
 //! Writes the whole root of a container as a tar.
 
-mod file;
-
 use clap::Args;
-use ctr_core::{Cannot, Result, container, events, json};
+use ctr_core::{Cannot, Result, container, events, files, json};
 use rustix::fs::OFlags;
 use std::path::PathBuf;
 
@@ -33,7 +31,7 @@ pub fn run(args: CtrExport) -> Result<()> {
     let root = ctr_rootfs::mounted(&doc)?;
     let tree = root.open(".", OFlags::PATH | OFlags::DIRECTORY).cannot(|| "open the root")?;
     match &args.output {
-        Some(path) => file::write(path, |out| ctr_layer::pack(tree, b"", out))?,
+        Some(path) => files::write_large(path, |out| ctr_layer::pack(tree, b"", out))?,
         None => ctr_layer::pack_to_stdout(tree, b"")?,
     }
     events::emit("export", &doc, &json!({}));
