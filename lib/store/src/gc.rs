@@ -14,6 +14,17 @@ use std::{
 /// How long a partial blob waits to be resumed, and what no image names for the image that it may belong to.
 const KEPT: Duration = Duration::from_hours(24);
 
+/// What nothing uses.
+#[derive(Clone, Debug)]
+pub struct Orphan {
+    /// Where it is.
+    pub path: PathBuf,
+    /// A blob's digest, a tree's diffId.
+    pub digest: Digest,
+    /// Whether it is the tree of a layer.
+    pub is_tree: bool,
+}
+
 /// Removes what killed processes left in the image store: directories of spooled files, and partial blobs and files
 /// written aside that are a day old. Gives a JSON object for each, with `removed`, `path` and, for a file, `bytes`.
 pub fn gc() -> Result<Vec<Value>> {
@@ -79,6 +90,11 @@ fn lock(file: File, path: &Path) -> Result<Option<File>> {
     Ok(same.then_some(file))
 }
 
+/// Whether what was made then waits no longer for who may have begun it.
+pub fn is_stale(since: Option<SystemTime>) -> bool {
+    is_old(since, KEPT)
+}
+
 fn is_old(since: Option<SystemTime>, age: Duration) -> bool {
     since.and_then(|then| then.elapsed().ok()).is_some_and(|elapsed| elapsed >= age)
 }
@@ -98,28 +114,43 @@ impl Store {
         digests_in(&paths::layers())
     }
 
-    /// Removes blobs that no image has and trees of layers that no image and no container has, once they are a day
-    /// old: a pull enters its image only at its end. Gives what was removed.
-    pub fn gc_orphans(&self) -> Result<Vec<PathBuf>> {
-        let lock = Lock::store()?;
+    /// Blobs that no image has and trees of layers that no image and no container has: those that are a day old, for a
+    /// pull enters its image only at its end, or with `young` all of them. The caller holds [`Lock::store`], and for `young`
+    /// ones what [`idle`](crate::idle) gives.
+    pub fn orphans(&self, young: bool) -> Result<Vec<Orphan>> {
         let used = Used::now(self)?;
-        let mut removed = Vec::new();
-        for (path, _) in self.blobs().into_iter().filter(|(_, d)| !used.blobs.contains(d)) {
-            if fs::metadata(&path).is_ok_and(|meta| is_old(meta.modified().ok(), KEPT)) {
-                files::discard(&path)?;
-                removed.push(path);
-            }
-        }
+        let blobs = self.blobs().into_iter().filter(|(_, digest)| !used.blobs.contains(digest));
+        let trees = self.trees().into_iter().filter(|(_, digest)| !used.trees.contains(digest));
+        let blobs = blobs.map(|(path, digest)| Orphan { path, digest, is_tree: false });
+        let trees = trees.map(|(path, digest)| Orphan { path, digest, is_tree: true });
+        let is_old = |orphan: &Orphan| {
+            fs::symlink_metadata(&orphan.path)
+                .is_ok_and(|meta| is_old(if orphan.is_tree { published(&meta) } else { meta.modified().ok() }, KEPT))
+        };
+        Ok(blobs.chain(trees).filter(|orphan| young || is_old(orphan)).collect())
+    }
+
+    /// Removes them; the lock is the one under which they were found.
+    pub fn remove_orphans(&self, orphans: &[Orphan], lock: Lock) -> Result<()> {
         let mut trash = Trash::default();
-        for (path, diff_id) in self.trees().into_iter().filter(|(_, d)| !used.trees.contains(d)) {
-            if fs::symlink_metadata(&path).is_ok_and(|meta| is_old(published(&meta), KEPT)) {
-                trace::act("remove", || json!({"path": path}), || trash.take(self, &diff_id))?;
-                removed.push(path);
+        for orphan in orphans {
+            if orphan.is_tree {
+                let what = || json!({"path": orphan.path});
+                trace::act("remove", what, || trash.take(self, &orphan.digest))?;
+            } else {
+                files::discard(&orphan.path)?;
             }
         }
         drop(lock);
-        trash.delete()?;
-        Ok(removed)
+        trash.delete()
+    }
+
+    /// Removes the orphans that are a day old. Gives what was removed.
+    pub fn gc_orphans(&self) -> Result<Vec<PathBuf>> {
+        let lock = Lock::store()?;
+        let orphans = self.orphans(false)?;
+        self.remove_orphans(&orphans, lock)?;
+        Ok(orphans.into_iter().map(|orphan| orphan.path).collect())
     }
 
     /// Removes layer trees that a removal renamed aside and did not come to delete.

@@ -23,7 +23,7 @@ mod writers;
 pub use blobs::Store;
 pub use check::check_image;
 pub use digest::{Digest, Hasher};
-pub use gc::{gc, hold};
+pub use gc::{Orphan, gc, hold, is_stale};
 pub use image::{Blob, MAX_CONFIG, MAX_MANIFEST, blobs_of, config_digest, media_type};
 pub use index::{ANNOTATION_ID, ANNOTATION_REF, ANNOTATION_SOURCE, Entry};
 pub use ingest::Ingest;
