@@ -32,5 +32,5 @@ pub use reference::Reference;
 pub use remove::{Removed, Used};
 pub use spool::{Spool, Spooled, Spools};
 pub use trash::Trash;
-pub use usage::{Usage, usage};
+pub use usage::{Links, Usage, usage, usage_beside};
 pub use writers::{idle, writing};

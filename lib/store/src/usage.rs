@@ -14,6 +14,7 @@ use std::{
         unix::fs::MetadataExt,
     },
     path::Path,
+    sync::{Mutex, PoisonError},
 };
 
 /// So many directories are held open at once; above them the way back is by `..`.
@@ -44,6 +45,17 @@ impl Usage {
     }
 }
 
+/// The files of several names that were counted already, each of which counts once.
+#[derive(Debug, Default)]
+pub struct Links(Mutex<HashSet<(u64, u64)>>);
+
+impl Links {
+    fn is_new(&self, stat: &Stat) -> bool {
+        // A panic of another thread leaves the set whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert((stat.st_dev, stat.st_ino))
+    }
+}
+
 /// A directory that is being counted.
 struct Level {
     /// `None` of one far above.
@@ -57,19 +69,26 @@ struct Level {
 /// A container may change its tree meanwhile, and nest directories without end: every directory is opened beneath the
 /// one above it, no link is followed, and few are open at once.
 pub fn usage(path: &Path) -> Result<Usage> {
+    usage_beside(path, &Links::default())
+}
+
+/// The same, but for what was counted in other places.
+pub fn usage_beside(path: &Path, links: &Links) -> Result<Usage> {
     let what = || format!("read {}", path.display());
     let mut usage = Usage::default();
     let top = match statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
         Err(Errno::NOENT) => return Ok(usage),
         other => other.cannot(what)?,
     };
-    usage.add(&top);
     if FileType::from_raw_mode(top.st_mode) != FileType::Directory {
+        if top.st_nlink < 2 || links.is_new(&top) {
+            usage.add(&top);
+        }
         return Ok(usage);
     }
-    let mut linked = HashSet::new();
+    usage.add(&top);
     let Some(root) = open(CWD, path).cannot(what)? else { return Ok(usage) };
-    let mut levels = vec![level(root, top.st_dev, &mut usage, &mut linked).cannot(what)?];
+    let mut levels = vec![level(root, top.st_dev, &mut usage, links).cannot(what)?];
     while let Some(here) = levels.last_mut() {
         let Some(name) = here.below.pop() else {
             let done = levels.pop().and_then(|level| level.fd);
@@ -84,7 +103,7 @@ pub fn usage(path: &Path) -> Result<Usage> {
         };
         let Some(fd) = &here.fd else { continue };
         let Some(below) = open(fd, &name).cannot(what)? else { continue };
-        levels.push(level(below, top.st_dev, &mut usage, &mut linked).cannot(what)?);
+        levels.push(level(below, top.st_dev, &mut usage, links).cannot(what)?);
         if let Some(far) = levels.len().checked_sub(OPEN + 1) {
             levels[far].fd = None;
         }
@@ -93,7 +112,7 @@ pub fn usage(path: &Path) -> Result<Usage> {
 }
 
 /// Counts what a directory has, and gives it with its directories yet to be counted.
-fn level(fd: OwnedFd, device: u64, usage: &mut Usage, linked: &mut HashSet<u64>) -> rustix::io::Result<Level> {
+fn level(fd: OwnedFd, device: u64, usage: &mut Usage, links: &Links) -> rustix::io::Result<Level> {
     let mut below = Vec::new();
     for entry in Dir::read_from(&fd)? {
         let entry = entry?;
@@ -110,7 +129,7 @@ fn level(fd: OwnedFd, device: u64, usage: &mut Usage, linked: &mut HashSet<u64>)
         if is_dir {
             below.push(name.to_owned());
         }
-        if is_dir || stat.st_nlink < 2 || linked.insert(stat.st_ino) {
+        if is_dir || stat.st_nlink < 2 || links.is_new(&stat) {
             usage.add(&stat);
         }
         let changed = i128::from(stat.st_ctime) * 1_000_000_000 + i128::from(stat.st_ctime_nsec);
