@@ -21,6 +21,7 @@
 
 mod acl;
 mod archive;
+mod change;
 mod compress;
 mod data;
 mod entry;
@@ -30,6 +31,7 @@ mod header;
 mod inode;
 mod kernel;
 mod merge;
+pub mod merged;
 mod name;
 mod pack;
 mod pax;
@@ -44,6 +46,7 @@ mod walk;
 mod write;
 mod xattr;
 
+pub use change::Change;
 pub use compress::{check_media_type, open};
 pub use extract::{Extracted, extract};
 pub use files::{Files, Member};
@@ -56,6 +59,7 @@ pub use root::Root;
 pub use stdout::pack_to_stdout;
 pub use stream::Stop;
 pub use unpack::{gc, unpack};
+pub use xattr::Reader as Xattrs;
 
 use ctr_core::{Code, Error};
 

@@ -20,19 +20,26 @@ pub(crate) fn goes_along(name: &[u8]) -> bool {
     !OVERLAYS.iter().any(|prefix| name.starts_with(prefix)) && !HOSTS.contains(&name)
 }
 
-/// Room for what is read, used again for every file.
-pub(crate) struct Reader {
+/// Reads attributes; has the room for what is read, used again for every file.
+pub struct Reader {
     list: Vec<u8>,
     value: Vec<u8>,
 }
 
+impl Default for Reader {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Reader {
-    pub(crate) fn new() -> Self {
+    /// Makes room for the longest list and the largest value.
+    pub fn new() -> Self {
         Self { list: vec![0; MAX], value: vec![0; MAX] }
     }
 
     /// The attributes of the file that `fd` holds, of whatever kind it is, by name.
-    pub(crate) fn read(&mut self, fd: BorrowedFd<'_>) -> rustix::io::Result<Vec<(CString, Vec<u8>)>> {
+    pub fn read(&mut self, fd: BorrowedFd<'_>) -> rustix::io::Result<Vec<(CString, Vec<u8>)>> {
         // A descriptor of O_PATH has no fgetxattr(2); the link leads to the file that is held, a symbolic link too.
         let held = format!("/proc/self/fd/{}", fd.as_raw_fd());
         let length = match listxattr(&held, &mut self.list[..]) {

@@ -3,18 +3,28 @@
 use ctr_core::{Cannot, Code, Error, Image, Result};
 use rustix::{
     fd::{AsFd, OwnedFd},
-    fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fgetxattr, openat, statat},
+    fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fgetxattr, fstat, openat, statat},
     io::Errno,
 };
 use std::collections::{BTreeMap, HashSet};
 
 /// The trees of the image's layers, which nobody changes: so a path in them can be looked up again.
-pub struct Layers(Vec<OwnedFd>);
+pub struct Layers(Vec<Tree>);
+
+/// One of them.
+struct Tree {
+    path: String,
+    fd: OwnedFd,
+}
 
 /// What the layers have at a path: the uppermost file of that name, and if it is a directory the layers that are
 /// merged in it.
 pub struct Below {
+    /// That file.
     pub stat: Stat,
+    /// The layer that has it.
+    pub layer: usize,
+    /// The layers of the directory, uppermost first.
     pub merged: Vec<usize>,
 }
 
@@ -38,7 +48,7 @@ impl Layers {
                 other => other.cannot(|| format!("open layer {path}"))?,
             };
             let opaque = is_opaque(&tree);
-            trees.push(tree);
+            trees.push(Tree { path: path.to_owned(), fd: tree });
             if opaque {
                 break;
             }
@@ -51,11 +61,36 @@ impl Layers {
         (0..self.0.len()).collect()
     }
 
+    /// Where the trees of `layers` are: what is merged of the same trees is the same.
+    pub fn paths(&self, layers: &[usize]) -> Vec<&str> {
+        layers.iter().map(|&layer| self.0[layer].path.as_str()).collect()
+    }
+
+    /// The tree of one layer.
+    pub fn tree(&self, layer: usize) -> &OwnedFd {
+        &self.0[layer].fd
+    }
+
+    /// Whether all trees are where they were: if not, a removal took files away while they were looked at.
+    ///
+    /// # Errors
+    /// `busy` where one is not.
+    pub fn check(&self) -> Result<()> {
+        let same = |tree: &Tree| {
+            let (held, named) = (fstat(&tree.fd), statat(CWD, &tree.path, AtFlags::SYMLINK_NOFOLLOW));
+            matches!((held, named), (Ok(a), Ok(b)) if (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino))
+        };
+        match self.0.iter().find(|tree| !same(tree)) {
+            None => Ok(()),
+            Some(tree) => Err(Error::new(Code::Busy, format!("layer {} was removed meanwhile", tree.path))),
+        }
+    }
+
     /// What `layers`, uppermost first, have at `path`; `None` where they have nothing, or a whiteout.
     pub fn at(&self, layers: &[usize], path: &[u8]) -> Result<Option<Below>> {
         let mut below: Option<Below> = None;
         for &layer in layers {
-            let tree = &self.0[layer];
+            let tree = self.tree(layer);
             let stat = match statat(tree, path, AtFlags::SYMLINK_NOFOLLOW) {
                 Err(Errno::NOENT) => continue,
                 other => other.cannot(|| shown(path))?,
@@ -64,7 +99,7 @@ impl Layers {
             if is_whiteout(&stat) || (!is_dir && below.is_some()) {
                 break;
             }
-            let found = below.get_or_insert(Below { stat, merged: Vec::new() });
+            let found = below.get_or_insert(Below { stat, layer, merged: Vec::new() });
             if !is_dir {
                 break;
             }
@@ -81,7 +116,7 @@ impl Layers {
         // Of each name the uppermost counts: whether it is a whiteout.
         let mut there = BTreeMap::new();
         for &layer in layers {
-            let dir = open_dir(&self.0[layer], path).cannot(|| shown(path))?;
+            let dir = open_dir(self.tree(layer), path).cannot(|| shown(path))?;
             for (name, stat) in list(dir, path)? {
                 there.entry(name).or_insert(!is_whiteout(&stat));
             }
