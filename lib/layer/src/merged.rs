@@ -116,7 +116,8 @@ impl Layers {
         // Of each name the uppermost counts: whether it is a whiteout.
         let mut there = BTreeMap::new();
         for &layer in layers {
-            let dir = open_dir(self.tree(layer), path).cannot(|| shown(path))?;
+            let place = if path.is_empty() { b"." } else { path };
+            let dir = open_dir(self.tree(layer), place).cannot(|| shown(path))?;
             for (name, stat) in list(dir, path)? {
                 there.entry(name).or_insert(!is_whiteout(&stat));
             }

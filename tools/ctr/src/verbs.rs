@@ -1,7 +1,7 @@
 //! The commands, under each name that docker has for them.
 
 use crate::{
-    Plan, container,
+    Plan, container, disk,
     flags::{Flag, Given},
     image, life, machine, network, run, update,
 };
@@ -115,6 +115,10 @@ pub const VERBS: &[Verb] = &[
     verb(&["rmi", "image rm", "image remove"], "IMAGE…", "Remove images", image::RMI, image::rmi),
     verb(&["tag", "image tag"], "IMAGE NAME", "Give an image another name", image::TAG, image::tag),
     verb(&["load", "image load"], "", "Load images from an archive", image::LOAD, image::load),
+    verb(&["save", "image save"], "IMAGE…", "Write images as an archive", image::SAVE, image::save),
+    verb(&["history", "image history"], "IMAGE", "Show how an image was made", image::HISTORY, image::history),
+    verb(&["image prune"], "", "Remove images that no container has", image::PRUNE, image::prune),
+    verb(&["image diff"], "IMAGE IMAGE", "List the files by which they differ", image::DIFF, image::diff),
     verb(
         &["import", "image import"],
         "FILE|- [NAME]",
@@ -151,6 +155,9 @@ pub const VERBS: &[Verb] = &[
     verb(&["network inspect"], "NETWORK…", "Show everything about networks", network::INSPECT, network::inspect),
     verb(&["network rm", "network remove"], "NETWORK…", "Remove networks", network::RM, network::rm),
     verb(&["network prune"], "", "Remove every network that no container is on", network::PRUNE, network::prune),
+    verb(&["system df"], "", "Show what the disk is used for", disk::DF, disk::df),
+    verb(&["system prune"], "", "Remove all that nothing uses", disk::PRUNE, disk::prune),
+    verb(&["fsck", "system fsck"], "", "Verify all that is on the disk", disk::FSCK, disk::fsck),
     verb(&["info", "system info"], "", "Show what this machine can do", machine::FORMAT, machine::info),
     verb(&["version"], "", "Show the release", machine::FORMAT, machine::version),
 ];
@@ -159,9 +166,8 @@ pub const VERBS: &[Verb] = &[
 pub const GROUPS: &[&str] = &["container", "image", "network", "system"];
 
 /// Commands of docker that are not there yet.
-pub const LATER: &[&str] = &[
-    "build", "builder", "buildx", "commit", "compose", "history", "login", "logout", "push", "save", "search", "volume",
-];
+pub const LATER: &[&str] =
+    &["build", "builder", "buildx", "commit", "compose", "login", "logout", "push", "search", "volume"];
 
 /// The command that the first words of `args` name, and how many words that is.
 pub fn find(args: &[String]) -> Option<(&'static Verb, usize)> {
