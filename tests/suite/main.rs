@@ -13,6 +13,7 @@ mod ctr_diff;
 mod ctr_events;
 mod ctr_export;
 mod ctr_fmt;
+mod ctr_fsck;
 mod ctr_inspect;
 mod ctr_kill;
 mod ctr_logs;
@@ -28,6 +29,7 @@ mod detached;
 mod harness;
 mod images;
 mod img_pull;
+mod img_save;
 mod img_unpack;
 mod install;
 mod lint;
@@ -44,6 +46,7 @@ mod runtime;
 mod runtime_escapes;
 mod seccomp;
 mod servers;
+mod shelf;
 mod store;
 
 use ctr_tests::{Test, leftovers::Snapshot, registry, suite};
@@ -62,6 +65,7 @@ fn all() -> Vec<Test> {
         ctr_events::tests,
         ctr_export::tests,
         ctr_fmt::tests,
+        ctr_fsck::tests,
         ctr_inspect::tests,
         ctr_kill::tests,
         ctr_logs::tests,
@@ -77,6 +81,7 @@ fn all() -> Vec<Test> {
         harness::tests,
         images::tests,
         img_pull::tests,
+        img_save::tests,
         img_unpack::tests,
         install::tests,
         lint::tests,
@@ -91,6 +96,7 @@ fn all() -> Vec<Test> {
         runtime_escapes::tests,
         seccomp::tests,
         servers::tests,
+        shelf::tests,
         store::tests,
     ];
     modules.iter().flat_map(|tests| tests()).collect()

@@ -145,6 +145,25 @@ impl Store {
         trash.delete()
     }
 
+    /// Removes the trees of these layers, diffId and blob, that no image and no container has and whose blobs are gone: a
+    /// removal took those while the trees were made. Gives whether there was one.
+    ///
+    /// Where what is used cannot be known, they stay.
+    pub fn discard_unused(&self, layers: &[(Digest, Digest)]) -> Result<bool> {
+        let lock = Lock::store()?;
+        let Ok(used) = Used::now(self) else { return Ok(false) };
+        let mut trash = Trash::default();
+        let mut any = false;
+        for (diff_id, blob) in layers {
+            if !used.trees.contains(diff_id) && !self.blob_path(blob).exists() {
+                any |= trash.take(self, diff_id)?;
+            }
+        }
+        drop(lock);
+        trash.delete()?;
+        Ok(any)
+    }
+
     /// Removes the orphans that are a day old. Gives what was removed.
     pub fn gc_orphans(&self) -> Result<Vec<PathBuf>> {
         let lock = Lock::store()?;

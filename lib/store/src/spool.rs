@@ -32,6 +32,7 @@ impl Store {
             if let Some(lock) = gc::hold(&dir)? {
                 return Ok(Spools { dir, _lock: lock });
             }
+            let _ = fs::remove_dir(&dir);
         }
     }
 }

@@ -59,5 +59,6 @@ fn make() -> Result<(PathBuf, File)> {
         if let Some(held) = gc::hold(&dir)? {
             return Ok((dir, held));
         }
+        let _ = fs::remove_dir(&dir);
     }
 }

@@ -12,8 +12,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+/// So long who makes a directory is given to lock it.
+const MOMENT: Duration = Duration::from_secs(2);
 /// So long who removes a container is given to delete its files.
-const MOMENT: Duration = Duration::from_mins(1);
+const WHILE: Duration = Duration::from_mins(1);
 
 /// Looks for all of it. What holds no lock and may be another's work of this very moment is found with `all`. Unless all that is
 /// used is known (`is_whole`), nothing is said to be unused.
@@ -28,17 +30,17 @@ pub(crate) fn look(all: bool, is_whole: bool) -> Result<Vec<Finding>> {
     for path in children(&images.join("ingest")) {
         // A partial blob waits for its pull to go on.
         let waits = path.is_file() && !is_stale(modified(&path));
-        if !waits && hold(&path)?.is_some() {
+        if !waits && (all || is_older(&path, MOMENT)) && hold(&path)?.is_some() {
             findings.push(left(path, "a killed process left it"));
         }
     }
     for path in children(&layers).into_iter().filter(|path| is_hidden(path)) {
-        if hold(&path)?.is_some() {
+        if (all || is_older(&path, MOMENT)) && hold(&path)?.is_some() {
             findings.push(left(path, "a killed process left it"));
         }
     }
     for path in children(&paths::containers()).into_iter().filter(|path| is_hidden(path)) {
-        if all || modified(&path).and_then(|then| then.elapsed().ok()).is_some_and(|age| age > MOMENT) {
+        if all || is_older(&path, WHILE) {
             findings.push(left(path, "a removal did not end"));
         }
     }
@@ -72,6 +74,10 @@ pub(crate) fn children(dir: &Path) -> Vec<PathBuf> {
 
 pub(crate) fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
+fn is_older(path: &Path, age: Duration) -> bool {
+    modified(path).and_then(|then| then.elapsed().ok()).is_some_and(|elapsed| elapsed > age)
 }
 
 fn modified(path: &Path) -> Option<SystemTime> {
