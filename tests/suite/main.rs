@@ -9,6 +9,7 @@ mod cg_stat;
 mod ctr;
 mod ctr_attach;
 mod ctr_cp;
+mod ctr_df;
 mod ctr_diff;
 mod ctr_events;
 mod ctr_export;
@@ -28,6 +29,8 @@ mod ctr_wait;
 mod detached;
 mod harness;
 mod images;
+mod img_diff;
+mod img_prune;
 mod img_pull;
 mod img_save;
 mod img_unpack;
@@ -61,6 +64,7 @@ fn all() -> Vec<Test> {
         ctr::tests,
         ctr_attach::tests,
         ctr_cp::tests,
+        ctr_df::tests,
         ctr_diff::tests,
         ctr_events::tests,
         ctr_export::tests,
@@ -80,6 +84,8 @@ fn all() -> Vec<Test> {
         detached::tests,
         harness::tests,
         images::tests,
+        img_diff::tests,
+        img_prune::tests,
         img_pull::tests,
         img_save::tests,
         img_unpack::tests,
