@@ -40,24 +40,23 @@ fn killed_at_any_instant() {
     let setup =
         format!("img-load -i {layers} | jq -c 'if .image then .image.layers |= .[:20] else . end' | img-unpack");
     let commands = [
-        "img-save -o out.tar layers300 busybox".to_owned(),
-        format!("img-load -i {layers}"),
-        "img-rm layers300".to_owned(),
-        "img-prune -f -a --filter label!=keep --filter until=0s".to_owned(),
-        "img-save layers300 >piped.tar".to_owned(),
-        "img-import /etc/hostname-is-no-tar x".to_owned(),
+        "exec img-save -o out.tar layers300 busybox".to_owned(),
+        format!("exec img-load -i {layers}"),
+        "exec img-rm layers300".to_owned(),
+        // Its image dangles then.
+        "img-tag busybox layers300; exec img-prune -f".to_owned(),
+        "exec img-save layers300 >piped.tar".to_owned(),
+        "tar c -C /usr/share/doc . 2>/dev/null | img-import - doc".to_owned(),
+        format!("img-load -i {layers} | img-unpack"),
     ];
     let begin = Instant::now();
     let mut n = 0_u64;
     while begin.elapsed() < Duration::from_secs(seconds()) {
         n += 1;
         host.sh(&setup).ok();
-        // In use, so that a prune does not take it.
-        let command = &commands[usize::try_from(n).unwrap() % commands.len()];
-        let command = if command.contains("-a ") { "img-prune -f" } else { command };
-        let running = host.sh_cmd(&format!("exec {command}")).spawn();
-        thread::sleep(Duration::from_micros(n * 7919 % 30_000));
-        running.signal(Signal::SIGKILL);
+        let running = host.sh_cmd(&commands[usize::try_from(n).unwrap() % commands.len()]).spawn();
+        thread::sleep(Duration::from_micros(n * 7919 % 50_000));
+        running.signal_all(Signal::SIGKILL);
         running.wait();
         host.tool("ctr-fsck", &["--repair"]).ok();
         host.tool("ctr-fsck", &[]).ok();

@@ -102,17 +102,14 @@ fn others() -> Vec<Finding> {
     let is_json = |path: &PathBuf| path.extension().is_some_and(|e| e == "json");
     let torn = |path: PathBuf| {
         let text = fs::read(&path).ok()?;
-        let e = serde_error(&text)?;
+        let e = what_is_no_json(&text)?;
         let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
         Some(Finding::new(State::Torn, Kind::Record, name, e).at(path))
     };
     networks.chain(volumes).filter(is_json).filter_map(torn).collect()
 }
 
-fn serde_error(text: &[u8]) -> Option<String> {
+fn what_is_no_json(text: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(text).map_err(|e| e.to_string());
-    match text.and_then(|text| text.parse::<Value>().map_err(|e| e.to_string())) {
-        Ok(_) => None,
-        Err(e) => Some(e),
-    }
+    text.and_then(|text| text.parse::<Value>().map_err(|e| e.to_string())).err()
 }

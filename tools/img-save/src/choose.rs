@@ -17,28 +17,30 @@ pub(crate) fn choose(store: &Store, words: &[String]) -> Result<Vec<Chosen>> {
     let mut chosen: Vec<Chosen> = Vec::new();
     for word in words {
         for (entry, reference) in meant(store, &entries, word)? {
-            let same = |c: &&mut Chosen| c.image.manifest["digest"].as_str() == entry.digest();
-            let at = match chosen.iter_mut().find(same) {
-                Some(there) => there,
-                None => {
-                    let descriptor = entry.plain_descriptor();
-                    let torn = |e: Error| match e.code {
-                        Code::NotFound => {
-                            Error { code: Code::Corrupt, message: format!("image {word}: {}", e.message), ..e }
-                                .hint("pull or load it again")
-                        }
-                        _ => e,
-                    };
-                    let image = store.image_of(None, &descriptor).map_err(torn)?;
-                    let blobs = blobs_of(store, &descriptor).map_err(torn)?;
-                    chosen.push(Chosen { image, references: Vec::new(), blobs });
-                    chosen.last_mut().ok_or_else(|| Error::new(Code::Internal, "no image"))?
-                }
-            };
-            at.references.extend(reference.filter(|r| !at.references.contains(r)));
+            let same = |c: &Chosen| c.image.manifest["digest"].as_str() == entry.digest();
+            if !chosen.iter().any(same) {
+                chosen.push(read(store, &entry).map_err(|e| torn(word, e))?);
+            }
+            for there in chosen.iter_mut().filter(|c| same(c)) {
+                there.references.extend(reference.clone().filter(|r| !there.references.contains(r)));
+            }
         }
     }
     Ok(chosen)
+}
+
+fn read(store: &Store, entry: &Entry) -> Result<Chosen> {
+    let descriptor = entry.plain_descriptor();
+    let image = store.image_of(None, &descriptor)?;
+    Ok(Chosen { image, references: Vec::new(), blobs: blobs_of(store, &descriptor)? })
+}
+
+/// A blob that is not there is not the image.
+fn torn(word: &str, e: Error) -> Error {
+    if e.code != Code::NotFound {
+        return e;
+    }
+    Error::new(Code::Corrupt, format!("image {word}: {}", e.message)).hint("pull or load it again")
 }
 
 /// As docker has it: a reference is saved with its tag, a name without one with all its tags, an id without any.
