@@ -35,6 +35,9 @@ pub(crate) fn prune(args: &CtrPrune, done: &mut Value, failures: &mut Failures) 
     let pruned = failures.note(run("img-prune", &words)).unwrap_or_default();
     let pruned: Value = pruned.parse().unwrap_or_default();
     done["ImagesDeleted"] = pruned.get("ImagesDeleted").cloned().unwrap_or_else(|| json!([]));
+    for tool in ["img-rm", "img-unpack"] {
+        failures.note(run(tool, &["--gc"]));
+    }
     let bytes = |value: &Value| value["SpaceReclaimed"].as_u64().unwrap_or_default();
     done["SpaceReclaimed"] = json!(bytes(done) + bytes(&pruned));
 }
