@@ -4,7 +4,7 @@ mod walk;
 
 use clap::Args;
 use ctr_core::{Image, Result, Rootfs, Value, container, print_line};
-use ctr_layer::merged::Layers;
+use ctr_layer::stack::Stack;
 use std::collections::HashSet;
 use walk::Walk;
 
@@ -33,7 +33,7 @@ pub fn run(args: CtrDiff) -> Result<()> {
     let rootfs: Rootfs = doc.need("rootfs", "overlay-mount")?;
     let image: Image = doc.need("image", "img-unpack")?;
     let mounts = doc.get("spec").and_then(|spec| spec.get("mounts"));
-    let layers = Layers::open(&image)?;
+    let layers = Stack::open(&image)?;
     let Some(upper) = &rootfs.upper else { return Ok(()) };
     for change in Walk::new(&layers, mount_points(mounts)).run(upper)? {
         print_line(&if args.json { change.as_json() } else { change.as_text() })?;

@@ -3,7 +3,7 @@
 use ctr_core::{Cannot, Result};
 use ctr_layer::{
     Change,
-    merged::{Below, Layers, is_opaque, is_whiteout, list, open_dir, shown},
+    stack::{Below, Stack, is_opaque, is_whiteout, list, open_dir, shown},
 };
 use rustix::{
     fd::OwnedFd,
@@ -14,7 +14,7 @@ use std::collections::HashSet;
 
 /// The comparison.
 pub struct Walk<'a> {
-    layers: &'a Layers,
+    layers: &'a Stack,
     mount_points: HashSet<Vec<u8>>,
     changes: Vec<Change>,
 }
@@ -39,7 +39,7 @@ struct Found {
 
 impl<'a> Walk<'a> {
     /// Begins one; places on which something is mounted are `mount_points`.
-    pub fn new(layers: &'a Layers, mount_points: HashSet<Vec<u8>>) -> Self {
+    pub fn new(layers: &'a Stack, mount_points: HashSet<Vec<u8>>) -> Self {
         Self { layers, mount_points, changes: Vec::new() }
     }
 

@@ -4,21 +4,21 @@ use crate::file;
 use ctr_core::Result;
 use ctr_layer::{
     Change, Xattrs,
-    merged::{Below, Layers},
+    stack::{Below, Stack},
 };
 use rustix::fs::FileType;
 use std::collections::BTreeSet;
 
 /// The comparison.
 pub(crate) struct Comparison<'a> {
-    from: &'a Layers,
-    to: &'a Layers,
+    from: &'a Stack,
+    to: &'a Stack,
     xattrs: Xattrs,
     changes: Vec<Change>,
 }
 
 impl<'a> Comparison<'a> {
-    pub(crate) fn new(from: &'a Layers, to: &'a Layers) -> Self {
+    pub(crate) fn new(from: &'a Stack, to: &'a Stack) -> Self {
         Self { from, to, xattrs: Xattrs::new(), changes: Vec::new() }
     }
 

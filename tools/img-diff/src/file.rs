@@ -4,10 +4,10 @@
 use ctr_core::{Cannot, Result};
 use ctr_layer::{
     Xattrs,
-    merged::{Below, Layers, shown},
+    stack::{Below, Stack, shown},
 };
 use rustix::{
-    fd::{AsFd, OwnedFd},
+    fd::AsFd,
     fs::{FileType, Mode, OFlags, openat, readlinkat},
 };
 use std::{
@@ -19,8 +19,8 @@ const BUFFER: usize = 128 << 10;
 
 /// Compares what two images have at `path`.
 pub(crate) fn differs(
-    (from, a): (&Layers, &Below),
-    (to, b): (&Layers, &Below),
+    (from, a): (&Stack, &Below),
+    (to, b): (&Stack, &Below),
     path: &[u8],
     xattrs: &mut Xattrs,
 ) -> Result<bool> {
@@ -36,26 +36,24 @@ pub(crate) fn differs(
         return Ok(true);
     }
     let failed = || shown(path);
-    let (from, to) = (from.tree(a.layer), to.tree(b.layer));
     if kind == FileType::Symlink {
-        let target = |tree: &OwnedFd| readlinkat(tree, path, Vec::new());
-        return Ok(target(from).cannot(failed)? != target(to).cannot(failed)?);
+        let target = |stack: &Stack, below: &Below| readlinkat(stack.tree(below.layer), path, Vec::new());
+        return Ok(target(from, a).cannot(failed)? != target(to, b).cannot(failed)?);
     }
-    let open = |tree: &OwnedFd, flags| openat(tree, path, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
-    let mut attributes = |tree: &OwnedFd| -> Result<_> {
-        let fd = open(tree, OFlags::PATH).cannot(failed)?;
-        xattrs.read(fd.as_fd()).cannot(failed)
-    };
-    if attributes(from)? != attributes(to)? {
+    let mut attributes =
+        |stack: &Stack, below: &Below| -> Result<_> { xattrs.read(stack.hold(below, path)?.as_fd()).cannot(failed) };
+    if attributes(from, a)? != attributes(to, b)? {
         return Ok(true);
     }
     if kind != FileType::RegularFile {
         return Ok(false);
     }
-    let file = |tree: &OwnedFd| {
-        open(tree, OFlags::RDONLY).cannot(failed).map(|fd| BufReader::with_capacity(BUFFER, File::from(fd)))
+    let open = |stack: &Stack, below: &Below| {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = openat(stack.tree(below.layer), path, flags, Mode::empty()).cannot(failed)?;
+        Ok(BufReader::with_capacity(BUFFER, File::from(fd)))
     };
-    content_differs(file(from)?, file(to)?).cannot(failed)
+    content_differs(open(from, a)?, open(to, b)?).cannot(failed)
 }
 
 fn content_differs(mut a: impl Read, mut b: impl Read) -> std::io::Result<bool> {

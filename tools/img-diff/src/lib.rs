@@ -6,7 +6,7 @@ mod file;
 use clap::Args;
 use compare::Comparison;
 use ctr_core::{Result, print_line};
-use ctr_layer::merged::Layers;
+use ctr_layer::stack::Stack;
 use ctr_store::Store;
 
 /// The tool's name.
@@ -34,7 +34,7 @@ pub struct ImgDiff {
 /// `not-found` where an image is not there, or not unpacked; `busy` where one was removed meanwhile.
 pub fn run(args: ImgDiff) -> Result<()> {
     let store = Store::open()?;
-    let open = |word: &str| Layers::open(&store.image_of(None, &store.find(word)?.plain_descriptor())?);
+    let open = |word: &str| Stack::open(&store.image_of(None, &store.find(word)?.plain_descriptor())?);
     let (from, to) = (open(&args.from)?, open(&args.to)?);
     let changes = Comparison::new(&from, &to).run()?;
     // What vanished while it was looked at looks like a change.

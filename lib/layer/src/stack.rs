@@ -1,4 +1,4 @@
-//! The layers of the image as overlay merges them, without a mount (kernel, filesystems/overlayfs.rst).
+//! The layers of an image as overlay merges them, without a mount (kernel, filesystems/overlayfs.rst).
 
 use ctr_core::{Cannot, Code, Error, Image, Result};
 use rustix::{
@@ -8,10 +8,12 @@ use rustix::{
 };
 use std::collections::{BTreeMap, HashSet};
 
-/// The trees of the image's layers, which nobody changes: so a path in them can be looked up again.
-pub struct Layers(Vec<Tree>);
+/// The trees of the image's layers, uppermost first, which nobody changes: so a path in them can be looked up again.
+#[derive(Debug)]
+pub struct Stack(Vec<Tree>);
 
 /// One of them.
+#[derive(Debug)]
 struct Tree {
     path: String,
     fd: OwnedFd,
@@ -19,17 +21,21 @@ struct Tree {
 
 /// What the layers have at a path: the uppermost file of that name, and if it is a directory the layers that are
 /// merged in it.
+#[derive(Debug)]
 pub struct Below {
-    /// That file.
+    /// The file as it was looked at.
     pub stat: Stat,
-    /// The layer that has it.
-    pub layer: usize,
-    /// The layers of the directory, uppermost first.
+    /// The layers merged in the directory, by their number in the stack; none where it is no directory.
     pub merged: Vec<usize>,
+    /// The number of the layer that has the file.
+    pub layer: usize,
 }
 
-impl Layers {
+impl Stack {
     /// Opens the trees.
+    ///
+    /// # Errors
+    /// `not-found` where the tree of a layer is gone.
     pub fn open(image: &Image) -> Result<Self> {
         let mut seen = HashSet::new();
         let mut trees = Vec::new();
@@ -61,6 +67,20 @@ impl Layers {
         (0..self.0.len()).collect()
     }
 
+    /// What all layers together have at `path`, which leads through directories alone.
+    pub fn look_up(&self, path: &[u8]) -> Result<Option<Below>> {
+        let ends = path.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| at);
+        let mut merged = self.all();
+        // A layer may hide what the ones below it have in a directory on the way.
+        for end in ends {
+            match self.at(&merged, &path[..end])? {
+                None => return Ok(None),
+                Some(below) => merged = below.merged,
+            }
+        }
+        self.at(&merged, path)
+    }
+
     /// Where the trees of `layers` are: what is merged of the same trees is the same.
     pub fn paths(&self, layers: &[usize]) -> Vec<&str> {
         layers.iter().map(|&layer| self.0[layer].path.as_str()).collect()
@@ -86,11 +106,19 @@ impl Layers {
         }
     }
 
+    /// Holds the file that was found at `path`.
+    pub fn hold(&self, below: &Below, path: &[u8]) -> Result<OwnedFd> {
+        let path = if path.is_empty() { b"." } else { path };
+        openat(self.tree(below.layer), path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+            .cannot(|| shown(path))
+    }
+
     /// What `layers`, uppermost first, have at `path`; `None` where they have nothing, or a whiteout.
     pub fn at(&self, layers: &[usize], path: &[u8]) -> Result<Option<Below>> {
         let mut below: Option<Below> = None;
         for &layer in layers {
             let tree = self.tree(layer);
+            let path = if path.is_empty() { b"." } else { path };
             let stat = match statat(tree, path, AtFlags::SYMLINK_NOFOLLOW) {
                 Err(Errno::NOENT) => continue,
                 other => other.cannot(|| shown(path))?,
@@ -99,7 +127,7 @@ impl Layers {
             if is_whiteout(&stat) || (!is_dir && below.is_some()) {
                 break;
             }
-            let found = below.get_or_insert(Below { stat, layer, merged: Vec::new() });
+            let found = below.get_or_insert(Below { stat, merged: Vec::new(), layer });
             if !is_dir {
                 break;
             }
@@ -116,8 +144,8 @@ impl Layers {
         // Of each name the uppermost counts: whether it is a whiteout.
         let mut there = BTreeMap::new();
         for &layer in layers {
-            let place = if path.is_empty() { b"." } else { path };
-            let dir = open_dir(self.tree(layer), place).cannot(|| shown(path))?;
+            let path = if path.is_empty() { b"." } else { path };
+            let dir = open_dir(self.tree(layer), path).cannot(|| shown(path))?;
             for (name, stat) in list(dir, path)? {
                 there.entry(name).or_insert(!is_whiteout(&stat));
             }
