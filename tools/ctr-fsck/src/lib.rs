@@ -42,7 +42,7 @@ pub fn run(args: CtrFsck) -> Result<()> {
     if args.repair && found > 0 {
         repair::repair(&mut survey.findings, args.drop)?;
         // What was said to be done is looked at once more; what was read byte by byte is not read again.
-        let after = Survey::take(true, true)?;
+        let after = Survey::take(true, false)?;
         for finding in &mut survey.findings {
             if after.findings.iter().any(|still| still.is_same(finding)) {
                 finding.stays();
