@@ -214,11 +214,10 @@ fn what_is_not_there_is_refused() {
     let host = Host::new();
     for flag in [
         "--link-local-ip ::1",
-        "-v /a:/b",
+        "--runtime runc",
         "--gpus all",
-        "--mount x",
+        "--volume-driver x",
         "--cpu-rt-period 1",
-        "--link a",
         "-d --annotation a=b",
     ] {
         host.sh(&format!("ctr run {flag} busybox true")).fails(125).stderr_has("not there yet");

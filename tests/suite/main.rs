@@ -51,6 +51,7 @@ mod seccomp;
 mod servers;
 mod shelf;
 mod store;
+mod vol_mount;
 
 use ctr_tests::{Test, leftovers::Snapshot, registry, suite};
 use libtest_mimic::{Arguments, Trial};
@@ -104,6 +105,7 @@ fn all() -> Vec<Test> {
         servers::tests,
         shelf::tests,
         store::tests,
+        vol_mount::tests,
     ];
     modules.iter().flat_map(|tests| tests()).collect()
 }

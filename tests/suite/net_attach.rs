@@ -4,6 +4,7 @@ mod beside;
 mod cni;
 mod crash;
 mod hostile;
+mod links;
 mod members;
 mod networks;
 mod parents;
@@ -32,6 +33,7 @@ pub fn tests() -> Vec<Test> {
     tests.extend(members::tests());
     tests.extend(crash::tests());
     tests.extend(hostile::tests());
+    tests.extend(links::tests());
     tests.extend(cni::tests());
     tests.extend(words::tests());
     tests

@@ -13,6 +13,7 @@ pub fn tests() -> Vec<Test> {
             a_layer_twice_is_mounted_once,
             an_opaque_root_hides_what_is_below,
             a_root_is_mounted_once,
+            a_writable_layer_has_a_size,
             check_tells_what_is_gone,
             gc_takes_dead_volatile_containers,
             gc_dry_run_removes_nothing,
@@ -67,6 +68,28 @@ fn twenty_race_for_a_name() {
     let count = |word: &str| words.lines().filter(|l| *l == word).count();
     assert_eq!((count("won"), count("exists")), (1, 19), "{words}");
     host.sh("overlay-mount --undo <$CTR_ROOT/containers/$(readlink $CTR_ROOT/names/one)/document.json >/dev/null").ok();
+    host.assert_clean();
+}
+
+fn a_writable_layer_has_a_size() {
+    let host = Host::new();
+    host.load("busybox");
+    let fill = "dd if=/dev/zero of=/x bs=1M count=40 2>&1";
+    host.sh(&format!("ctr run --rm --storage-opt size=32m busybox sh -c '{fill}'"))
+        .exits(1)
+        .stdout_has("No space left");
+    host.assert_clean();
+    host.sh("ctr run --name a --storage-opt size=32m busybox sh -c 'echo kept >/y'").ok();
+    host.sh("ctr diff a").ok().stdout_is("A /y\n");
+    // As after a reboot.
+    host.sh("umount $CTR_RUN/containers/*/rootfs $CTR_RUN/containers/*/writable && rm -r $CTR_RUN").ok();
+    host.sh("ctr start a && ctr wait a && ctr cp a:/y - | tar -xO").ok().stdout_has("kept\n");
+    host.sh("ctr rm a").succeeds();
+    let (all, one) = ("--storage-opt dm.basesize=1g", "--storage-opt size=none");
+    host.sh(&format!("ctr run --rm {all} busybox true")).fails(125).stderr_has("dm.basesize");
+    host.sh(&format!("ctr run --rm {one} busybox true")).fails(125).stderr_has("none");
+    host.sh("ctr run --rm --storage-opt size=1k busybox true").fails(125);
+    host.sh("losetup -a | grep $CTR_ROOT").exits(1);
     host.assert_clean();
 }
 

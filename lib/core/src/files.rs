@@ -1,6 +1,6 @@
 //! Files that are never half there: written aside, flushed, renamed.
 
-pub use crate::{large_file::write_large, remove_tree::remove_tree};
+pub use crate::{large_file::write_with, remove_tree::remove_tree};
 
 use crate::{Cannot, Result, json, trace};
 use rustix::fs::{Mode, OFlags};

@@ -15,7 +15,7 @@ use std::{
 /// a fifo or `/dev/null`, is written to.
 ///
 /// The file has no name before (open(2), `O_TMPFILE`), where the file system can: then not even a kill leaves a part.
-pub fn write_large(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
+pub fn write_with(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
     let what = || format!("write {}", path.display());
     if fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
         return fill(&mut OpenOptions::new().write(true).open(path).cannot(what)?);
@@ -74,10 +74,10 @@ mod tests {
         fs::create_dir(&dir).unwrap();
         let path = dir.join("file");
         for text in ["first", "second"] {
-            write_large(&path, |file| file.write_all(text.as_bytes()).cannot(|| "write")).unwrap();
+            write_with(&path, |file| file.write_all(text.as_bytes()).cannot(|| "write")).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }
-        let failed = write_large(&path, |file| {
+        let failed = write_with(&path, |file| {
             file.write_all(b"third").cannot(|| "write")?;
             Err(Error::new(Code::Io, "enough"))
         });

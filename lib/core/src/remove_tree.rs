@@ -2,7 +2,7 @@
 
 use crate::{Cannot, Result, ident};
 use rustix::{
-    fs::{AtFlags, Dir, FileType, Mode, OFlags},
+    fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags},
     io::Errno,
 };
 use std::{
@@ -66,10 +66,13 @@ fn is_dir(dir: BorrowedFd<'_>, name: &CStr, kind: FileType) -> rustix::io::Resul
     }
 }
 
+/// What is mounted in the tree is not of it: there the removal ends.
 fn open(dir: BorrowedFd<'_>, name: &CStr) -> rustix::io::Result<Option<OwnedFd>> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    match rustix::fs::openat(dir, name, flags, Mode::empty()) {
+    let resolve = ResolveFlags::NO_XDEV | ResolveFlags::NO_SYMLINKS;
+    match rustix::fs::openat2(dir, name, flags, Mode::empty(), resolve) {
         Ok(fd) => Ok(Some(fd)),
+        Err(Errno::XDEV) => Err(Errno::BUSY),
         Err(Errno::NOENT) => Ok(None),
         Err(e) => Err(e),
     }

@@ -53,6 +53,9 @@ pub struct Rootfs {
     /// Overlay's work directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work: Option<String>,
+    /// How many bytes the writable layer may hold; it is a file system of its own then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
     /// Mounted read-only.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub readonly: bool,

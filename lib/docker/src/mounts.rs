@@ -55,19 +55,12 @@ fn bind(mount: &Value, own: &Path) -> Option<Mount> {
     }
     let propagation = |o: &&&str| matches!(o.trim_start_matches('r'), "private" | "slave" | "shared");
     Some(Mount {
-        volume: volume_of(Path::new(source)),
+        volume: paths::volume_at(Path::new(source)).map(|(name, _)| name.to_owned()),
         source: source.to_owned(),
         destination: destination.to_owned(),
         writable: !options.contains(&"ro"),
         propagation: options.iter().find(propagation).map(|o| (*o).to_owned()).unwrap_or_default(),
     })
-}
-
-/// The volume whose files lie at `source`: `$CTR_ROOT/volumes/NAME/_data`, or a directory in it.
-fn volume_of(source: &Path) -> Option<String> {
-    let mut rest = source.strip_prefix(paths::root().join("volumes")).ok()?.iter();
-    let name = rest.next()?.to_str()?.to_owned();
-    (rest.next()? == "_data").then_some(name)
 }
 
 #[cfg(test)]
@@ -81,7 +74,7 @@ mod tests {
         doc.set("id", &id).unwrap();
         let bind = |source: String, destination: &str, options: &[&str]| json!({"type": "bind", "source": source, "destination": destination, "options": options});
         let hosts = container::dir(&id).join("hosts").display().to_string();
-        let data = paths::root().join("volumes/db/_data").display().to_string();
+        let data = paths::volume_data("db").display().to_string();
         let list = json!([
             {"type": "proc", "source": "proc", "destination": "/proc"},
             bind("/sys".to_owned(), "/sys", &["rbind", "ro"]),

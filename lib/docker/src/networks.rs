@@ -15,6 +15,8 @@ pub struct Attachment {
     pub mac: String,
     /// What else it is called there.
     pub aliases: Vec<String>,
+    /// Others by its own names for them, `CONTAINER:ALIAS`.
+    pub links: Vec<String>,
 }
 
 /// The networks; none before the namespaces are settled, and none where another's namespace is joined.
@@ -45,7 +47,7 @@ fn of_cni(net: &Value) -> Vec<Attachment> {
             addresses: list(net, "ips").iter().map(|ip| text(ip, "address")).collect(),
             gateways: list(net, "ips").iter().map(|ip| text(ip, "gateway")).collect(),
             mac: inside.next().map(|(_, i)| text(i, "mac")).unwrap_or_default(),
-            aliases: Vec::new(),
+            ..Attachment::default()
         }];
     };
     let one = |network: &Value| {
@@ -59,6 +61,10 @@ fn of_cni(net: &Value) -> Vec<Attachment> {
             gateways: ips.iter().map(|ip| text(ip, "gateway")).collect(),
             mac: own.map(|(_, i)| text(i, "mac")).unwrap_or_default(),
             aliases: list(network, "aliases").iter().filter_map(|a| a.as_str().map(str::to_owned)).collect(),
+            links: list(network, "links")
+                .iter()
+                .map(|link| format!("{}:{}", text(link, "container"), text(link, "alias")))
+                .collect(),
         }
     };
     networks.iter().map(one).collect()

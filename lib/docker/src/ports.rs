@@ -16,6 +16,12 @@ pub struct Port {
 }
 
 impl Port {
+    /// Where it is on the host, `0.0.0.0:8080` or `[::]:8080`; `None` where it is not published.
+    pub fn host(&self) -> Option<String> {
+        let (ip, public) = (self.ip.as_ref()?, self.public?);
+        Some(if ip.contains(':') { format!("[{ip}]:{public}") } else { format!("{ip}:{public}") })
+    }
+
     /// In docker's shape (Engine API, PortSummary).
     pub fn shape(&self) -> Value {
         let mut shape = json!({"PrivatePort": self.private, "Type": self.protocol});
@@ -32,7 +38,8 @@ impl Port {
 pub fn ports(doc: &Document) -> Vec<Port> {
     let Some(net) = doc.get("net") else { return Vec::new() };
     let mappings = net.get("ports").and_then(Value::as_array);
-    let mut ports: Vec<Port> = mappings.into_iter().flatten().filter_map(published).collect();
+    let six = has_six(net);
+    let mut ports: Vec<Port> = mappings.into_iter().flatten().flat_map(|mapping| published(mapping, six)).collect();
     for port in exposed(doc) {
         if !ports.iter().any(|p| p.private == port.private && p.protocol == port.protocol) {
             ports.push(port);
@@ -42,15 +49,31 @@ pub fn ports(doc: &Document) -> Vec<Port> {
     ports
 }
 
-fn published(mapping: &Value) -> Option<Port> {
+/// Whether ports of every address are those of IPv6 too: the interface of the way out, to which they lead, has that.
+fn has_six(net: &Value) -> bool {
+    let list = |key: &str| net.get(key).and_then(Value::as_array).into_iter().flatten();
+    let Some(route) = list("routes").find(|route| route["dst"] == "0.0.0.0/0") else { return false };
+    let Some(four) = list("ips").find(|ip| ip["gateway"] == route["gw"]) else { return false };
+    let is_six = |ip: &Value| ip["address"].as_str().is_some_and(|address| address.contains(':'));
+    list("ips").any(|ip| ip.get("interface") == four.get("interface") && is_six(ip))
+}
+
+/// One of an address; of every one that of each family.
+fn published(mapping: &Value, six: bool) -> Vec<Port> {
     let number = |key: &str| mapping.get(key).and_then(Value::as_u64).and_then(|n| u16::try_from(n).ok());
     let text = |key: &str| mapping.get(key).and_then(Value::as_str).filter(|s| !s.is_empty());
-    Some(Port {
-        private: number("containerPort")?,
-        ip: Some(text("hostIP").unwrap_or("0.0.0.0").to_owned()),
+    let Some(private) = number("containerPort") else { return Vec::new() };
+    let one = |ip: &str| Port {
+        private,
+        ip: Some(ip.to_owned()),
         public: number("hostPort"),
         protocol: text("protocol").unwrap_or("tcp").to_owned(),
-    })
+    };
+    match text("hostIP") {
+        Some(ip) => vec![one(ip)],
+        None if six => vec![one("0.0.0.0"), one("::")],
+        None => vec![one("0.0.0.0")],
+    }
 }
 
 /// `ExposedPorts` of the image, `{"80/tcp": {}}`, and what the container's own flags said.
@@ -79,5 +102,21 @@ mod tests {
         assert_eq!(found.len(), 2);
         assert_eq!((found[0].private, found[0].public, found[0].ip.as_deref()), (80, Some(8080), Some("0.0.0.0")));
         assert_eq!((found[1].private, found[1].public), (443, None));
+    }
+
+    #[test]
+    fn a_port_of_every_address_is_of_both_families() {
+        let mut doc = Document::default();
+        let mut net = json!({"ports": [{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"},
+                {"hostIP": "0.0.0.0", "hostPort": 8081, "containerPort": 81, "protocol": "tcp"}],
+            "ips": [{"address": "10.0.0.2/16", "gateway": "10.0.0.1", "interface": 2},
+                {"address": "fd00::2/64", "interface": 2}],
+            "routes": [{"dst": "0.0.0.0/0", "gw": "10.0.0.1"}]});
+        doc.set("net", &net).unwrap();
+        let shown = |doc: &Document| ports(doc).iter().filter_map(Port::host).collect::<Vec<_>>();
+        assert_eq!(shown(&doc), ["0.0.0.0:8080", "[::]:8080", "0.0.0.0:8081"]);
+        net["ips"][1]["interface"] = json!(5);
+        doc.set("net", &net).unwrap();
+        assert_eq!(shown(&doc), ["0.0.0.0:8080", "0.0.0.0:8081"], "led to an interface without IPv6");
     }
 }

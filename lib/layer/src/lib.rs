@@ -23,6 +23,7 @@ mod acl;
 mod archive;
 mod change;
 mod compress;
+mod copy;
 mod data;
 mod entry;
 mod extract;
@@ -48,6 +49,7 @@ mod xattr;
 
 pub use change::Change;
 pub use compress::{check_media_type, open};
+pub use copy::copy;
 pub use extract::{Extracted, extract};
 pub use files::{Files, Member};
 pub use kernel::is_of_kernel;

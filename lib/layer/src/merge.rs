@@ -37,6 +37,8 @@ const ANY: u32 = u32::MAX;
 pub enum Take {
     /// All that the tar has; directories that are there take it too.
     All,
+    /// The same, and the place itself becomes what the tar says of its root.
+    Whole,
     /// Nothing: all files belong to this user and group. Devices are left out, and with their owners set-id bits and
     /// extended attributes; directories that are there stay as they are.
     Plain {
@@ -98,6 +100,11 @@ impl Merge<'_, '_> {
         let Entry { path, kind, mut meta } = entry;
         if path.is_empty() {
             return match kind {
+                Kind::Directory if self.take == Take::Whole => {
+                    let stat = fs::fstat(&self.place.dir).cannot(|| "look at the root")?;
+                    self.pending.insert(path, Pending { meta, id: (stat.st_dev, stat.st_ino) });
+                    Ok(())
+                }
                 // The place is there and stays as it is.
                 Kind::Directory => Ok(()),
                 _ => Err(corrupt("the root of the tar is not a directory")),
@@ -181,7 +188,8 @@ impl Merge<'_, '_> {
             other => other.cannot(|| new.what("open directory"))?,
         };
         // Where procfs or its like is mounted, a tar of a whole root has an empty directory.
-        if !made && (self.take != Take::All || is_of_kernel(&fd).cannot(|| new.what("look at"))?) {
+        let stays = matches!(self.take, Take::Plain { .. });
+        if !made && (stays || is_of_kernel(&fd).cannot(|| new.what("look at"))?) {
             return Ok(());
         }
         if self.pending.len() == MAX_KEPT {

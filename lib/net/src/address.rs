@@ -69,12 +69,12 @@ pub fn name_of(id: &str) -> String {
 }
 
 /// Makes an address of each of the network's subnets the container's: that of `wanted`, or the lowest of the range that is
-/// free.
+/// free; none of `host`'s.
 ///
 /// # Errors
 /// `invalid` for one that is no host of the subnet, `exists`, naming the holder, for one that is taken; `limit`
 /// where none is free. Then nothing is claimed that was not before.
-pub fn claim(network: &Network, id: &str, wanted: &[IpAddr]) -> Result<Vec<IpAddr>> {
+pub fn claim(network: &Network, id: &str, wanted: &[IpAddr], host: &[IpAddr]) -> Result<Vec<IpAddr>> {
     let taken = of_network(&network.name)?;
     let holder = |address: IpAddr| {
         let at = taken.binary_search_by_key(&address, |(other, _)| *other).ok()?;
@@ -87,7 +87,10 @@ pub fn claim(network: &Network, id: &str, wanted: &[IpAddr]) -> Result<Vec<IpAdd
     let mut chosen = Vec::new();
     for pool in &network.subnets {
         let wanted = wanted.iter().copied().find(|address| pool.is_of(*address));
-        chosen.push(choose(network, pool, id, wanted, holder)?);
+        if let Some(address) = wanted.filter(|address| host.contains(address)) {
+            return Err(Error::new(Code::Exists, format!("cannot give address {address}: the host has it")));
+        }
+        chosen.push(choose(network, pool, id, wanted, host, holder)?);
     }
     let new = |address: &&IpAddr| holder(**address) != Some(id);
     for address in chosen.iter().filter(new) {
@@ -106,13 +109,15 @@ fn choose<'a>(
     pool: &Pool,
     id: &str,
     wanted: Option<IpAddr>,
+    host: &[IpAddr],
     holder: impl Fn(IpAddr) -> Option<&'a str>,
 ) -> Result<IpAddr> {
     let Pool { subnet, gateway, .. } = pool;
     let Some(address) = wanted else {
         let range = pool.ip_range.unwrap_or(*subnet);
-        let mut free =
-            subnet::addresses(&range).filter(|a| subnet::is_host(subnet, *a) && a != gateway && holder(*a).is_none());
+        let is_free =
+            |a: &IpAddr| subnet::is_host(subnet, *a) && a != gateway && !host.contains(a) && holder(*a).is_none();
+        let mut free = subnet::addresses(&range).filter(is_free);
         let none = || Error::new(Code::Limit, format!("network {} has no free address in {range}", network.name));
         return free.next().ok_or_else(none);
     };

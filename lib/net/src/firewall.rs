@@ -40,6 +40,7 @@ const CHAINS: &str = "\
 	set near6 { type ipv6_addr . ipv6_addr; flags interval; }
 	set outward6 { type ipv6_addr; flags interval; }
 	map ports { type inet_proto . ipv4_addr . inet_service : ipv4_addr . inet_service; }
+	map ports6 { type inet_proto . ipv6_addr . inet_service : ipv6_addr . inet_service; }
 	map ports_any { type inet_proto . inet_service : ipv4_addr . inet_service; }
 	map ports_any6 { type inet_proto . inet_service : ipv6_addr . inet_service; }
 	chain spoofed {
@@ -53,6 +54,7 @@ const CHAINS: &str = "\
 		meta l4proto { tcp, udp, sctp } dnat ip to meta l4proto . ip daddr . th dport map @ports
 		meta l4proto { tcp, udp, sctp } dnat ip to meta l4proto . th dport map @ports_any
 		ip6 daddr ::1 return
+		meta l4proto { tcp, udp, sctp } dnat ip6 to meta l4proto . ip6 daddr . th dport map @ports6
 		meta l4proto { tcp, udp, sctp } dnat ip6 to meta l4proto . th dport map @ports_any6
 	}
 	chain prerouting {
@@ -145,23 +147,18 @@ pub fn of_network(network: &Network) -> Vec<Element> {
 /// The elements of published ports; those that a proxy has need none.
 pub fn of_claims(claims: &[Claim]) -> Vec<Element> {
     let led = claims.iter().filter(|claim| claim.mode == PublishMode::Dnat);
-    led.flat_map(|claim| [Some(of_claim(claim)), of_claim_six(claim)]).flatten().collect()
-}
-
-fn of_claim_six(claim: &Claim) -> Option<Element> {
-    let Claim { protocol, port, six, target_port, .. } = claim;
-    let value = Some(format!("{} . {target_port}", (*six)?));
-    Some(Element { set: "ports_any6".to_owned(), key: format!("{protocol} . {port}"), value })
+    led.map(of_claim).collect()
 }
 
 /// The element of a published port.
 fn of_claim(claim: &Claim) -> Element {
     let Claim { protocol, ip, port, target, target_port, .. } = claim;
     let value = Some(format!("{target} . {target_port}"));
+    let six = if ip.is_ipv6() { "6" } else { "" };
     if ip.is_unspecified() {
-        Element { set: "ports_any".to_owned(), key: format!("{protocol} . {port}"), value }
+        Element { set: format!("ports_any{six}"), key: format!("{protocol} . {port}"), value }
     } else {
-        Element { set: "ports".to_owned(), key: format!("{protocol} . {ip} . {port}"), value }
+        Element { set: format!("ports{six}"), key: format!("{protocol} . {ip} . {port}"), value }
     }
 }
 

@@ -11,6 +11,7 @@ mod down;
 mod elements;
 pub mod firewall;
 mod holder;
+pub mod link;
 mod lock;
 pub mod mode;
 pub mod names;
@@ -27,9 +28,9 @@ mod undo;
 pub use lock::Lock;
 pub use network::Network;
 pub use port::{Claim, Mapping, Target};
-pub use section::{Attachment, Dns, Interface, Ip, Net, PortMap, PublishMode, Route};
+pub use section::{Attachment, Dns, Host, Interface, Ip, Link, Net, PortMap, PublishMode, Route};
 pub use subnet::Subnet;
-pub use undo::{detach, undo, unpublish};
+pub use undo::{close_ports, detach, undo, unpublish};
 
 /// The CNI version of the section `net`.
 pub const CNI_VERSION: &str = "1.1.0";

@@ -93,6 +93,11 @@ pub fn table() -> String {
     instance()
 }
 
+/// Whether a table has the form of an instance's.
+pub fn is_table(name: &str) -> bool {
+    name == "ctr" || name.strip_prefix("ctr-").is_some_and(|digits| !digits.is_empty() && is_hex(digits))
+}
+
 fn is_hex(digits: &str) -> bool {
     digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }

@@ -298,10 +298,11 @@ pub fn load(word: &str) -> Result<Network> {
         return Ok(network);
     }
     let mut by_id = all()?.into_iter().filter(|network| network.id.starts_with(word));
-    match (by_id.next(), by_id.next()) {
-        (Some(network), None) => Ok(network),
-        _ => Err(Error::new(Code::NotFound, format!("no network {word}")).hint("ctr network create makes one")),
+    if let (Some(network), None) = (by_id.next(), by_id.next()) {
+        return Ok(network);
     }
+    let hint = if word == DEFAULT { "it is made with its first container" } else { "ctr network create makes one" };
+    Err(Error::new(Code::NotFound, format!("no network {word}")).hint(hint))
 }
 
 /// Every network that has a record, by name.

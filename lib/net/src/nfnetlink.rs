@@ -186,15 +186,19 @@ pub fn body(message: &[u8]) -> &[u8] {
     message.get(HEADERS..).unwrap_or_default()
 }
 
-/// The attribute of that kind: each is its length with these four bytes, its kind, the rest.
-pub fn attribute(mut attributes: &[u8], kind: u16) -> Option<&[u8]> {
-    loop {
-        let length = usize::from(half(attributes, 0)?).max(4);
-        if half(attributes, 2)? & !NESTED == kind {
-            return attributes.get(4..length);
-        }
-        attributes = attributes.get(length.next_multiple_of(4)..)?;
-    }
+/// The attribute of that kind.
+pub fn attribute(bytes: &[u8], kind: u16) -> Option<&[u8]> {
+    attributes(bytes).find(|(other, _)| *other == kind).map(|(_, value)| value)
+}
+
+/// Attributes by their kinds: each is its length with these four bytes, its kind, the rest.
+pub fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    std::iter::from_fn(move || {
+        let length = usize::from(half(bytes, 0)?).max(4);
+        let (kind, value) = (half(bytes, 2)? & !NESTED, bytes.get(4..length)?);
+        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some((kind, value))
+    })
 }
 
 fn half(bytes: &[u8], at: usize) -> Option<u16> {

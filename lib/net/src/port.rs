@@ -1,15 +1,13 @@
 //! Published ports: docker's words for them, and who holds which. A claim is a symbolic link in the run directory.
 
-use crate::{PortMap, PublishMode, address, cni, holder, proxy};
+use crate::{PortMap, PublishMode, address, cni, elements, holder, proxy};
 use ctr_core::{Cannot, Code, Error, Result, container, files, json, paths, trace};
-use rustix::{
-    io::Errno,
-    net::{self, AddressFamily, SocketType, ipproto},
-};
+use rustix::io::Errno;
+use socket2::{Domain, Protocol, Socket, Type};
 use std::{
     env, fmt, fs,
     io::{self, ErrorKind},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     ops::RangeInclusive,
     os::unix::fs::symlink,
     path::PathBuf,
@@ -21,14 +19,17 @@ const USUAL_IP: &str = "CTR_PUBLISH_IP";
 /// What the claim of a port says beside where it leads, if a proxy leads it there.
 const PROXY: &str = "proxy";
 
+/// `<linux/in.h>`.
+const IPPROTO_SCTP: i32 = 132;
+
 /// How often the kernel is asked for a port that no container holds.
 const TRIES: usize = 64;
 
 /// What one `--publish` asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
-    /// The host's address; 0.0.0.0: every one.
-    pub ip: Ipv4Addr,
+    /// The host's address; none: every one, of IPv6 too where the container has that.
+    pub ip: Option<IpAddr>,
     /// The host's port, or those of which one is taken; none: any.
     pub host: Option<RangeInclusive<u16>>,
     /// The container's.
@@ -59,12 +60,6 @@ impl Mapping {
         let (ports, protocol) = word.split_once('/').unwrap_or((word, "tcp"));
         let protocol =
             protocol_of(protocol).map_err(|e| Error { message: format!("cannot publish {word:?}: {e}"), ..e })?;
-        if ports.contains('[') {
-            let message = format!("cannot publish {word:?}: a port of one address of IPv6 is not there");
-            return Err(
-                Error::new(Code::Unsupported, message).hint("without an address it is that of all, of both kinds")
-            );
-        }
         let (host, container) = ports.rsplit_once(':').map_or((None, ports), |(host, c)| (Some(host), c));
         let (ip, host) = match host.and_then(|host| host.rsplit_once(':')) {
             Some((ip, port)) => (Some(ip), Some(port)),
@@ -72,10 +67,14 @@ impl Mapping {
         };
         let ip = match ip {
             None | Some("") => usual_ip()?,
-            Some(ip) => ip.parse().map_err(|_| bad(format!("{ip:?} is no IPv4 address")))?,
+            Some(ip) => {
+                let bare = ip.strip_prefix('[').and_then(|ip| ip.strip_suffix(']')).unwrap_or(ip);
+                Some(bare.parse().map_err(|_| bad(format!("{ip:?} is no IP address")))?)
+            }
         };
         let container = range(container).map_err(bad)?;
-        let host = host.filter(|text| !text.is_empty()).map(range).transpose().map_err(bad)?;
+        // docker's 0 is any, too.
+        let host = host.filter(|text| !matches!(*text, "" | "0")).map(range).transpose().map_err(bad)?;
         let count = |range: &RangeInclusive<u16>| range.end() - range.start();
         if let Some(host) = host.as_ref().filter(|host| count(host) != count(&container)) {
             return if count(&container) == 0 {
@@ -94,10 +93,13 @@ impl Mapping {
 }
 
 /// The address of the host where none is named: every one, unless this machine's configuration says another.
-fn usual_ip() -> Result<Ipv4Addr> {
+fn usual_ip() -> Result<Option<IpAddr>> {
     match env::var(USUAL_IP).unwrap_or_default().as_str() {
-        "" => Ok(Ipv4Addr::UNSPECIFIED),
-        word => word.parse().map_err(|_| Error::new(Code::Invalid, format!("{USUAL_IP}: {word:?} is no IPv4 address"))),
+        "" => Ok(None),
+        word => {
+            let bad = |_| Error::new(Code::Invalid, format!("{USUAL_IP}: {word:?} is no IP address"));
+            word.parse().map(Some).map_err(bad)
+        }
     }
 }
 
@@ -132,8 +134,21 @@ fn range(text: &str) -> std::result::Result<RangeInclusive<u16>, String> {
 pub struct Target {
     /// Of IPv4.
     pub four: Ipv4Addr,
-    /// Of IPv6: what comes for every address of the host's comes for those too.
+    /// Of IPv6.
     pub six: Option<Ipv6Addr>,
+}
+
+impl Target {
+    /// Where a port of that address of the host leads.
+    fn of(self, ip: IpAddr) -> IpAddr {
+        self.six.filter(|_| ip.is_ipv6()).map_or(self.four.into(), IpAddr::V6)
+    }
+
+    /// How it is led there, where `mode` is what is asked for: the kernel lets nothing from ::1 out by another interface,
+    /// and the firewall leads nothing from IPv6 to IPv4; a process does both.
+    fn mode(self, ip: IpAddr, mode: PublishMode) -> PublishMode {
+        if ip.is_ipv6() && (ip.is_loopback() || self.six.is_none()) { PublishMode::Proxy } else { mode }
+    }
 }
 
 /// A port of the host that is a container's.
@@ -141,16 +156,14 @@ pub struct Target {
 pub struct Claim {
     /// `tcp`, `udp` or `sctp`.
     pub protocol: &'static str,
-    /// The host's address; 0.0.0.0: every one.
-    pub ip: Ipv4Addr,
+    /// The host's address; 0.0.0.0 and ::, every one of the family.
+    pub ip: IpAddr,
     /// The host's port.
     pub port: u16,
     /// The container.
     pub id: String,
     /// Its address.
-    pub target: Ipv4Addr,
-    /// Its address of IPv6, where the port is that of every address of the host.
-    pub six: Option<Ipv6Addr>,
+    pub target: IpAddr,
     /// Its port.
     pub target_port: u16,
     /// How it is led there.
@@ -159,7 +172,7 @@ pub struct Claim {
 
 impl fmt::Display for Claim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}/{}", self.ip, self.port, self.protocol)
+        write!(f, "{}/{}", SocketAddr::new(self.ip, self.port), self.protocol)
     }
 }
 
@@ -168,29 +181,27 @@ impl Claim {
         dir().join(format!("{}-{}-{}", self.protocol, self.ip, self.port))
     }
 
-    /// As the section `net` has it.
-    pub fn mapping(&self) -> PortMap {
-        PortMap {
-            host_ip: self.ip,
-            host_port: self.port,
-            container_port: self.target_port,
-            protocol: self.protocol.to_owned(),
-        }
+    /// Whether it is that of the section's port, or of a family of it.
+    pub fn is_of(&self, port: &PortMap) -> bool {
+        let same = (self.port, self.target_port) == (port.host_port, port.container_port);
+        same && port.is_at(self.ip) && self.protocol == port.protocol
     }
 
     /// Whether it is led to these addresses.
     pub fn leads_to(&self, target: Target) -> bool {
-        self.target == target.four && self.six == target.six.filter(|_| self.ip.is_unspecified())
+        self.target == target.of(self.ip)
     }
 
-    fn clashes(&self, protocol: &str, ip: Ipv4Addr, port: u16) -> bool {
-        let ip = self.ip == ip || self.ip.is_unspecified() || ip.is_unspecified();
+    /// Whether both cannot be: of one family, and of one address or of all.
+    pub fn clashes(&self, protocol: &str, ip: IpAddr, port: u16) -> bool {
+        let ip =
+            self.ip.is_ipv4() == ip.is_ipv4() && (self.ip == ip || self.ip.is_unspecified() || ip.is_unspecified());
         self.protocol == protocol && self.port == port && ip
     }
 
     fn read(name: &str, text: &str) -> Option<Self> {
         let mut name = name.split('-');
-        let mut text = text.split('/').peekable();
+        let mut text = text.split('/');
         Some(Self {
             protocol: protocol_of(name.next()?).ok()?,
             ip: name.next()?.parse().ok()?,
@@ -198,21 +209,23 @@ impl Claim {
             id: text.next()?.to_owned(),
             target: text.next()?.parse().ok()?,
             target_port: text.next()?.parse().ok()?,
-            mode: if text.next_if_eq(&PROXY).is_some() { PublishMode::Proxy } else { PublishMode::Dnat },
-            six: text.next().map(str::parse).transpose().ok()?,
+            mode: match text.next() {
+                Some(PROXY) => PublishMode::Proxy,
+                Some(_) => return None,
+                None => PublishMode::Dnat,
+            },
         })
     }
 
     fn text(&self) -> String {
-        let six = self.six.map(|six| format!("/{six}")).unwrap_or_default();
         let proxy = if self.mode == PublishMode::Proxy { format!("/{PROXY}") } else { String::new() };
-        format!("{}/{}/{}{proxy}{six}", self.id, self.target, self.target_port)
+        format!("{}/{}/{}{proxy}", self.id, self.target, self.target_port)
     }
 
     fn make(&self) -> Result<()> {
         trace::act(
             "claim",
-            || json!({"port": self.to_string(), "to": format!("{}:{}", self.target, self.target_port)}),
+            || json!({"port": self.to_string(), "to": SocketAddr::new(self.target, self.target_port)}),
             || {
                 files::make_dir(&dir())?;
                 symlink(self.text(), self.link()).cannot(|| format!("claim port {self}"))
@@ -267,12 +280,45 @@ pub fn claims_of(id: &str) -> Result<Vec<Claim>> {
 /// What [`publish`] did.
 #[derive(Debug, Default)]
 pub struct Published {
-    /// The container's claims, in the order of the mappings.
+    /// The ports, as the section has them, in the order of the mappings.
+    pub ports: Vec<PortMap>,
+    /// The container's claims, one or two of each.
     pub claims: Vec<Claim>,
     /// Claims that were in the way: of containers that do not run, and its own that led elsewhere.
     pub ousted: Vec<Claim>,
     /// Those of `claims` that it had not before.
     pub new: Vec<Claim>,
+}
+
+impl Published {
+    /// Whether the firewall leads any.
+    pub fn are_led(&self) -> bool {
+        self.claims.iter().any(|claim| claim.mode == PublishMode::Dnat)
+    }
+}
+
+/// The claims that a mapping needs at that port of the host: of each family that it is of.
+///
+/// # Errors
+/// `unsupported` for a port of sctp by a proxy.
+pub fn needed(mapping: &Mapping, port: u16, id: &str, target: Target, mode: PublishMode) -> Result<Vec<Claim>> {
+    let both = [Some(Ipv4Addr::UNSPECIFIED.into()), target.six.map(|_| Ipv6Addr::UNSPECIFIED.into())];
+    let ips = mapping.ip.map_or(both, |ip| [Some(ip), None]);
+    let claim = |ip: IpAddr| Claim {
+        protocol: mapping.protocol,
+        ip,
+        port,
+        id: id.to_owned(),
+        target: target.of(ip),
+        target_port: mapping.container,
+        mode: target.mode(ip, mode),
+    };
+    let claims: Vec<_> = ips.into_iter().flatten().map(claim).collect();
+    if claims.iter().any(|claim| claim.mode == PublishMode::Proxy && claim.protocol == "sctp") {
+        let hint = "--publish-mode dnat, with an address of a family that the container has";
+        return Err(Error::new(Code::Unsupported, "cannot publish ports of sctp by a proxy").hint(hint));
+    }
+    Ok(claims)
 }
 
 /// Makes ports of the host the container's, at `target`; hold the [`Lock`](crate::Lock). Nothing is claimed where one cannot
@@ -288,15 +334,13 @@ pub fn publish(mappings: &[Mapping], id: &str, target: Target, mode: PublishMode
     if mappings.is_empty() {
         return Ok(published);
     }
-    if mode == PublishMode::Proxy && mappings.iter().any(|mapping| mapping.protocol == "sctp") {
-        return Err(
-            Error::new(Code::Unsupported, "cannot publish ports of sctp by a proxy").hint("--publish-mode dnat")
-        );
+    for mapping in mappings {
+        needed(mapping, 0, id, target, mode)?;
     }
     let (own, others): (Vec<_>, Vec<_>) = claims()?.into_iter().partition(|claim| claim.id == id);
     // Its own that led to another network, which it was taken off.
     let (own, moved): (Vec<_>, Vec<_>) =
-        own.into_iter().partition(|claim| claim.leads_to(target) && claim.mode == mode);
+        own.into_iter().partition(|claim| claim.leads_to(target) && claim.mode == target.mode(claim.ip, mode));
     if moved.iter().any(|claim| claim.mode == PublishMode::Proxy) {
         // Its ports would be held by itself.
         proxy::retire(id)?;
@@ -304,50 +348,40 @@ pub fn publish(mappings: &[Mapping], id: &str, target: Target, mode: PublishMode
     published.ousted = moved;
     let runs = container::live_state(id)?.is_some();
     for mapping in mappings {
-        let claim = |port| Claim {
-            protocol: mapping.protocol,
-            ip: mapping.ip,
-            port,
-            id: id.to_owned(),
-            target: target.four,
-            six: target.six.filter(|_| mapping.ip.is_unspecified()),
-            target_port: mapping.container,
-            mode,
-        };
-        let port = match &mapping.host {
-            None => any(mapping, target.six.is_some(), &own, &others, &published)?,
-            Some(range) => {
-                let mut failed = None;
-                let mut ports = range.clone();
-                let found = ports.find(|port| {
-                    let kept = claim(*port);
-                    // Its own from before a repair; while it did not run the host may have taken the port.
-                    let free = if runs && own.contains(&kept) {
-                        Ok(())
-                    } else {
-                        let own: Vec<_> = own.iter().filter(|claim| **claim != kept).cloned().collect();
-                        check_free(mapping, *port, target.six.is_some(), &own, &others, &published)
-                    };
-                    free.map_err(|e| failed = Some(e)).is_ok()
-                });
-                match (found, failed) {
-                    (Some(port), _) => port,
-                    (None, Some(e)) if range.start() == range.end() => return Err(e),
-                    (None, _) => {
-                        let message = format!(
-                            "cannot publish {}: no port of {}-{} is free",
-                            mapping.container,
-                            range.start(),
-                            range.end()
-                        );
-                        return Err(Error::new(Code::Limit, message));
-                    }
+        let free = |port| {
+            let claims = needed(mapping, port, id, target, mode)?;
+            for claim in &claims {
+                // Its own from before a repair; while it did not run the host may have taken the port.
+                if !(runs && own.contains(claim)) {
+                    let own = own.iter().filter(|other| *other != claim).chain(&published.claims);
+                    check_free(claim, own, &others)?;
                 }
             }
+            Ok(claims)
         };
-        let stale = others.iter().filter(|other| other.clashes(mapping.protocol, mapping.ip, port));
-        published.ousted.extend(stale.cloned());
-        published.claims.push(claim(port));
+        let new = match &mapping.host {
+            None => any(mapping, free)?,
+            Some(range) if range.start() == range.end() => free(*range.start())?,
+            Some(range) => {
+                let none = || {
+                    let (container, first, last) = (mapping.container, range.start(), range.end());
+                    let message = format!("cannot publish {container}: no port of {first}-{last} is free");
+                    Error::new(Code::Limit, message)
+                };
+                range.clone().find_map(|port| free(port).ok()).ok_or_else(none)?
+            }
+        };
+        for claim in &new {
+            let stale = others.iter().filter(|other| other.clashes(claim.protocol, claim.ip, claim.port));
+            published.ousted.extend(stale.cloned());
+        }
+        published.ports.push(PortMap {
+            host_ip: mapping.ip,
+            host_port: new.first().map_or(0, |claim| claim.port),
+            container_port: mapping.container,
+            protocol: mapping.protocol.to_owned(),
+        });
+        published.claims.extend(new);
     }
     for stale in &published.ousted {
         stale.release()?;
@@ -364,58 +398,47 @@ pub fn publish(mappings: &[Mapping], id: &str, target: Target, mode: PublishMode
     Ok(published)
 }
 
-fn any(mapping: &Mapping, six: bool, own: &[Claim], others: &[Claim], published: &Published) -> Result<u16> {
+fn any(mapping: &Mapping, free: impl Fn(u16) -> Result<Vec<Claim>>) -> Result<Vec<Claim>> {
+    let ip = mapping.ip.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
     for _ in 0..TRIES {
-        let port = bind(mapping.protocol, mapping.ip, 0);
+        let port = bind(mapping.protocol, ip, 0);
         if port.as_ref().is_err_and(no_sctp) {
             return Err(without_sctp());
         }
-        let port = port.cannot(|| format!("find a free port of {} for {}", mapping.ip, mapping.container))?;
-        if check_free(mapping, port, six, own, others, published).is_ok() {
-            return Ok(port);
+        let port = port.cannot(|| format!("find a free port of {ip} for {}", mapping.container))?;
+        if let Ok(claims) = free(port) {
+            return Ok(claims);
         }
     }
     Err(Error::new(Code::Limit, format!("cannot publish {}: no port is free", mapping.container)))
 }
 
-fn check_free(
-    mapping: &Mapping,
-    port: u16,
-    six: bool,
-    own: &[Claim],
-    others: &[Claim],
-    published: &Published,
-) -> Result<()> {
-    let Mapping { ip, protocol, .. } = mapping;
-    let refuse = |holder: &str| {
-        let message = format!("cannot publish {ip}:{port}/{protocol}: held by {holder}");
-        Err(Error::new(Code::Exists, message))
-    };
-    if own.iter().chain(&published.claims).any(|claim| claim.clashes(protocol, *ip, port)) {
-        return refuse("this container, for another of its ports");
+fn check_free<'a>(claim: &Claim, mut own: impl Iterator<Item = &'a Claim>, others: &[Claim]) -> Result<()> {
+    let Claim { ip, protocol, port, .. } = claim;
+    let refuse = |holder: &str| Err(Error::new(Code::Exists, format!("cannot publish {claim}: held by {holder}")));
+    let clashes = |other: &&Claim| other.clashes(protocol, *ip, *port);
+    if let Some(other) = own.find(clashes) {
+        return refuse(&format!("this container, for its port {} at {other}", other.target_port));
     }
-    let mut clashing = others.iter().filter(|other| other.clashes(protocol, *ip, port));
+    let mut clashing = others.iter().filter(clashes);
     if let Some(other) = clashing.find(|other| !container::is_orphan(&other.id) || cni::is_there(&other.id)) {
         return refuse(&format!("container {}", address::name_of(&other.id)));
     }
-    for stale in others.iter().filter(|other| other.clashes(protocol, *ip, port) && other.mode == PublishMode::Proxy) {
+    for stale in others.iter().filter(clashes).filter(|other| other.mode == PublishMode::Proxy) {
         // It did not notice yet that its container has ended.
         proxy::end(&stale.id)?;
     }
-    let mut bound = bind(protocol, *ip, port);
-    if bound.is_ok() && ip.is_unspecified() && six {
-        // Of both families, unless the host says otherwise (bindv6only).
-        bound = bind(protocol, Ipv6Addr::UNSPECIFIED, port);
+    if let Some(other) = elements::of_others(protocol, *ip, *port) {
+        return refuse(&other);
     }
-    match bound {
+    match bind(protocol, *ip, *port) {
         Ok(_) => Ok(()),
-        Err(e) if e.kind() == ErrorKind::AddrInUse => refuse(&holder::of_port(protocol, port)),
-        Err(e) if e.kind() == ErrorKind::AddrNotAvailable => Err(Error::new(
-            Code::Invalid,
-            format!("cannot publish {ip}:{port}/{protocol}: the host has no such address"),
-        )),
+        Err(e) if e.kind() == ErrorKind::AddrInUse => refuse(&holder::of_port(protocol, *port)),
+        Err(e) if e.kind() == ErrorKind::AddrNotAvailable => {
+            Err(Error::new(Code::Invalid, format!("cannot publish {claim}: the host has no such address")))
+        }
         Err(e) if no_sctp(&e) => Err(without_sctp()),
-        Err(e) => Err(e).cannot(|| format!("publish {ip}:{port}/{protocol}")),
+        Err(e) => Err(e).cannot(|| format!("publish {claim}")),
     }
 }
 
@@ -427,20 +450,27 @@ fn no_sctp(error: &io::Error) -> bool {
     [Errno::PROTONOSUPPORT, Errno::SOCKTNOSUPPORT].iter().any(|no| error.raw_os_error() == Some(no.raw_os_error()))
 }
 
-/// Binds a socket for a moment; gives its port.
-fn bind(protocol: &str, ip: impl Into<IpAddr>, port: u16) -> io::Result<u16> {
-    let ip = ip.into();
-    let address = match protocol {
-        "udp" => UdpSocket::bind((ip, port))?.local_addr(),
-        "sctp" => {
-            let family = if ip.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-            let socket = net::socket(family, SocketType::STREAM, Some(ipproto::SCTP))?;
-            net::bind(&socket, &SocketAddr::new(ip, port))?;
-            SocketAddr::try_from(net::getsockname(&socket)?).map_err(io::Error::from)
-        }
-        _ => TcpListener::bind((ip, port))?.local_addr(),
+/// Binds a socket for a moment; gives its port. One of IPv6 is of that alone, whatever the host has chosen (`bindv6only`).
+fn bind(protocol: &str, ip: IpAddr, port: u16) -> io::Result<u16> {
+    let at = SocketAddr::new(ip, port);
+    let (kind, number) = match protocol {
+        "udp" => (Type::DGRAM, None),
+        "sctp" => (Type::STREAM, Some(Protocol::from(IPPROTO_SCTP))),
+        _ => (Type::STREAM, None),
     };
-    address.map(|address| address.port())
+    let socket = Socket::new(Domain::for_address(at), kind, number)?;
+    if ip.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    if protocol == "tcp" {
+        socket.set_reuse_address(true)?;
+    }
+    socket.bind(&at.into())?;
+    if protocol == "tcp" {
+        // Only one that listens is in the way of one that does.
+        socket.listen(1)?;
+    }
+    socket.local_addr()?.as_socket().map(|at| at.port()).ok_or_else(|| ErrorKind::InvalidData.into())
 }
 
 #[cfg(test)]
@@ -451,43 +481,77 @@ mod tests {
     fn shown(word: &str) -> Vec<String> {
         let one = |m: &Mapping| {
             let host = m.host.as_ref().map_or("any".to_owned(), |h| format!("{}-{}", h.start(), h.end()));
-            format!("{}:{host}:{}/{}", m.ip, m.container, m.protocol)
+            let ip = m.ip.map_or("any".to_owned(), |ip| ip.to_string());
+            format!("{ip}:{host}:{}/{}", m.container, m.protocol)
         };
         Mapping::parse(word).unwrap().iter().map(one).collect()
     }
 
     #[test]
     fn ports_as_docker_writes_them() {
-        assert_eq!(shown("80"), ["0.0.0.0:any:80/tcp"]);
-        assert_eq!(shown("8080:80"), ["0.0.0.0:8080-8080:80/tcp"]);
+        assert_eq!(shown("80"), ["any:any:80/tcp"]);
+        assert_eq!(shown("8080:80"), ["any:8080-8080:80/tcp"]);
+        assert_eq!(shown("0:80"), ["any:any:80/tcp"]);
+        assert_eq!(shown("0.0.0.0:8080:80"), ["0.0.0.0:8080-8080:80/tcp"]);
         assert_eq!(shown("127.0.0.1:53:53/UDP"), ["127.0.0.1:53-53:53/udp"]);
         assert_eq!(shown("127.0.0.1::80"), ["127.0.0.1:any:80/tcp"]);
-        assert_eq!(shown("8000-8001:80-81"), ["0.0.0.0:8000-8000:80/tcp", "0.0.0.0:8001-8001:81/tcp"]);
-        assert_eq!(shown("8000-8009:80"), ["0.0.0.0:8000-8009:80/tcp"]);
-        assert_eq!(shown("80-81"), ["0.0.0.0:any:80/tcp", "0.0.0.0:any:81/tcp"]);
-        for bad in
-            ["", "0:80", "70000:80", "80:0", "x:80", "8000-8002:80-81", "8001-8000:80", "1.2.3:1:1", "+1:1", "1:1/x"]
-        {
+        assert_eq!(shown("[::1]:8080:80"), ["::1:8080-8080:80/tcp"]);
+        assert_eq!(shown("[2001:db8::1]::80/udp"), ["2001:db8::1:any:80/udp"]);
+        assert_eq!(shown("::1:8080:80"), shown("[::1]:8080:80"));
+        assert_eq!(shown("8000-8001:80-81"), ["any:8000-8000:80/tcp", "any:8001-8001:81/tcp"]);
+        assert_eq!(shown("8000-8009:80"), ["any:8000-8009:80/tcp"]);
+        assert_eq!(shown("80-81"), ["any:any:80/tcp", "any:any:81/tcp"]);
+        for bad in [
+            "",
+            "70000:80",
+            "80:0",
+            "x:80",
+            "8000-8002:80-81",
+            "8001-8000:80",
+            "1.2.3:1:1",
+            "+1:1",
+            "1:1/x",
+            "[::1]:80",
+            "[::x]:1:1",
+        ] {
             assert_eq!(Mapping::parse(bad).unwrap_err().code, Code::Invalid, "{bad:?}");
         }
-        assert_eq!(shown("80:80/sctp"), ["0.0.0.0:80-80:80/sctp"]);
-        assert_eq!(Mapping::parse("[::1]:80:80").unwrap_err().code, Code::Unsupported);
+        assert_eq!(shown("80:80/sctp"), ["any:80-80:80/sctp"]);
+    }
+
+    #[test]
+    fn claims_of_each_family() {
+        let (four, six) = (Ipv4Addr::new(10, 9, 0, 2), "fd00::2".parse().ok());
+        let claims = |word: &str, six: Option<Ipv6Addr>| {
+            let mapping = Mapping::parse(word).unwrap().remove(0);
+            let claims = needed(&mapping, 8080, "a", Target { four, six }, PublishMode::Dnat).unwrap();
+            claims.iter().map(|c| format!("{c} {} {:?}", c.target, c.mode)).collect::<Vec<_>>()
+        };
+        assert_eq!(claims("8080:80", None), ["0.0.0.0:8080/tcp 10.9.0.2 Dnat"]);
+        assert_eq!(claims("8080:80", six), ["0.0.0.0:8080/tcp 10.9.0.2 Dnat", "[::]:8080/tcp fd00::2 Dnat"]);
+        assert_eq!(claims("0.0.0.0:8080:80", six), ["0.0.0.0:8080/tcp 10.9.0.2 Dnat"]);
+        assert_eq!(claims("[::1]:8080:80", six), ["[::1]:8080/tcp fd00::2 Proxy"]);
+        assert_eq!(claims("[2001:db8::1]:8080:80", six), ["[2001:db8::1]:8080/tcp fd00::2 Dnat"]);
+        assert_eq!(claims("[2001:db8::1]:8080:80", None), ["[2001:db8::1]:8080/tcp 10.9.0.2 Proxy"]);
+        let sctp = Mapping::parse("[::1]:8080:80/sctp").unwrap();
+        let refused = needed(&sctp[0], 8080, "a", Target { four, six }, PublishMode::Dnat).unwrap_err();
+        assert_eq!(refused.code, Code::Unsupported);
     }
 
     #[test]
     fn a_claim_reads_as_it_was_written() {
         let text = format!("{}/10.90.0.2/80", "a".repeat(64));
-        assert_eq!(
-            Claim::read("tcp-0.0.0.0-8080", &format!("{text}/fd00::2")).unwrap().six,
-            Some("fd00::2".parse().unwrap())
-        );
         assert!(Claim::read("tcp-0.0.0.0-8080", &format!("{text}/x")).is_none());
-        let by_proxy = Claim::read("tcp-0.0.0.0-8080", &format!("{text}/proxy/fd00::2")).unwrap();
-        assert_eq!((by_proxy.mode, by_proxy.six.is_some()), (PublishMode::Proxy, true));
+        let by_proxy = Claim::read("tcp-::1-8080", &format!("{text}/proxy")).unwrap();
+        assert_eq!((by_proxy.mode, by_proxy.to_string()), (PublishMode::Proxy, "[::1]:8080/tcp".to_owned()));
+        assert_eq!(by_proxy.text(), format!("{text}/proxy"));
         let claim = Claim::read("tcp-0.0.0.0-8080", &text).unwrap();
         assert_eq!(claim.mode, PublishMode::Dnat);
         assert_eq!((claim.to_string(), claim.target_port), ("0.0.0.0:8080/tcp".to_owned(), 80));
-        assert!(claim.clashes("tcp", Ipv4Addr::LOCALHOST, 8080) && !claim.clashes("udp", Ipv4Addr::LOCALHOST, 8080));
+        let (four, six) = (Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into());
+        assert!(
+            claim.clashes("tcp", four, 8080) && !claim.clashes("udp", four, 8080) && !claim.clashes("tcp", six, 8080)
+        );
         assert!(Claim::read("tcp-x-8080", &text).is_none() && Claim::read("tcp-0.0.0.0-80", "x").is_none());
     }
 }

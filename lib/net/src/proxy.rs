@@ -20,7 +20,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, ErrorKind, IoSlice},
     mem::MaybeUninit,
-    net::{IpAddr, Ipv6Addr, SocketAddr},
+    net::SocketAddr,
     os::fd::{AsFd, OwnedFd},
     path::PathBuf,
     process::Stdio,
@@ -69,18 +69,15 @@ fn path(id: &str) -> PathBuf {
     dir().join(id)
 }
 
-/// The ports that these claims give to a proxy: of every address of the host of both families, where the container has both.
+/// The ports that these claims give to a proxy.
 pub fn ports(claims: &[Claim]) -> Vec<Port> {
-    let mut ports = Vec::new();
-    for claim in claims.iter().filter(|claim| claim.mode == PublishMode::Proxy) {
-        let port = |at: IpAddr, to: IpAddr| Port {
-            protocol: claim.protocol.to_owned(),
-            at: (at, claim.port).into(),
-            to: (to, claim.target_port).into(),
-        };
-        ports.push(port(claim.ip.into(), claim.target.into()));
-        ports.extend(claim.six.map(|six| port(Ipv6Addr::UNSPECIFIED.into(), six.into())));
-    }
+    let port = |claim: &Claim| Port {
+        protocol: claim.protocol.to_owned(),
+        at: (claim.ip, claim.port).into(),
+        to: (claim.target, claim.target_port).into(),
+    };
+    let own = claims.iter().filter(|claim| claim.mode == PublishMode::Proxy);
+    let mut ports: Vec<_> = own.map(port).collect();
     ports.sort();
     ports
 }
@@ -282,22 +279,22 @@ pub fn all() -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::Ipv4Addr;
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
     #[test]
-    fn ports_of_both_families() {
-        let claim = |mode| Claim {
+    fn ports_that_a_proxy_has() {
+        let claim = |ip: IpAddr, mode| Claim {
             protocol: "tcp",
-            ip: Ipv4Addr::UNSPECIFIED,
+            ip,
             port: 8080,
             id: "a".repeat(64),
-            target: Ipv4Addr::new(10, 9, 0, 2),
-            six: Some(Ipv6Addr::LOCALHOST),
+            target: Ipv4Addr::new(10, 9, 0, 2).into(),
             target_port: 80,
             mode,
         };
-        let ports = ports(&[claim(PublishMode::Dnat), claim(PublishMode::Proxy)]);
+        let (four, six) = (Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::LOCALHOST.into());
+        let ports = ports(&[claim(four, PublishMode::Dnat), claim(six, PublishMode::Proxy)]);
         let text: Vec<_> = ports.iter().map(|port| format!("{} {}", port.at, port.to)).collect();
-        assert_eq!(text, ["0.0.0.0:8080 10.9.0.2:80", "[::]:8080 [::1]:80"]);
+        assert_eq!(text, ["[::1]:8080 10.9.0.2:80"]);
     }
 }

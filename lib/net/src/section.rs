@@ -3,7 +3,7 @@
 
 use ctr_core::{Code, Error, Result, Value};
 use serde::{Deserialize, Serialize};
-use std::net::{IpAddr, Ipv4Addr};
+use std::{fmt, net::IpAddr};
 
 /// The section.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +40,9 @@ pub struct Net {
     /// The networks that it is on, the first of them first.
     #[serde(default)]
     pub networks: Vec<Attachment>,
+    /// Others by name, for /etc/hosts: those that it is linked to where no resolver knows them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<Host>,
 }
 
 /// How what comes for a published port gets to the container.
@@ -83,6 +86,9 @@ pub struct Attachment {
     /// What it is called there beside its name and the first digits of its id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
+    /// Others by names that it alone has for them there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<Link>,
     /// The default route goes by the network that has most of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gw_priority: Option<i32>,
@@ -96,6 +102,24 @@ impl Attachment {
     pub fn by_plugins(&self) -> bool {
         self.driver.as_deref() == Some(crate::network::CNI)
     }
+}
+
+/// Another container, by a name that this one alone has for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// The other: its id on the default network, elsewhere any of its names there.
+    pub container: String,
+    /// The name.
+    pub alias: String,
+}
+
+/// A line of hosts(5).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// Where it is.
+    pub address: IpAddr,
+    /// What it is called, the alias of the link first.
+    pub names: Vec<String>,
 }
 
 /// An interface.
@@ -153,9 +177,10 @@ pub struct Dns {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PortMap {
-    /// The address of the host; `0.0.0.0`: every one.
-    #[serde(rename = "hostIP")]
-    pub host_ip: Ipv4Addr,
+    /// The address of the host; none: every one, of IPv6 too where the container has that. `0.0.0.0` and `::` are every one
+    /// of a family.
+    #[serde(rename = "hostIP", default, skip_serializing_if = "Option::is_none")]
+    pub host_ip: Option<IpAddr>,
     /// The host's port.
     pub host_port: u16,
     /// The container's port.
@@ -164,7 +189,23 @@ pub struct PortMap {
     pub protocol: String,
 }
 
+impl fmt::Display for PortMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host_ip, host_port, protocol, .. } = self;
+        match host_ip {
+            Some(IpAddr::V6(ip)) => write!(f, "[{ip}]:{host_port}/{protocol}"),
+            Some(ip) => write!(f, "{ip}:{host_port}/{protocol}"),
+            None => write!(f, "{host_port}/{protocol}"),
+        }
+    }
+}
+
 impl PortMap {
+    /// Whether it is on this address of the host, or on all of that family.
+    pub fn is_at(&self, ip: IpAddr) -> bool {
+        self.host_ip.map_or(ip.is_unspecified(), |own| own == ip)
+    }
+
     /// An element of `net.ports`; `None` for what has not its form.
     pub fn read(value: &Value) -> Option<Self> {
         Self::deserialize(value).ok()

@@ -1,6 +1,6 @@
 //! Takes a container off its networks, by its id: without netlink, so that whoever ends a container can do it itself.
 
-use crate::{Lock, Net, address, cni, down, firewall, names, netns, network, port, proxy};
+use crate::{Claim, Lock, Net, PublishMode, address, cni, down, firewall, names, netns, network, port, proxy};
 use ctr_core::{Document, Failures, Map, Result, Value, container, json};
 use std::{collections::BTreeSet, net::IpAddr};
 
@@ -48,11 +48,29 @@ fn detach_recorded(id: &str, record: Option<&Document>, addresses: &Map<String, 
 /// # Errors
 /// Those of nft(8), the file system's.
 pub fn unpublish(id: &str, _lock: &Lock) -> Result<()> {
-    let claims = port::claims_of(id)?;
-    let elements = firewall::of_claims(&claims);
-    // While the claim is there nobody else's rule can have its place.
-    firewall::remove(&elements)?;
-    claims.iter().try_for_each(port::Claim::release)
+    withdraw(&port::claims_of(id)?)
+}
+
+/// Takes away what leads to the ports of a container that has ended, before its end is recorded: until then nobody starts it
+/// again. What comes for them is the host's own now, docker's way; a proxy sees by itself that nobody is left.
+///
+/// # Errors
+/// Those of [`unpublish`].
+pub fn close_ports(id: &str) -> Result<()> {
+    let led = || -> Result<Vec<Claim>> {
+        Ok(port::claims_of(id)?.into_iter().filter(|claim| claim.mode == PublishMode::Dnat).collect())
+    };
+    if led()?.is_empty() {
+        return Ok(());
+    }
+    let _lock = Lock::take()?;
+    withdraw(&led()?)
+}
+
+/// While the claim is there nobody else's rule can have its place.
+fn withdraw(claims: &[Claim]) -> Result<()> {
+    firewall::remove(&firewall::of_claims(claims))?;
+    claims.iter().try_for_each(Claim::release)
 }
 
 /// Sets the host's ends of its veths down. Who else has the namespace, a container that joined it or a descriptor, keeps them

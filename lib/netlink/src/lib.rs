@@ -93,13 +93,18 @@ impl Netlink {
         )
     }
 
-    /// The addresses of the interface `index`, with the bits of their subnets; not those of IPv6 that are its link's only.
+    /// The addresses of the interface `index`, or of every one, with the bits of their subnets; not those of IPv6 that are a
+    /// link's only.
     ///
     /// # Errors
     /// The kernel's.
-    pub fn addresses(&self, index: u32) -> Result<Vec<(IpAddr, u8)>> {
-        let request = self.handle.address().get().set_link_index_filter(index).execute().try_collect::<Vec<_>>();
-        let found = self.wait(|| "list addresses".to_owned(), request)?;
+    pub fn addresses(&self, index: Option<u32>) -> Result<Vec<(IpAddr, u8)>> {
+        let request = self.handle.address().get();
+        let request = match index {
+            Some(index) => request.set_link_index_filter(index),
+            None => request,
+        };
+        let found = self.wait(|| "list addresses".to_owned(), request.execute().try_collect::<Vec<_>>())?;
         let address = |attribute: &AddressAttribute| match attribute {
             AddressAttribute::Local(IpAddr::V4(address)) => Some(IpAddr::V4(*address)),
             // Of IPv6 there is no other end, and no IFA_LOCAL.

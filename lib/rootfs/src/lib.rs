@@ -5,11 +5,11 @@
 
 mod owner;
 
-use ctr_core::{Cannot, Code, Document, Error, Result, Rootfs, State, container, steps};
+use ctr_core::{Cannot, Code, Document, Error, Result, Rootfs, State, container, mountinfo::is_mounted, steps};
 use ctr_layer::Root;
 use rustix::{
     fd::OwnedFd,
-    fs::{AtFlags, CWD, Mode, OFlags, StatxAttributes, StatxFlags, openat, statx},
+    fs::{CWD, Mode, OFlags, openat},
     io::Errno,
 };
 use std::{path::Path, time::Duration};
@@ -67,10 +67,4 @@ fn of_process(state: &State) -> Result<Option<Root>> {
 
 fn open(path: &str) -> rustix::io::Result<OwnedFd> {
     openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-}
-
-/// Whether something is mounted on `point` (statx(2), `STATX_ATTR_MOUNT_ROOT`).
-fn is_mounted(point: &Path) -> bool {
-    statx(CWD, point, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::empty())
-        .is_ok_and(|stat| stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }

@@ -88,6 +88,22 @@ pub fn mount_setattr(
         propagation,
         userns_fd: 0,
     };
+    set_attributes(mount, recursive, &attr)
+}
+
+/// The same for `MOUNT_ATTR_IDMAP`: the mount shows ids of its file system as those that they have in the parent of the user
+/// namespace `user`.
+pub fn mount_idmap(mount: BorrowedFd<'_>, recursive: bool, user: BorrowedFd<'_>) -> io::Result<()> {
+    let attr = libc::mount_attr {
+        attr_set: libc::MOUNT_ATTR_IDMAP,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: user.as_raw_fd() as u64,
+    };
+    set_attributes(mount, recursive, &attr)
+}
+
+fn set_attributes(mount: BorrowedFd<'_>, recursive: bool, attr: &libc::mount_attr) -> io::Result<()> {
     let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
     // SAFETY: path and structure outlive the call, and the size is the structure's.
     cvt(unsafe {
@@ -96,7 +112,7 @@ pub fn mount_setattr(
             mount.as_raw_fd(),
             c"".as_ptr(),
             flags,
-            ptr::from_ref(&attr),
+            ptr::from_ref(attr),
             size_of::<libc::mount_attr>(),
         )
     })

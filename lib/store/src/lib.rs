@@ -29,7 +29,7 @@ pub use index::{ANNOTATION_ID, ANNOTATION_REF, ANNOTATION_SOURCE, Entry};
 pub use ingest::Ingest;
 pub use platform::Platform;
 pub use reference::Reference;
-pub use remove::{Removed, Used};
+pub use remove::{Removed, Used, trees_of};
 pub use spool::{Spool, Spooled, Spools};
 pub use trash::Trash;
 pub use usage::{Links, Usage, usage, usage_beside};

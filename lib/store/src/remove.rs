@@ -1,9 +1,9 @@
 //! Removing references and images: what no other image and no container uses is freed.
 
 use crate::{Digest, Entry, Reference, Store, Trash, Usage, image};
-use ctr_core::{Code, Document, Error, Image, Lock, Result, container, files, ident, json, trace};
+use ctr_core::{Code, Document, Error, Image, Lock, Result, Value, container, files, ident, json, paths, trace};
 use serde::Serialize;
-use std::{collections::HashSet, fs};
+use std::{collections::HashSet, fs, path::Path};
 
 /// One thing a removal did, in docker's words.
 #[derive(Clone, Debug, Serialize)]
@@ -166,12 +166,40 @@ impl Used {
             }
         }
         for doc in containers {
-            if let Some(image) = doc.section::<Image>("image")? {
-                trees.extend(image.layers.iter().filter_map(|l| Digest::parse(&l.diff_id).ok()));
-            }
+            trees.extend(trees_of(doc)?);
         }
         Ok(Self { blobs, trees })
     }
+}
+
+/// The diffIds of the layers that a container stands on: its image's, and those of images that it has mounted.
+///
+/// # Errors
+/// `invalid` where the document's image is none.
+pub fn trees_of(doc: &Document) -> Result<Vec<Digest>> {
+    let mut trees = mounted(doc);
+    if let Some(image) = doc.section::<Image>("image")? {
+        trees.extend(image.layers.iter().filter_map(|l| Digest::parse(&l.diff_id).ok()));
+    }
+    Ok(trees)
+}
+
+/// The layers of other images that a container has mounted: sources and lower directories of its mounts.
+fn mounted(doc: &Document) -> Vec<Digest> {
+    let mounts = doc.get("spec").and_then(|spec| spec.get("mounts")).and_then(Value::as_array);
+    let words = mounts.into_iter().flatten().flat_map(|mount| {
+        let options = mount["options"].as_array().into_iter().flatten();
+        let lowers = options.filter_map(|option| option.as_str()?.strip_prefix("lowerdir+="));
+        lowers.chain(mount["source"].as_str())
+    });
+    words.filter_map(|path| layer_at(Path::new(path))).collect()
+}
+
+/// The diffId of the layer whose tree is at `path`.
+fn layer_at(path: &Path) -> Option<Digest> {
+    let mut names = path.strip_prefix(paths::layers()).ok()?.iter();
+    let (algorithm, hex) = (names.next()?.to_str()?, names.next()?.to_str()?);
+    Digest::parse(&format!("{algorithm}:{hex}")).ok()
 }
 
 /// What an image holds of the store.
@@ -220,5 +248,5 @@ fn records() -> Result<Vec<Document>> {
 
 fn uses(doc: &Document, entry: &Entry) -> bool {
     let digest = doc.get("image").and_then(|i| i.get("manifest")).and_then(|m| m.get("digest"));
-    digest.and_then(ctr_core::Value::as_str) == entry.digest()
+    digest.and_then(Value::as_str) == entry.digest()
 }

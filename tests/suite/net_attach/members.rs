@@ -123,7 +123,7 @@ fn changes_that_are_refused() {
         ("connect --ip x blue a", "invalid address"),
         ("connect --alias=-x blue a", "invalid alias"),
         ("connect --ip6 fd00::9 blue a", "no subnet of IPv6"),
-        ("connect none a", "it means another thing"),
+        ("connect none a", "that is no network"),
         ("connect blue n", "has no network of its own"),
         ("connect blue h", "has no network of its own"),
         ("disconnect blue a", "is not on network blue"),

@@ -7,6 +7,7 @@ pub fn tests() -> Vec<Test> {
         ["root", "overlay", "umoci", "nft", "ip"]:
             containers_on_the_hosts_own_network,
             the_kinds_of_macvlan,
+            addresses_of_the_host_are_not_given,
             drivers_are_checked
     )
 }
@@ -80,6 +81,21 @@ fn the_kinds_of_macvlan() {
         host.sh("ctr rm -f a b && ctr network rm lan").ok();
         nothing_is_left(&host);
     }
+}
+
+fn addresses_of_the_host_are_not_given() {
+    let host = host();
+    let _outside = Outside::of(&host);
+    host.sh("ip addr add 198.51.100.3/24 dev up0").ok();
+    host.sh("ctr network create -d macvlan -o parent=up0 --subnet 198.51.100.0/24 --gateway 198.51.100.2 lan").ok();
+    // The host has .1 and .3, the router .2.
+    host.sh("ctr run -d --name a --network lan busybox sleep 6911").ok();
+    assert_eq!(address(&host, "a"), "198.51.100.4");
+    host.sh("ctr run --rm --network lan --ip 198.51.100.3 busybox true")
+        .fails(125)
+        .stderr_has("cannot give address 198.51.100.3: the host has it");
+    host.sh("ctr rm -f a").ok();
+    nothing_is_left(&host);
 }
 
 fn drivers_are_checked() {

@@ -8,6 +8,8 @@ pub fn tests() -> Vec<Test> {
             a_published_port_is_reached_from_everywhere,
             a_taken_port_names_its_holder,
             ports_of_a_running_container,
+            ports_of_another_instance,
+            ports_of_one_that_has_stopped,
             ports_of_one_address_of_ranges_and_of_the_image;
         ["root", "overlay", "umoci", "nft", "ip", "python3"]:
             udp_is_led_on_too,
@@ -170,7 +172,6 @@ fn ports_of_a_running_container() {
         ("--add 8100:80 --add 8080:81 web", "exists", "held by this container"),
         ("--add 8100:80 --add 8080:80 web", "exists", "the container does so already"),
         ("--add 8100:80 --add 8100:81 web", "exists", "held by this container"),
-        ("--add 0:80 web", "invalid", "\"0\" is no port"),
         ("--add 70000:80 web", "invalid", "\"70000\" is no port"),
         ("--add 8100-8102:80-81 web", "invalid", "not of one length"),
         ("--add 192.0.2.77:8100:80 web", "invalid", "the host has no such address"),
@@ -203,13 +204,71 @@ fn ports_of_a_running_container() {
             assert_eq!(reached(8100), host.sh("ctr port web").ok().text().contains(":8100"));
         }
     }
-    host.sh("ctr port rm web 8080 127.0.0.1:8091/tcp").ok();
+    host.sh("ctr port rm web 8080 127.0.0.1:8085-8095/tcp").ok();
     assert!(!reached(8080) && reached(8081));
+    for (words, part) in [("add web", "port add needs a container and ports"), ("rm web", "port rm needs")] {
+        host.sh(&format!("ctr port {words}")).exits(2).stderr_has(part);
+    }
+    host.sh("ctr port rm web 8091-8090").fails(1).stderr_has("is no port");
+    // docker's 0 is any.
+    host.sh("ctr port add web 0:80 | grep -q '80/tcp -> 0.0.0.0:[1-9]'").ok();
     host.sh("! nft list ruleset | grep 8091").ok();
     // Over a restart the record counts.
     host.sh("ctr port add web 8080:80 && ctr stop -t 0 web && ctr start web").succeeds();
     host.sh_cmd(&format!("until ({}); do sleep 0.05; done", get("127.0.0.1:8080"))).limit(20).run().succeeds();
     host.sh("ctr rm -f web other none not").ok();
+    nothing_is_left(&host);
+}
+
+fn ports_of_one_that_has_stopped() {
+    let host = host();
+    let outside = Outside::of(&host);
+    let rules = |host: &Host| host.sh("nft list ruleset | grep -c 'tcp . 80[0-9]* :' || true").ok().text();
+    server(&host, "web", "-p 8080:80");
+    let front = host.sh_cmd("ctr run --name front -p 8081:80 busybox sleep 6913").spawn();
+    host.process("sleep 6913");
+    server(&host, "often", "--restart always -p 8082:80");
+    assert_eq!(rules(&host), "3\n");
+    host.sh("ctr stop -t 0 web && ctr kill front").ok();
+    front.wait().exits(137);
+    assert_eq!(rules(&host), "1\n");
+    host.sh("ls $CTR_RUN/ports").ok().stdout_is("tcp-0.0.0.0-8082\n");
+    host.sh(
+        "ctr-inspect web front | while read -r doc; do echo \"$doc\" | net-attach --check >/dev/null || exit; done",
+    )
+    .ok();
+    // The host's own are reached there now.
+    host.sh("mkdir www; echo host >www/hostname").ok();
+    let own = host.cmd("busybox", &["httpd", "-f", "-p", "8080", "-h", "www"]).spawn();
+    outside.cmd(&host, &format!("until ({}); do sleep 0.05; done", get(&format!("{HOST}:8080")))).limit(20).run().ok();
+    host.sh("ctr start web").exits(1).stderr_has("0.0.0.0:8080/tcp: held by process ");
+    drop(own);
+    // Who is started again, by a policy or by hand, has them again.
+    let started = |name: &str| host.sh(&format!("ctr inspect -f '{{{{.State.StartedAt}}}}' {name}")).ok().text();
+    let before = started("often");
+    host.sh("kill -9 $(ctr inspect -f '{{.State.Pid}}' often)").ok();
+    host.sh_cmd(&format!("until ({}); do sleep 0.05; done", get("127.0.0.1:8082"))).limit(20).run().succeeds();
+    assert_ne!(started("often"), before);
+    host.sh_cmd("until ctr start web; do sleep 0.05; done 2>/dev/null").limit(20).run().ok();
+    assert_eq!(rules(&host), "2\n");
+    host.sh("ctr rm -f web front often").ok();
+    nothing_is_left(&host);
+}
+
+fn ports_of_another_instance() {
+    let host = host();
+    server(&host, "web", "-p 8080:80 -p 127.0.0.1:8081:80");
+    let other = "CTR_ROOT=$CTR_ROOT/../other CTR_RUN=$CTR_RUN/../other";
+    let run = |ports: &str| {
+        host.sh(&format!("export {other} && echo '{{\"ctr\":1}}' | net-attach {ports} >given; s=$?; net-attach --undo <given >/dev/null; exit $s"))
+    };
+    for ports in ["-p 8080:80", "-p 127.0.0.1:8080:80", "-p 8081:80", "-p 127.0.0.1:8081:81"] {
+        run(ports).exits(1).stderr_has("/tcp: held by another instance, of table ctr").stderr_has(", for 10.90.0.2:80");
+    }
+    run("-p 8080:80/udp -p 127.0.0.2:8081:80 -p 8082:80").ok();
+    host.sh(&format!("export {other} && net-attach --gc >/dev/null && rm -rf $CTR_ROOT $CTR_RUN")).ok();
+    host.sh(&get("127.0.0.1:8080")).ok();
+    host.sh("ctr rm -f web").ok();
     nothing_is_left(&host);
 }
 

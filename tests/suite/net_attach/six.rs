@@ -7,6 +7,8 @@ pub fn tests() -> Vec<Test> {
         ["root", "overlay", "umoci", "nft", "ip", "ipv6"]:
             both_families,
             networks_of_both_families_do_not_reach_each_other,
+            ports_of_an_address_of_six_and_of_one_family,
+            the_first_is_reached_at_once,
             definitions_of_six_are_checked
     )
 }
@@ -125,6 +127,82 @@ fn both_families() {
     nothing_is_left(&host);
     host.tool("net-attach", &["--gc"]).ok();
     assert_eq!(kernel(&host), "");
+}
+
+/// Which of the host's addresses a port is reached at, from the host.
+fn reached(host: &Host, port: u16) -> Vec<String> {
+    let all = ["127.0.0.1", HOST, "[::1]", &format!("[{HOST6}]")].map(str::to_owned);
+    let is_open = |at: &String| host.sh(&get(&format!("{at}:{port}"))).status == 0;
+    all.into_iter().filter(is_open).collect()
+}
+
+fn ports_of_an_address_of_six_and_of_one_family() {
+    let host = host();
+    let outside = outside(&host);
+    host.sh("ctr network create --ipv6 both").ok();
+    let words = "-p 8080:80 -p 0.0.0.0:8081:80 -p [::1]:8082:80 -p [2001:db8:5::1]:8083:80 -p [::]:8084:80";
+    let id = server(&host, "a", &format!("--network both {words}"));
+    let six = format!("[{HOST6}]");
+    for (port, at) in [
+        (8080, vec!["127.0.0.1", HOST, &six]),
+        (8081, vec!["127.0.0.1", HOST]),
+        (8082, vec!["[::1]"]),
+        (8083, vec![six.as_str()]),
+        (8084, vec![six.as_str()]),
+    ] {
+        assert_eq!(reached(&host, port), at, "{port}");
+    }
+    outside.sh(&host, &get(&format!("{six}:8083"))).ok().stdout_is(&format!("{}\n", &id[..12]));
+    outside.sh(&host, &get(&format!("{six}:8081"))).exits(1);
+    schema::assert_valid(&[host.tool("ctr-inspect", &["a"]).ok().json()]);
+    host.sh("ctr-inspect a | net-attach --check >/dev/null").ok();
+    let listed = "80/tcp -> 0.0.0.0:8080\n80/tcp -> 0.0.0.0:8081\n80/tcp -> [2001:db8:5::1]:8083\n80/tcp -> [::]:8080\n\
+                  80/tcp -> [::]:8084\n80/tcp -> [::1]:8082\n";
+    host.sh("ctr port a").ok().stdout_is(listed);
+    host.sh("ctr ps --format '{{.Ports}}'").ok().stdout_has("0.0.0.0:8080->80/tcp, ").stdout_has(", [::]:8080->80/tcp");
+    host.sh("ctr ps -q --filter publish=8083 --filter expose=80").ok().stdout_is(&format!("{}\n", &id[..12]));
+    host.sh("ctr ps -q --filter publish=8085-8090").ok().stdout_is("");
+    host.sh("ctr ps -q --filter publish=x").exits(2).stderr_has("a port is expected");
+    // One of a family is another's port; one address of it is not.
+    for (word, holder) in [
+        ("[2001:db8:5::1]:8080:81", "held by this container, for its port 80"),
+        ("[::]:8083:80", "held by this container"),
+        ("[2001:db8:5::9]:8085:80", "the host has no such address"),
+    ] {
+        host.tool("ctr-port", &["--add", word, "a"]).fails(1).stderr_has(holder);
+    }
+    host.sh("ctr port add a '[::]:8081:81'").ok().stdout_is("81/tcp -> [::]:8081\n");
+    // By what ctr port lists it is taken away; both halves of one of every address are one.
+    host.sh("ctr port rm a '[::1]:8082' 8083-8084 '[::]:8080' && ctr port a")
+        .ok()
+        .stdout_is("80/tcp -> 0.0.0.0:8081\n81/tcp -> [::]:8081\n");
+    assert!(reached(&host, 8082).is_empty() && reached(&host, 8083).is_empty());
+    host.sh("ctr port add a '[::1]:8085:80' 8086:80 && ctr restart -t 0 a").ok();
+    host.sh_cmd(&format!("until ({}); do sleep 0.05; done", get("127.0.0.1:8086"))).limit(20).run().succeeds();
+    assert_eq!((reached(&host, 8085), reached(&host, 8086).len()), (vec!["[::1]".to_owned()], 3));
+    // Where it leads to a network without IPv6 one of every address is of IPv4 alone.
+    host.sh("ctr network connect --gw-priority 1 bridge a").ok();
+    host.sh("ctr-inspect a | net-attach --check >/dev/null").ok();
+    host.sh("ctr port a | grep -c 8086").ok().stdout_is("1\n");
+    assert_eq!((reached(&host, 8085), reached(&host, 8086).len()), (vec!["[::1]".to_owned()], 2));
+    // A container without IPv6 has ports of one address of that too: a process passes on what comes there.
+    let id = server(&host, "b", "-p [2001:db8:5::1]:9080:80 -p 9081:80");
+    outside.sh(&host, &get(&format!("{six}:9080"))).ok().stdout_is(&format!("{}\n", &id[..12]));
+    assert_eq!(reached(&host, 9080), [six]);
+    host.sh("ctr port b").ok().stdout_is("80/tcp -> 0.0.0.0:9081\n80/tcp -> [2001:db8:5::1]:9080\n");
+    host.sh("ctr rm -f a b && ctr network rm both").ok();
+    nothing_is_left(&host);
+}
+
+fn the_first_is_reached_at_once() {
+    let host = host();
+    host.sh("ctr network create --ipv6 both && ctr run -d --name a --network both busybox sleep 6910").succeeds();
+    // An address that the kernel looks for duplicates of is tentative for a second or two, and not used.
+    let bridge = "$(ctr network inspect -f '{{.Interface}}' both)";
+    host.sh(&format!("ip -6 -o addr show dev {bridge} tentative")).ok().stdout_is("");
+    host.sh("nsenter --net=$(ctr-inspect a | jq -r .net.netns) ip -6 -o addr show tentative").ok().stdout_is("");
+    host.sh("ctr rm -f a && ctr network rm both").ok();
+    nothing_is_left(&host);
 }
 
 fn networks_of_both_families_do_not_reach_each_other() {

@@ -21,13 +21,18 @@ fn bad_words() {
         ("--network ns:/nowhere", "not-found", "/nowhere"),
         ("--network none -p 80:80", "invalid", "--publish needs a network, not none"),
         ("--network host --ip 10.90.0.9", "invalid", "--ip needs a network, not host"),
-        ("-p 0:80", "invalid", "\"0\" is no port"),
         ("-p 70000:80", "invalid", "\"70000\" is no port"),
         ("-p 8000-8002:80-81", "invalid", "not of one length"),
-        ("-p [::1]:80:80", "unsupported", "one address of IPv6"),
+        ("-p [::x]:80:80", "invalid", "no IP address"),
+        ("-p [2001:db8:77::1]:80:80", "invalid", "the host has no such address"),
+        ("-p [::1]:80:80/sctp", "unsupported", "ports of sctp by a proxy"),
+        ("--network none --link db", "invalid", "--link needs a network, not none"),
+        ("--network host --link db", "invalid", "--link needs a network, not host"),
+        ("--link absent", "not-found", "no container absent"),
+        ("--link a:b:c", "invalid", "invalid link"),
         ("--expose 80:80", "invalid", "cannot expose port \"80:80\""),
         ("--expose 0", "invalid", "\"0\" is no port"),
-        ("-p 80:80 -p 80:81", "exists", "for another of its ports"),
+        ("-p 80:80 -p 80:81", "exists", "held by this container, for its port 80"),
         ("--ip nonsense", "invalid", "invalid address"),
         ("--ip 10.91.0.1", "invalid", "no host of 10.90.0.0/16"),
         ("--mac-address 01:00:00:00:00:00", "invalid", "invalid hardware address"),
@@ -38,6 +43,11 @@ fn bad_words() {
         host.pipe_to(&doc, "net-attach", &args).fails(1).code(code).stderr_has(part);
         nothing_is_left(&host);
     }
+    host.pipe_to(&doc, "net-attach", &["--network-alias", "web"])
+        .fails(2)
+        .code("usage")
+        .stderr_has("the default network has no names");
+    nothing_is_left(&host);
     for words in ["80:80/sctp", "80/sctp"] {
         let sctp = host.pipe_to(&doc, "net-attach", &["-p", words]);
         if std::fs::read_to_string("/proc/net/protocols").unwrap().contains("SCTP") {

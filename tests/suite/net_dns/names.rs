@@ -12,7 +12,8 @@ pub fn tests() -> Vec<Test> {
             who_stops_is_gone_and_who_starts_is_there,
             the_default_network_has_no_names,
             a_container_on_two_networks_knows_both,
-            who_is_connected_asks_there
+            who_is_connected_asks_there,
+            a_link_is_for_one_alone
     )
 }
 
@@ -169,12 +170,42 @@ fn who_is_connected_asks_there() {
     let server = Inside::of(&host, "plain").server.ip();
     assert_eq!(servers().matches("nameserver").count(), 1);
     assert!(servers().contains(&format!("nameserver {server}\n")), "{}", servers());
+    // As who begins there asks: a name without a dot is a container's first.
+    assert!(servers().contains("options ndots:0\n"), "{}", servers());
     host.sh("ctr network disconnect red plain").succeeds();
     assert!(
         servers().contains("nameserver 192.0.2.1\n") && servers().matches("nameserver").count() == 1,
         "{}",
         servers()
     );
+    assert!(!servers().contains("ndots"), "{}", servers());
     assert_ne!(Inside::of(&host, "web").ask("p", TYPE::A).rcode, RCODE::NoError);
     host.sh("ctr rm -f web plain").ok();
+}
+
+fn a_link_is_for_one_alone() {
+    let host = host(&["red", "blue"]);
+    // The other need not be there yet.
+    sleeper(&host, "web", "--network red --link db:data --link web:db");
+    sleeper(&host, "other", "--network red");
+    let (web, other) = (Inside::of(&host, "web"), Inside::of(&host, "other"));
+    assert_ne!(web.ask("data", TYPE::A).rcode, RCODE::NoError);
+    sleeper(&host, "db", "--network red");
+    let db = address(&host, "db");
+    for name in ["data", "DATA", "data.red"] {
+        assert_eq!(web.addresses(name), std::slice::from_ref(&db), "{name}");
+        assert_ne!(other.ask(name, TYPE::A).rcode, RCODE::NoError, "{name}");
+    }
+    // It stands before another's name.
+    assert_eq!((web.addresses("db"), other.addresses("db")), (vec![address(&host, "web")], vec![db]));
+    host.sh("ctr exec web ping -c 1 -W 3 data").ok();
+    let shown = host.sh("ctr inspect -f '{{json .NetworkSettings.Networks.red.Links}}' web").ok().json();
+    assert_eq!(shown, json!(["db:data", "web:db"]));
+    // Of a network alone, and as long as it is on that.
+    sleeper(&host, "far", "--network blue");
+    host.sh("ctr network connect --link far:data blue other").ok();
+    assert_eq!(other.addresses("data"), [address(&host, "far")]);
+    host.sh("ctr network disconnect blue other").ok();
+    assert_ne!(other.ask("data", TYPE::A).rcode, RCODE::NoError);
+    host.sh("ctr rm -f web other db far").ok();
 }

@@ -155,7 +155,10 @@ impl Disk {
                         places.extend(children(&path).into_iter().map(|(name, path)| (path, part(&id, &name))));
                     }
                 }
-                "volumes" => places.extend(open(&path).into_iter().map(|(name, path)| (path, Place::Volume(name)))),
+                "volumes" => {
+                    let volume = |name: &str| (!name.starts_with('.')).then(|| Place::Volume(name.to_owned()));
+                    places.extend(open(&path).into_iter().map(|(name, path)| place(path, &name, volume)));
+                }
                 _ => places.push(place(path, &name, |_| None)),
             }
         }

@@ -2,7 +2,7 @@
 
 use ctr_core::{Code, Document, Image, Result, Value, container, paths, trace};
 use ctr_docker::{Status, mounts};
-use ctr_store::{Digest, Entry, Reference, Store, blobs_of};
+use ctr_store::{Digest, Entry, Reference, Store, blobs_of, trees_of};
 use std::collections::BTreeSet;
 
 /// An image by its manifest.
@@ -90,7 +90,7 @@ fn user(id: &str, doc: Document) -> Result<User> {
         id: id.to_owned(),
         status: Status::of(&doc)?,
         manifest,
-        trees: image.as_ref().map(diff_ids).unwrap_or_default(),
+        trees: trees_of(&doc)?.into_iter().collect(),
         volumes: mounts(&doc).into_iter().filter_map(|mount| mount.volume).collect(),
         doc,
     })

@@ -31,7 +31,7 @@ pub fn run(args: CtrExport) -> Result<()> {
     let root = ctr_rootfs::mounted(&doc)?;
     let tree = root.open(".", OFlags::PATH | OFlags::DIRECTORY).cannot(|| "open the root")?;
     match &args.output {
-        Some(path) => files::write_large(path, |out| ctr_layer::pack(tree, b"", out))?,
+        Some(path) => files::write_with(path, |out| ctr_layer::pack(tree, b"", out))?,
         None => ctr_layer::pack_to_stdout(tree, b"")?,
     }
     events::emit("export", &doc, &json!({}));

@@ -4,13 +4,12 @@ use crate::{
     finding::{Finding, Kind, State},
     images::name_of,
     leftovers::{children, is_hidden},
-    records,
 };
 use ctr_core::{
     Cannot, Code, Document, Error, Failures, Lock, Result, Value, container, files, json, mountinfo, paths, steps,
     trace,
 };
-use ctr_store::{Digest, Entry, Reference, Store, Trash, idle, is_stale};
+use ctr_store::{Digest, Entry, Reference, Store, Trash, idle, is_stale, trees_of};
 use std::{
     collections::BTreeSet,
     fs,
@@ -57,7 +56,7 @@ fn torn_layers(store: &Store, findings: &mut [Finding]) -> Result<()> {
         let mut mounted = None;
         for id in container::ids()? {
             let doc = container::recorded(&id)?;
-            if records::layers(&doc).iter().any(|(diff_id, _)| *diff_id == finding.name) {
+            if trees_of(&doc)?.contains(&digest) {
                 let name = doc.str("name").unwrap_or(&id).to_owned();
                 let run = fs::canonicalize(paths::run_dir(&id)).ok();
                 if run.is_some_and(|run| mounts.iter().any(|mount| mount.point.starts_with(&run))) {

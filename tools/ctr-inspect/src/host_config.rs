@@ -1,7 +1,7 @@
 //! `HostConfig` of docker's shape: what the host gives the container, and what it keeps from it.
 
 use crate::{config::strings, docker::process, network};
-use ctr_core::{Document, LogLimits, Result, Supervise, Value, json};
+use ctr_core::{Document, LogLimits, Result, Supervise, Value, container, json};
 use ctr_docker::{attachments, mounts, namespace};
 use std::{fs, path::Path};
 
@@ -34,6 +34,7 @@ pub fn host_config(doc: &Document) -> Result<Value> {
         "LogConfig": log(supervise.as_ref().map(|s| &s.log)),
         "NetworkMode": network_mode(doc),
         "PortBindings": bindings(doc),
+        "Links": links(doc),
         "RestartPolicy": restart(supervise.as_ref()),
         "AutoRemove": supervise.as_ref().is_some_and(|s| s.remove),
         "Privileged": privileged,
@@ -96,10 +97,29 @@ fn restart(supervise: Option<&Supervise>) -> Value {
 }
 
 fn network_mode(doc: &Document) -> String {
-    match attachments(doc).first() {
-        Some(attachment) => attachment.network.clone(),
-        None => namespace(doc, "network").unwrap_or_default(),
+    if let Some(attachment) = attachments(doc).first() {
+        return attachment.network.clone();
     }
+    let annotations = doc.get("spec").and_then(|spec| spec.get("annotations"));
+    if let Some(id) = annotations.and_then(|all| all.get("ctr.join.network")).and_then(Value::as_str) {
+        return format!("container:{id}");
+    }
+    // One that was taken off its last network has its own namespace yet.
+    if doc.get("net").is_some() { "none".to_owned() } else { namespace(doc, "network").unwrap_or_default() }
+}
+
+/// Those of the default network, `/OTHER:/OWN/ALIAS`; null where there are none.
+fn links(doc: &Document) -> Value {
+    let own = doc.str("name").unwrap_or_default();
+    let attachments = attachments(doc);
+    let links = attachments.iter().filter(|on| on.network == "bridge").flat_map(|on| &on.links);
+    let word = |link: &String| {
+        let (id, alias) = link.split_once(':')?;
+        let other = container::recorded(id).ok()?;
+        Some(format!("/{}:/{own}/{alias}", other.str("name").unwrap_or(id)))
+    };
+    let links: Vec<_> = links.filter_map(word).collect();
+    if links.is_empty() { Value::Null } else { json!(links) }
 }
 
 fn shared(doc: &Document, kind: &str) -> String {

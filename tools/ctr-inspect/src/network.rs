@@ -16,6 +16,7 @@ pub fn settings(doc: &Document, status: &Status) -> Value {
         && let Value::Object(mut fields) = endpoint(first, status.lives())
     {
         fields.remove("Aliases");
+        fields.remove("Links");
         all.extend(fields);
     }
     settings["Networks"] = Value::Object(networks);
@@ -39,6 +40,8 @@ fn endpoint(attachment: &Attachment, lives: bool) -> Value {
         "IPv6Gateway": gateway(true).map(String::as_str).unwrap_or_default(),
         "MacAddress": if lives { attachment.mac.as_str() } else { "" },
         "Aliases": attachment.aliases,
+        // Of the default network they are in HostConfig.
+        "Links": if attachment.links.is_empty() || attachment.network == "bridge" { Value::Null } else { json!(attachment.links) },
     })
 }
 

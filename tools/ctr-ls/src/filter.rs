@@ -2,10 +2,12 @@
 
 use crate::{Images, Listed, Moment, images::Ancestor};
 use ctr_core::{Code, Error, Result, container};
-use ctr_docker::{LabelFilter, attachments, mounts};
+use ctr_docker::{LabelFilter, Port, attachments, mounts, ports};
 use regex_lite::Regex;
+use std::ops::RangeInclusive;
 
-const KEYS: &str = "the keys are name, id, status, label, ancestor, exited, health, network, volume, before, since";
+const KEYS: &str =
+    "the keys are name, id, status, label, ancestor, exited, health, network, volume, publish, expose, before, since";
 const STATES: [&str; 7] = ["created", "restarting", "running", "removing", "paused", "exited", "dead"];
 const HEALTH: [&str; 4] = ["starting", "healthy", "unhealthy", "none"];
 
@@ -21,6 +23,8 @@ enum Filter {
     Health(String),
     Network(String),
     Volume(String),
+    Publish(RangeInclusive<u16>, String),
+    Expose(RangeInclusive<u16>, String),
     Before(Moment),
     Since(Moment),
 }
@@ -75,6 +79,13 @@ fn filter(word: &str, key: &str, value: &str, containers: &[Listed], images: &Im
         "health" => Filter::Health(one_of(&HEALTH)?),
         "network" => Filter::Network(value.to_owned()),
         "volume" => Filter::Volume(value.to_owned()),
+        "publish" | "expose" => {
+            let (ports, protocol) = value.split_once('/').unwrap_or((value, "tcp"));
+            let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
+            let port = |text: &str| text.parse().map_err(|_| usage(word, "a port is expected, as 80, 80-90 or 53/udp"));
+            let (ports, protocol) = (port(first)?..=port(last)?, protocol.to_owned());
+            if key == "publish" { Filter::Publish(ports, protocol) } else { Filter::Expose(ports, protocol) }
+        }
         "before" => Filter::Before(moment()?),
         "since" => Filter::Since(moment()?),
         _ => return Err(usage(word, KEYS)),
@@ -105,6 +116,13 @@ impl Filter {
             Self::Volume(word) => mounts(doc)
                 .iter()
                 .any(|m| m.volume.as_ref() == Some(word) || m.source == *word || m.destination == *word),
+            Self::Publish(range, protocol) => {
+                let is_meant = |port: &Port| port.public.is_some_and(|public| range.contains(&public));
+                ports(doc).iter().any(|port| port.protocol == *protocol && is_meant(port))
+            }
+            Self::Expose(range, protocol) => {
+                ports(doc).iter().any(|port| port.protocol == *protocol && range.contains(&port.private))
+            }
             Self::Before(moment) => container.moment() < *moment,
             Self::Since(moment) => container.moment() > *moment,
         }

@@ -11,6 +11,9 @@ pub struct Connect {
     /// Call it so too on this network
     #[arg(long, value_name = "NAME")]
     alias: Vec<String>,
+    /// Give another container a name for this one alone
+    #[arg(long, value_name = "CONTAINER[:ALIAS]")]
+    link: Vec<String>,
     /// Give it this address
     #[arg(long, value_name = "ADDRESS")]
     ip: Option<String>,
@@ -34,12 +37,18 @@ impl Connect {
         let wanted = Wanted {
             network: self.network.clone(),
             aliases: self.alias.iter().map(|word| net_attach::alias(word)).collect::<Result<_>>()?,
+            links: self.link.iter().map(|word| net_attach::link(word)).collect::<Result<_>>()?,
             ip: self.ip.as_deref().map(net_attach::ip).transpose()?,
             ip6: self.ip6.as_deref().map(net_attach::ip).transpose()?,
             mac: None,
             priority: self.gw_priority.unwrap_or_default(),
         };
         let id = container::find(&self.container)?;
+        if matches!(self.network.as_str(), "host" | "none") {
+            let message = format!("cannot connect container {} to network {}", self.container, self.network);
+            let why = "that is no network, but said when a container is made, and stands alone";
+            return Err(Error::new(Code::Invalid, format!("{message}: {why}")));
+        }
         let network = net_attach::connect(&id, &wanted).map_err(|e| cannot("connect", &self.container, e))?;
         emit("connect", &network, &id);
         Ok(())

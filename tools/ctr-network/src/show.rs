@@ -7,9 +7,12 @@ use ctr_net::{Net, Network, address, cni, network};
 /// The arguments of `ls`.
 #[derive(Args, Debug)]
 pub struct Ls {
-    /// Only these: name=, id=, driver=, label=
+    /// Only these: name=, id=, driver=, label=, dangling=
     #[arg(short = 'f', long, value_name = "KEY=VALUE")]
     filter: Vec<String>,
+    /// Print whole ids
+    #[arg(long)]
+    no_trunc: bool,
 }
 
 impl Ls {
@@ -17,10 +20,15 @@ impl Ls {
     pub fn run(&self) -> Result<()> {
         let filters = self.filter.iter().map(|word| filter(word)).collect::<Result<Vec<_>>>()?;
         for network in network::all()? {
-            if filters.iter().all(|(key, value)| matches(&network, key, value)) {
+            let mut listed = true;
+            for (key, value) in &filters {
+                listed = listed && matches(&network, key, value)?;
+            }
+            if listed {
+                let id = if self.no_trunc { &network.id } else { ident::short(&network.id) };
                 let labels: Vec<_> = network.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
                 print_line(&json!({
-                    "ID": ident::short(&network.id), "Name": network.name, "Driver": network.driver, "Scope": "local",
+                    "ID": id, "Name": network.name, "Driver": network.driver, "Scope": "local",
                     "Internal": network.internal.to_string(), "IPv6": network.six().is_some().to_string(), "Labels": labels.join(","),
                     "CreatedAt": network.created,
                 }))?;
@@ -31,23 +39,35 @@ impl Ls {
 }
 
 fn filter(word: &str) -> Result<(&str, &str)> {
-    match word.split_once('=') {
-        Some((key @ ("name" | "id" | "driver" | "label"), value)) => Ok((key, value)),
-        _ => Err(Error::new(Code::Usage, format!("filter {word:?} is none")).hint("name=, id=, driver=, label=")),
+    let (key, value) = word.split_once('=').unwrap_or_default();
+    let known = match key {
+        "name" | "id" | "driver" | "label" => true,
+        "dangling" => matches!(value, "true" | "1" | "false" | "0"),
+        _ => false,
+    };
+    if known {
+        return Ok((key, value));
     }
+    let hint = "name=, id=, driver=, label=, dangling=true or false";
+    Err(Error::new(Code::Usage, format!("filter {word:?} is none")).hint(hint))
 }
 
-fn matches(network: &Network, key: &str, value: &str) -> bool {
-    match key {
+fn matches(network: &Network, key: &str, value: &str) -> Result<bool> {
+    Ok(match key {
         // As docker has it: a part of the name, the beginning of the id.
         "name" => network.name.contains(value),
         "id" => network.id.starts_with(value),
         "driver" => network.driver == value,
+        // What prune would remove.
+        "dangling" => {
+            let dangles = network.name != network::DEFAULT && network::holder(network)?.is_none();
+            dangles == matches!(value, "true" | "1")
+        }
         _ => {
             let (key, wanted) = value.split_once('=').map_or((value, None), |(key, wanted)| (key, Some(wanted)));
             network.labels.get(key).is_some_and(|has| wanted.is_none_or(|wanted| has == wanted))
         }
-    }
+    })
 }
 
 /// The arguments of `inspect`.

@@ -4,7 +4,10 @@ use clap::Args;
 use ctr_core::{Code, Document, Error, Result, container, print_line};
 use ctr_net::{Mapping, Net, PortMap, port};
 use net_attach::live;
-use std::net::Ipv4Addr;
+use std::{
+    net::{IpAddr, SocketAddr},
+    ops::RangeInclusive,
+};
 
 /// The tool's name.
 pub const NAME: &str = "ctr-port";
@@ -18,7 +21,7 @@ pub struct CtrPort {
     #[arg(long, value_name = "[IP:][PORT]:PORT[/PROTOCOL]", conflicts_with_all = ["rm", "port"])]
     add: Vec<String>,
     /// Let a port of the host lead there no more
-    #[arg(long, value_name = "[IP:]PORT[/PROTOCOL]", conflicts_with = "port")]
+    #[arg(long, value_name = "[IP:]PORT[-END][/PROTOCOL]", conflicts_with = "port")]
     rm: Vec<String>,
     /// The container: its name, its id or the beginning of an id that no other has
     #[arg(value_name = "CONTAINER")]
@@ -47,7 +50,7 @@ pub fn run(args: CtrPort) -> Result<()> {
 
 fn list(doc: &Document, container: &str, port: Option<&str>) -> Result<()> {
     let ports = ctr_docker::ports(doc);
-    let mut published = ports.iter().filter_map(|port| Some((port, format!("{}:{}", port.ip.as_ref()?, port.public?))));
+    let mut published = ports.iter().filter_map(|port| Some((port, port.host()?)));
     let Some(word) = port else {
         return published.try_for_each(|(port, host)| print_line(&line(port.private, &port.protocol, &host)));
     };
@@ -74,7 +77,7 @@ fn add(id: &str, words: &[String]) -> Result<()> {
         mappings.extend(Mapping::parse(word)?);
     }
     for claim in live::add(id, &mappings)? {
-        print_line(&line(claim.target_port, claim.protocol, &format!("{}:{}", claim.ip, claim.port)))?;
+        print_line(&line(claim.target_port, claim.protocol, &SocketAddr::new(claim.ip, claim.port).to_string()))?;
     }
     Ok(())
 }
@@ -91,25 +94,33 @@ fn remove(id: &str, container: &str, doc: &Document, words: &[String]) -> Result
     live::remove(id, |port| meant.iter().any(|one| one.is(port)))
 }
 
-/// A port of the host.
+/// A port of the host, or several in a row.
 struct HostPort {
     /// None: of whatever address.
-    ip: Option<Ipv4Addr>,
-    port: u16,
+    ip: Option<IpAddr>,
+    ports: RangeInclusive<u16>,
     protocol: &'static str,
 }
 
 impl HostPort {
     fn parse(word: &str) -> Result<Self> {
-        let bad = || Error::new(Code::Invalid, format!("{word:?} is no port")).hint("[IP:]PORT[/PROTOCOL]");
+        let bad = || Error::new(Code::Invalid, format!("{word:?} is no port")).hint("[IP:]PORT[-END][/PROTOCOL]");
         let (address, protocol) = word.split_once('/').unwrap_or((word, "tcp"));
         let (ip, number) = address.rsplit_once(':').map_or((None, address), |(ip, port)| (Some(ip), port));
-        let ip = ip.map(|ip| ip.parse().map_err(|_| bad())).transpose()?;
-        let port = number.parse().ok().filter(|port| *port != 0).ok_or_else(bad)?;
-        Ok(Self { ip, port, protocol: port::protocol_of(protocol)? })
+        let bare = |ip: &'_ str| ip.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let ip = ip.map(|ip| bare(ip).parse().map_err(|_| bad())).transpose()?;
+        let port = |text: &str| text.parse().ok().filter(|port| *port != 0).ok_or_else(bad);
+        let (first, last) = number.split_once('-').unwrap_or((number, number));
+        let ports = port(first)?..=port(last)?;
+        if ports.is_empty() {
+            return Err(bad());
+        }
+        Ok(Self { ip, ports, protocol: port::protocol_of(protocol)? })
     }
 
     fn is(&self, port: &PortMap) -> bool {
-        self.ip.is_none_or(|ip| ip == port.host_ip) && self.port == port.host_port && self.protocol == port.protocol
+        self.ip.is_none_or(|ip| port.is_at(ip))
+            && self.ports.contains(&port.host_port)
+            && self.protocol == port.protocol
     }
 }

@@ -27,7 +27,7 @@ pub struct CtrPrune {
     /// With --system: every image that no container has
     #[arg(short, long, requires = "system")]
     all: bool,
-    /// With --system: the volumes that no container has, too
+    /// With --system: the volumes without a name that no container has, too
     #[arg(long, requires = "system")]
     volumes: bool,
 }

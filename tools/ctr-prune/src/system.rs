@@ -9,7 +9,7 @@ pub(crate) fn warning(args: &CtrPrune) -> String {
     let mut lines = vec!["This will remove:", "  - all stopped containers"];
     if args.filters.is_empty() {
         lines.push("  - all networks not used by at least one container");
-        lines.extend(args.volumes.then_some("  - all volumes not used by at least one container"));
+        lines.extend(args.volumes.then_some("  - all anonymous volumes not used by at least one container"));
     }
     lines.push(if args.all {
         "  - all images without at least one container associated to them"
@@ -25,7 +25,7 @@ pub(crate) fn prune(args: &CtrPrune, done: &mut Value, failures: &mut Failures) 
         let networks = failures.note(run("ctr-network", &["prune", "-f"]));
         done["NetworksDeleted"] = names(&networks.unwrap_or_default());
         if args.volumes {
-            let volumes = failures.note(run("ctr-volume", &["prune", "-f", "-a"]));
+            let volumes = failures.note(run("ctr-volume", &["prune", "-f"]));
             done["VolumesDeleted"] = names(&volumes.unwrap_or_default());
         }
     }

@@ -1,7 +1,7 @@
 //! Removes containers: undoes the steps that each one's record names, last to first.
 
 use clap::Args;
-use ctr_core::{Cannot, Code, Error, Lock, Result, container, each, json, paths, print_line, steps, trace};
+use ctr_core::{Cannot, Code, Error, Lock, Result, Supervise, container, each, json, paths, print_line, steps, trace};
 use std::{
     fs::File,
     num::NonZero,
@@ -23,6 +23,9 @@ pub struct CtrRm {
     /// Kill the command of a container that runs; a container that is not there is no failure
     #[arg(short, long)]
     force: bool,
+    /// Remove the volumes without a name, too, that were made for it
+    #[arg(short, long)]
+    volumes: bool,
 }
 
 /// Removes each container and prints its name as it was given; goes on after one that fails.
@@ -30,14 +33,14 @@ pub struct CtrRm {
 /// # Errors
 /// The last failure, once all were tried; the earlier ones are printed.
 pub fn run(args: CtrRm) -> Result<()> {
-    let removed = side_by_side(&args.containers, args.force);
+    let removed = side_by_side(&args);
     if removed.iter().any(Result::is_ok) {
         // What is removed stays so, should the power be cut now.
         let containers = paths::containers();
         File::open(&containers).and_then(|dir| dir.sync_all()).cannot(|| format!("flush {}", containers.display()))?;
     }
     let mut removed = removed.into_iter();
-    each(&args.containers, |word| match removed.next().unwrap_or_else(|| remove(word, args.force)) {
+    each(&args.containers, |word| match removed.next().unwrap_or_else(|| remove(word, &args)) {
         // docker says so, and is content.
         Err(e) if args.force && e.code == Code::NotFound => {
             trace::warn(&e.message);
@@ -50,13 +53,14 @@ pub fn run(args: CtrRm) -> Result<()> {
 /// Removes them, four a processor at a time, for each waits most of its time: for processes to die, for the kernel to let go
 /// of their mounts and groups. Gives what came of
 /// each, in their order.
-fn side_by_side(words: &[String], force: bool) -> Vec<Result<()>> {
+fn side_by_side(args: &CtrRm) -> Vec<Result<()>> {
+    let words = &args.containers;
     let threads = (4 * available_parallelism().map_or(1, NonZero::get)).min(words.len());
     let next = AtomicUsize::new(0);
     let work = || {
         let mut done = Vec::new();
         while let Some((at, word)) = Some(next.fetch_add(1, Relaxed)).and_then(|at| Some((at, words.get(at)?))) {
-            done.push((at, remove(word, force)));
+            done.push((at, remove(word, args)));
         }
         done
     };
@@ -69,7 +73,8 @@ fn side_by_side(words: &[String], force: bool) -> Vec<Result<()>> {
     all.into_iter().map(|(_, result)| result).collect()
 }
 
-fn remove(word: &str, force: bool) -> Result<()> {
+fn remove(word: &str, args: &CtrRm) -> Result<()> {
+    let force = args.force;
     let id = container::find(word)?;
     let mut doc = container::load(&id)?;
     if !force && let Some(state) = container::live_state(&id)? {
@@ -97,6 +102,11 @@ fn remove(word: &str, force: bool) -> Result<()> {
         }
         // Its tool was killed before the record named the step.
         doc.push_step("overlay-mount", json!({"id": id, "claimed": true}));
+    }
+    // One that was to be removed at its end goes as it would have gone then.
+    let supervise = doc.section::<Supervise>("supervise")?;
+    if !args.volumes && !supervise.is_some_and(|supervise| supervise.remove) {
+        ctr_vol::keep_anonymous(&mut doc)?;
     }
     let mut failed = steps::undo_all(&doc, &ns_spawn::UNDO);
     let last = failed.pop();

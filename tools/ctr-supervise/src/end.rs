@@ -39,6 +39,9 @@ pub fn end(ended: Ended) -> Result<()> {
         ..State::default()
     };
     let wait = again(&id, &supervise, &mut state);
+    if !supervise.remove {
+        ctr_net::close_ports(&id).unwrap_or_else(|e| trace::warn(&e.to_string()));
+    }
     // A full disk must not keep what is to be done now from being done.
     let noted = match container::save_exit(&id, &state, !container::is_volatile(&doc)) {
         Ok(()) => container::forget_state(&id),

@@ -11,7 +11,7 @@ use ctr_core::Result;
 /// `ctr rm`
 pub const RM: &[Flag] = &[
     switch("force", "Also a running one: its command is killed").short('f').to("ctr-rm"),
-    switch("volumes", "Also its volumes without a name, of which this version makes none").short('v'),
+    switch("volumes", "Also its volumes without a name").short('v').to("ctr-rm"),
     switch("link", "").short('l').not_yet("links"),
 ];
 

@@ -18,7 +18,7 @@ pub const DF: &[Flag] = &[
 pub const PRUNE: &[Flag] = &[
     switch("all", "Every image that no container has, not only those without a name").short('a').to("ctr-prune"),
     switch("force", "Do not ask").short('f').to("ctr-prune"),
-    switch("volumes", "Also volumes").to("ctr-prune"),
+    switch("volumes", "Also volumes without a name").to("ctr-prune"),
     list("filter", "KEY=VALUE", "Only these: until=, label=, label!=").to("ctr-prune"),
 ];
 

@@ -195,6 +195,28 @@ impl Given {
         self.flags.iter().rev().find(|(f, _)| f.long == long).map(|(_, v)| v.as_str())
     }
 
+    /// The operands, of which `verb` needs one at least: a `what`.
+    ///
+    /// # Errors
+    /// `usage` without one.
+    pub fn some(&self, verb: &str, what: &str) -> Result<&[String]> {
+        if self.operands.is_empty() {
+            return Err(usage(format!("{verb} needs a {what}")));
+        }
+        Ok(&self.operands)
+    }
+
+    /// That `verb` has no operand.
+    ///
+    /// # Errors
+    /// `usage`, naming the first.
+    pub fn none(&self, verb: &str) -> Result<()> {
+        match self.operands.first() {
+            Some(word) => Err(usage(format!("{verb} takes no operand, not {word:?}"))),
+            None => Ok(()),
+        }
+    }
+
     /// Every value of `--long`.
     pub fn all(&self, long: &str) -> Vec<&str> {
         self.flags.iter().filter(|(f, _)| f.long == long).map(|(_, v)| v.as_str()).collect()

@@ -19,6 +19,7 @@ mod run;
 mod tests;
 mod update;
 mod verbs;
+mod volume;
 
 pub use help::{command, tool as tool_command};
 

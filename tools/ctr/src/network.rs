@@ -34,10 +34,10 @@ pub const CREATE: &[Flag] = &[
 /// `ctr network connect`
 pub const CONNECT: &[Flag] = &[
     list("alias", "NAME", "Call it so too on this network").to(TOOL),
+    list("link", "CONTAINER[:ALIAS]", "Give another container a name for this one alone").to(TOOL),
     value("ip", "ADDRESS", "Give it this address").to(TOOL),
     value("ip6", "ADDRESS", "Give it this address of IPv6").to(TOOL),
     value("gw-priority", "N", "The default route goes by the network that has most of it").to(TOOL),
-    list("link", "", "").not_yet("names of containers for one other alone: --alias is for all"),
     list("link-local-ip", "", "").not_yet("more than one address"),
     list("driver-opt", "", "").not_yet("options of one container's interface"),
 ];
@@ -47,10 +47,10 @@ pub const DISCONNECT: &[Flag] = &[switch("force", "Also from a network that is n
 
 /// `ctr network ls`
 pub const LS: &[Flag] = &[
-    list("filter", "KEY=VALUE", "Only these: name=, id=, driver=, label=").short('f').to(TOOL),
+    list("filter", "KEY=VALUE", "Only these: name=, id=, driver=, label=, dangling=").short('f').to(TOOL),
     value("format", "FORMAT", "`table TEMPLATE`, a TEMPLATE for each network, or `json`"),
     switch("quiet", "Only ids").short('q'),
-    switch("no-trunc", "").not_yet("whole ids in the table: network inspect has them"),
+    switch("no-trunc", "Whole ids").to(TOOL),
 ];
 
 /// `ctr network inspect`
@@ -91,7 +91,7 @@ fn member(given: &Given, verb: &str) -> Result<Plan> {
 
 /// docker's table of networks.
 pub fn ls(given: &Given) -> Result<Plan> {
-    none(given, "ls")?;
+    given.none("network ls")?;
     let format = match given.last("format") {
         Some(format) => format,
         None if given.on("quiet") => "{{.ID}}",
@@ -103,18 +103,18 @@ pub fn ls(given: &Given) -> Result<Plan> {
 
 /// Everything about networks, and who is on them.
 pub fn inspect(given: &Given) -> Result<Plan> {
-    let find = Stage::new(TOOL).words(["inspect"]).operands(some(given, "inspect")?);
+    let find = Stage::new(TOOL).words(["inspect"]).operands(given.some("network inspect", "network")?);
     Ok(Plan::of(printed(&find, &Stage::new("ctr-fmt").operands(given.last("format")))))
 }
 
 /// Removes them.
 pub fn rm(given: &Given) -> Result<Plan> {
-    Ok(stage(given, "rm", some(given, "rm")?))
+    Ok(stage(given, "rm", given.some("network rm", "network")?))
 }
 
 /// Removes those that nobody is on.
 pub fn prune(given: &Given) -> Result<Plan> {
-    none(given, "prune")?;
+    given.none("network prune")?;
     Ok(stage(given, "prune", &[] as &[String]))
 }
 
@@ -128,6 +128,14 @@ pub fn port(given: &Given) -> Result<Plan> {
             let flag = if *verb == "add" { "--add" } else { "--rm" };
             plan(tool.words(ports.iter().flat_map(|port| [flag, port])).operands([container]))
         }
+        // A port of a container of that name begins with a digit.
+        [verb @ ("add" | "rm"), word] if !word.starts_with(|c: char| c.is_ascii_digit()) => {
+            Err(usage(format!("port {verb} needs a container and ports")).hint(if *verb == "add" {
+                "ctr port add web 8080:80"
+            } else {
+                "ctr port rm web 8080"
+            }))
+        }
         ["ls", container] => plan(tool.operands([container])),
         [_] | [_, _] => plan(tool.operands(&given.operands)),
         _ => Err(usage("port needs a container, and at most one port").hint("or: add, rm, a container, ports")),
@@ -136,18 +144,4 @@ pub fn port(given: &Given) -> Result<Plan> {
 
 fn stage(given: &Given, verb: &str, operands: &[impl AsRef<str>]) -> Plan {
     Plan::of(Stage::new(TOOL).words([verb]).words(given.for_tool(TOOL)).operands(operands).to_string())
-}
-
-fn some<'a>(given: &'a Given, verb: &str) -> Result<&'a [String]> {
-    if given.operands.is_empty() {
-        return Err(usage(format!("network {verb} needs a network")));
-    }
-    Ok(&given.operands)
-}
-
-fn none(given: &Given, verb: &str) -> Result<()> {
-    match given.operands.first() {
-        Some(word) => Err(usage(format!("network {verb} takes no operand, not {word:?}"))),
-        None => Ok(()),
-    }
 }

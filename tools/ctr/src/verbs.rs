@@ -3,7 +3,7 @@
 use crate::{
     Plan, container, disk,
     flags::{Flag, Given},
-    image, life, machine, network, run, update,
+    image, life, machine, network, run, update, volume,
 };
 use ctr_core::Result;
 
@@ -158,16 +158,36 @@ pub const VERBS: &[Verb] = &[
     verb(&["system df"], "", "Show what the disk is used for", disk::DF, disk::df),
     verb(&["system prune"], "", "Remove all that nothing uses", disk::PRUNE, disk::prune),
     verb(&["fsck", "system fsck"], "", "Verify all that is on the disk", disk::FSCK, disk::fsck),
+    verb(&["volume create"], "[NAME]", "Make a volume", volume::CREATE, volume::create),
+    verb(&["volume ls", "volume list"], "", "List volumes", volume::LS, volume::ls),
+    verb(&["volume inspect"], "VOLUME…", "Show everything about volumes", volume::INSPECT, volume::inspect),
+    verb(&["volume rm", "volume remove"], "VOLUME…", "Remove volumes", volume::RM, volume::rm),
+    verb(&["volume prune"], "", "Remove volumes that no container uses", volume::PRUNE, volume::prune),
+    verb(&["volume export"], "VOLUME", "Write its files as a tar", volume::EXPORT, volume::export),
+    verb(&["volume import"], "VOLUME [FILE|-]", "Make a volume of a tar", volume::IMPORT, volume::import),
+    verb(
+        &["volume mount"],
+        "CONTAINER SOURCE:TARGET[:OPTIONS]…",
+        "Mount volumes and paths in a container that runs",
+        life::NONE,
+        volume::mount,
+    ),
+    verb(
+        &["volume unmount"],
+        "CONTAINER TARGET…",
+        "Take mounts out of a container that runs",
+        life::NONE,
+        volume::unmount,
+    ),
     verb(&["info", "system info"], "", "Show what this machine can do", machine::FORMAT, machine::info),
     verb(&["version"], "", "Show the release", machine::FORMAT, machine::version),
 ];
 
 /// Words that begin a command of two words.
-pub const GROUPS: &[&str] = &["container", "image", "network", "system"];
+pub const GROUPS: &[&str] = &["container", "image", "network", "system", "volume"];
 
 /// Commands of docker that are not there yet.
-pub const LATER: &[&str] =
-    &["build", "builder", "buildx", "commit", "compose", "login", "logout", "push", "search", "volume"];
+pub const LATER: &[&str] = &["build", "builder", "buildx", "commit", "compose", "login", "logout", "push", "search"];
 
 /// The command that the first words of `args` name, and how many words that is.
 pub fn find(args: &[String]) -> Option<(&'static Verb, usize)> {

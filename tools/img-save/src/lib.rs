@@ -55,7 +55,7 @@ pub fn run(args: ImgSave) -> Result<()> {
     let store = Store::open()?;
     let images = choose::choose(&store, &args.images)?;
     if let Some(path) = &args.output {
-        return files::write_large(path, |file| {
+        return files::write_with(path, |file| {
             archive::write(&store, &images, args.format, &mut Tar::new(file))
                 .cannot_at(|| format!("write {}", path.display()))
         });

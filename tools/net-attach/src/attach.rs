@@ -3,15 +3,16 @@
 use crate::{
     dns,
     end::{self, End},
-    host, plugins,
+    host, hosts, plugins,
     word::Wanted,
 };
 use ctr_core::{Code, Error, Map, Result, Rollback, Value, container, json};
 use ctr_net::{
-    Claim, Dns, Lock, Mapping, Net, PortMap, PublishMode, Target, cni, firewall, netns, network, port, proxy, resolver,
+    Claim, Dns, Lock, Mapping, Net, PortMap, PublishMode, Target, cni, firewall, link, netns, network, port, proxy,
+    resolver,
 };
 use ctr_netlink::{Connections, Link, Netlink, forget};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 /// What is asked for.
 pub struct Attach {
@@ -52,7 +53,7 @@ impl Attach {
         drop(lock);
         resolvers(&ends, &bridges)?;
         forget(&connections(&ends, &published.claims))?;
-        let led = self.mode == PublishMode::Dnat && !published.claims.is_empty();
+        let led = published.are_led();
         // The host's end in the network that ports lead to needs them on its way back (`hairpin`).
         let way_in = end::way_in(&ends).filter(|_| led).map(|end| &*end.network.name);
         namespace(&self.id)?;
@@ -68,7 +69,7 @@ impl Attach {
             cni::list::attach(record)?;
         }
         let dns = dns::on(ends.iter().map(|end| &end.network), &self.dns, &self.upstreams);
-        let mut net = end::section(&self.id, &ends, dns, end::ports(&published.claims));
+        let mut net = end::section(&self.id, &ends, dns, published.ports);
         for record in &by_plugins {
             plugins::enter(&mut net, record)?;
         }
@@ -86,7 +87,7 @@ impl Attach {
             if ends.iter().any(|end| end.network.name == network.name) {
                 return Err(Error::new(Code::Invalid, format!("network {} is named twice", network.name)));
             }
-            ends.push(End::claim(network, &self.id, place, wanted)?);
+            ends.push(End::claim(netlink, network, &self.id, place, wanted)?);
             Ok(())
         });
         let (id, addresses) = (self.id.clone(), addresses(&ends));
@@ -143,11 +144,8 @@ pub fn of_addresses(addresses: &[IpAddr]) -> Vec<Connections> {
 
 /// Those for the ports of UDP.
 pub fn datagrams(claims: &[Claim]) -> Vec<Connections> {
-    let of = |claim: &Claim| {
-        let six = claim.six.map(|_| Connections::Datagrams(Ipv6Addr::UNSPECIFIED.into(), claim.port));
-        [Some(Connections::Datagrams(claim.ip.into(), claim.port)), six]
-    };
-    claims.iter().filter(|claim| claim.protocol == "udp").flat_map(of).flatten().collect()
+    let udp = claims.iter().filter(|claim| claim.protocol == "udp");
+    udp.map(|claim| Connections::Datagrams(claim.ip, claim.port)).collect()
 }
 
 /// Lets the host's own loopback reach published ports.
@@ -181,14 +179,14 @@ pub fn repair(id: &str, said: Net) -> Result<Net> {
     // Where another has it that is a start, whose part this is, or a change.
     let held = container::try_hold_limits(id)?;
     let lock = Lock::take()?;
-    let net = container::recorded(id)?.section::<Net>("net")?.unwrap_or(said);
+    let mut net = container::recorded(id)?.section::<Net>("net")?.unwrap_or(said);
     for attachment in net.networks.iter().filter(|attachment| !attachment.by_plugins()) {
         // The default one is made again.
         host::network(&netlink, &attachment.name)?;
     }
     let mut ends = End::all(&net)?;
     for end in &ends {
-        ctr_net::address::claim(&end.network, id, &end.addresses)?;
+        ctr_net::address::claim(&end.network, id, &end.addresses, &[])?;
     }
     if container::live_state(id)?.is_none() {
         // One of a run before leaves, and may not have noticed yet.
@@ -223,7 +221,7 @@ pub fn repair(id: &str, said: Net) -> Result<Net> {
             None => namespace(id)?,
         }
     }
-    let led = !published.claims.is_empty() && net.publish_mode == PublishMode::Dnat;
+    let led = published.are_led();
     let way_in = end::way_in(&ends).map(|end| end.place).filter(|_| led);
     let mut new = Vec::new();
     for (end, bridge) in ends.iter().zip(&bridges) {
@@ -242,6 +240,9 @@ pub fn repair(id: &str, said: Net) -> Result<Net> {
         localnet(&ends)?;
     }
     plugins::repair(id, &net)?;
+    // Others that were off the network meanwhile may have other addresses.
+    net.hosts = link::hosts(&net);
+    hosts::link(id, &net)?;
     Ok(net)
 }
 

@@ -11,7 +11,7 @@ use crate::{
     word::Wanted,
 };
 use ctr_core::{Code, Document, Error, Failures, Lock as StoreLock, Result, Rollback, Step, container, json};
-use ctr_net::{Lock, Net, Network, PublishMode, address, names, netns, network, port, proxy, resolver};
+use ctr_net::{Lock, Net, Network, address, names, netns, network, port, proxy, resolver};
 use ctr_netlink::{Netlink, forget};
 
 /// A container whose networks change. Nobody starts it meanwhile.
@@ -68,7 +68,7 @@ impl Changed {
             ctr_net::unpublish(&self.id, lock)?;
             return proxy::retire(&self.id);
         };
-        if self.net.ports.is_empty() || claims.first().is_some_and(|claim| claim.leads_to(target)) {
+        if self.net.ports.is_empty() || claims.iter().any(|claim| claim.leads_to(target)) {
             return Ok(());
         }
         let runs = container::live_state(&self.id)?.is_some();
@@ -80,8 +80,9 @@ impl Changed {
         let published = port::publish(&mappings, &self.id, target, self.net.publish_mode)?;
         attach::publish(&published)?;
         forget(&attach::datagrams(&published.claims))?;
-        if self.net.publish_mode == PublishMode::Proxy {
-            return proxy::carry(&self.id);
+        proxy::carry(&self.id)?;
+        if !published.are_led() {
+            return Ok(());
         }
         host::route_localnet(&out.network.bridge())?;
         if netns::is_held(&self.id) {
@@ -109,7 +110,7 @@ pub fn connect(id: &str, wanted: &Wanted) -> Result<Network> {
     let free = (0..names::PLACES).find(|place| !ends.iter().any(|end| end.place == *place));
     let place = free.ok_or_else(|| Error::new(Code::Limit, format!("more than {} networks", names::PLACES)))?;
     let mut rollback = Rollback::new();
-    let end = End::claim(network.clone(), id, place, wanted)?;
+    let end = End::claim(&netlink, network.clone(), id, place, wanted)?;
     let (name, addresses, own) = (network.name.clone(), end.addresses.clone(), id.to_owned());
     rollback.push(move || addresses.iter().try_for_each(|address| address::release(&name, *address, &own)));
     let bridge = host::ready(&netlink, &network)?;
@@ -130,7 +131,8 @@ pub fn connect(id: &str, wanted: &Wanted) -> Result<Network> {
     }
     changed.move_ports(&netlink, &ends, &lock)?;
     hosts::add(id, &changed.doc, &new.addresses)?;
-    hosts::ask(id, &changed.net.dns.nameservers, &net.dns.nameservers)?;
+    hosts::link(id, &net)?;
+    hosts::ask(id, &changed.net.dns, &net.dns)?;
     rollback.disarm();
     Ok(network)
 }
@@ -173,7 +175,7 @@ pub fn disconnect(id: &str, word: &str, force: bool) -> Result<Option<Network>> 
     }
     note(changed.move_ports(&netlink, &ends, &lock));
     note(hosts::remove(id, &changed.doc, &addresses));
-    note(hosts::ask(id, &changed.net.dns.nameservers, &net.dns.nameservers));
+    note(hosts::ask(id, &changed.net.dns, &net.dns));
     for address in addresses {
         note(address::release(name, address, id));
     }

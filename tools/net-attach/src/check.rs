@@ -1,6 +1,7 @@
 //! Compares what the kernel has with the section `net`.
 
 use crate::{
+    attach,
     end::{self, End},
     foreign, host, plugins,
 };
@@ -122,13 +123,17 @@ fn rules(id: &str, net: &Net, ends: &[End]) -> Result<Vec<Error>> {
         return Ok(findings);
     }
     let claims = port::claims_of(id)?;
-    let published = net.ports.iter().filter(|_| end::way_in(ends).is_some());
-    for port in published.filter(|port| !claims.iter().any(|claim| claim.mapping() == **port)) {
-        let port = format!("{}:{}/{}", port.host_ip, port.host_port, port.protocol);
-        findings.push(gone(format!("port {port} is no longer the container's")));
-    }
     // One that does not run has none.
-    if container::live_state(id)?.is_some() {
+    let runs = container::live_state(id)?.is_some();
+    if let Some(target) = end::way_in(ends).and_then(End::target).filter(|_| runs) {
+        for port in &net.ports {
+            let needed = port::needed(&attach::mapping(port)?, port.host_port, id, target, net.publish_mode)?;
+            for claim in needed.iter().filter(|claim| !claims.contains(claim)) {
+                findings.push(gone(format!("port {claim} is no longer the container's")));
+            }
+        }
+    }
+    if runs {
         findings.extend(proxy::missing(id)?);
     }
     let Some(present) = firewall::present()? else {

@@ -11,6 +11,9 @@ const MAX: u64 = 1 << 20;
 /// Where systemd-resolved writes the servers that it asks itself: /etc/resolv.conf then names only it, on loopback.
 const RESOLVED: &str = "/run/systemd/resolve/resolv.conf";
 
+/// The option that a resolver of ours comes with.
+const NDOTS: &str = "ndots:0";
+
 /// What the flags say.
 pub struct Dns<'a> {
     pub servers: &'a [String],
@@ -61,7 +64,7 @@ pub fn on<'a>(
     dns.nameservers = vec![resolver.to_string()];
     // docker's: a name without a dot is a container's first, not one of a search domain.
     if !dns.options.iter().any(|option| option.starts_with("ndots:")) {
-        dns.options.push("ndots:0".to_owned());
+        dns.options.push(NDOTS.to_owned());
     }
     (dns, given.to_vec())
 }
@@ -80,6 +83,7 @@ pub fn moved(net: &ctr_net::Net, ends: &[End]) -> Result<(ctr_net::Dns, Vec<Stri
     let mut before = net.dns.clone();
     if asked {
         let six = ends.iter().any(|end| end.network.six().is_some());
+        before.options.retain(|option| option != NDOTS);
         before.nameservers = Dns { servers: &net.upstreams, search: &[], options: &[], six }.read()?.nameservers;
     }
     let given = if asked { &net.upstreams } else { &net.dns.nameservers };

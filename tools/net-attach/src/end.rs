@@ -6,8 +6,8 @@ use crate::{
 };
 use ctr_core::{Cannot, Code, Error, Result, trace};
 use ctr_net::{
-    Attachment, CNI_VERSION, Claim, Dns, Interface, Ip, Net, Network, PortMap, PublishMode, Route, Target, address,
-    names, netns, network,
+    Attachment, CNI_VERSION, Dns, Interface, Ip, Link as Linked, Net, Network, PortMap, PublishMode, Route, Target,
+    address, link, names, netns, network,
 };
 use ctr_netlink::{Link, Netlink, Over, Veth};
 use std::{
@@ -34,6 +34,8 @@ pub struct End {
     pub mtu: u32,
     /// Names on the network.
     pub aliases: Vec<String>,
+    /// Others by its own names for them.
+    pub links: Vec<Linked>,
     /// How much it wants to be the way out.
     pub priority: i32,
 }
@@ -43,7 +45,7 @@ impl End {
     ///
     /// # Errors
     /// Those of [`address::claim`].
-    pub fn claim(network: Network, id: &str, place: usize, wanted: &Wanted) -> Result<Self> {
+    pub fn claim(netlink: &Netlink, network: Network, id: &str, place: usize, wanted: &Wanted) -> Result<Self> {
         if network.driver == network::CNI {
             let message =
                 format!("network {} is its plugins' of CNI: a container comes on it when it is made", network.name);
@@ -54,10 +56,18 @@ impl End {
             let message = format!("network {}: a container on ipvlan has its parent's hardware address", network.name);
             return Err(Error::new(Code::Invalid, message));
         }
-        let addresses = address::claim(&network, id, &wanted.addresses())?;
+        if network.name == network::DEFAULT && !wanted.aliases.is_empty() {
+            let message = "the default network has no names: aliases are of networks that ctr network create makes";
+            return Err(Error::new(Code::Usage, message));
+        }
+        let links = link::settle(&network, &wanted.links)?;
+        // Those of the host are its neighbours' there.
+        let host = if network.parent().is_some() { netlink.addresses(None)? } else { Vec::new() };
+        let host: Vec<IpAddr> = host.into_iter().map(|(address, _)| address).collect();
+        let addresses = address::claim(&network, id, &wanted.addresses(), &host)?;
         let mac = wanted.mac.or_else(|| Some(mac_of(&addresses)).filter(|_| !shared));
         let (aliases, priority) = (wanted.aliases.clone(), wanted.priority);
-        Ok(Self { network, place, interface: names::inside(place), addresses, mac, mtu: 0, aliases, priority })
+        Ok(Self { network, place, interface: names::inside(place), addresses, mac, mtu: 0, aliases, links, priority })
     }
 
     /// What the section says of an attachment.
@@ -74,7 +84,7 @@ impl End {
     /// # Errors
     /// As [`End::read`].
     pub fn read_at(net: &Net, attachment: &Attachment, place: usize) -> Result<Self> {
-        let Attachment { name, interface, aliases, gw_priority, driver: _ } = attachment;
+        let Attachment { name, interface, aliases, links, gw_priority, driver: _ } = attachment;
         let (_, said) = net.inside(interface).ok_or_else(|| no_interface(attachment))?;
         let addresses = net.addresses(interface);
         if addresses.is_empty() {
@@ -91,6 +101,7 @@ impl End {
             mac,
             mtu,
             aliases: aliases.clone(),
+            links: links.clone(),
             priority: gw_priority.unwrap_or_default(),
         })
     }
@@ -189,6 +200,10 @@ impl End {
             None => return Err(Error::new(Code::NotFound, format!("interface {name} was taken away"))),
         };
         if self.addresses.iter().any(IpAddr::is_ipv6) {
+            if self.network.parent().is_none() {
+                // As of the bridge's: not even the address of the link is anybody else's.
+                host::sysctl(&format!("ipv6/conf/{name}/accept_dad"), "0")?;
+            }
             // No neighbour is its router but the bridge.
             host::sysctl(&format!("ipv6/conf/{name}/accept_ra"), "0")?;
             host::sysctl(&format!("ipv6/conf/{name}/disable_ipv6"), "0")?;
@@ -287,7 +302,7 @@ pub fn look(id: &str, inside: &str) -> Result<Vec<IpAddr>> {
     netns::enter(id, || {
         let netlink = Netlink::open()?;
         let Some(link) = netlink.link(inside)?.filter(|link| link.up) else { return Ok(Vec::new()) };
-        Ok(netlink.addresses(link.index)?.into_iter().map(|(address, _)| address).collect())
+        Ok(netlink.addresses(Some(link.index))?.into_iter().map(|(address, _)| address).collect())
     })
 }
 
@@ -316,6 +331,7 @@ pub fn section(id: &str, ends: &[End], (dns, upstreams): (Dns, Vec<String>), por
         publish_mode: PublishMode::default(),
         exposed: Vec::new(),
         networks: Vec::new(),
+        hosts: Vec::new(),
     };
     for end in ends {
         let own = Interface {
@@ -338,16 +354,13 @@ pub fn section(id: &str, ends: &[End], (dns, upstreams): (Dns, Vec<String>), por
             name: end.network.name.clone(),
             interface: end.interface.clone(),
             aliases: end.aliases.clone(),
+            links: end.links.clone(),
             gw_priority: Some(end.priority).filter(|priority| *priority != 0),
             driver: None,
         });
     }
     let route = |gw: IpAddr| Route { dst: if gw.is_ipv4() { "0.0.0.0/0" } else { "::/0" }.to_owned(), gw };
     net.routes = gateways(ends).into_iter().map(route).collect();
+    net.hosts = link::hosts(&net);
     net
-}
-
-/// Claims as the section has them.
-pub fn ports(claims: &[Claim]) -> Vec<PortMap> {
-    claims.iter().map(Claim::mapping).collect()
 }

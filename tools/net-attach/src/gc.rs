@@ -77,7 +77,7 @@ fn strays(containers: &[String]) -> Result<Vec<Value>> {
     for id in containers {
         let lost = |net: &Net| {
             let own: Vec<_> = net.networks.iter().flat_map(|on| net.addresses(&on.interface)).collect();
-            claims.iter().filter(|c| c.id == *id && !own.contains(&c.target.into())).collect::<Vec<_>>()
+            claims.iter().filter(|c| c.id == *id && !own.contains(&c.target)).collect::<Vec<_>>()
         };
         let stray = |net: &Net| {
             let has = |name: &str, address: &IpAddr| {

@@ -76,6 +76,10 @@ pub fn ready(netlink: &Netlink, network: &Network) -> Result<Link> {
     }
     // No container of it is the host's router.
     sysctl(&format!("ipv6/conf/{name}/accept_ra"), "0")?;
+    if network.six().is_some() {
+        // Its addresses are given out here alone: nobody waits a second until the kernel has found that out (ip-sysctl.rst).
+        sysctl(&format!("ipv6/conf/{name}/accept_dad"), "0")?;
+    }
     sysctl(&format!("ipv6/conf/{name}/disable_ipv6"), if network.six().is_some() { "0" } else { "1" })?;
     let link = there(netlink, &name)?;
     for pool in &network.subnets {

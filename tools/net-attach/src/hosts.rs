@@ -2,6 +2,7 @@
 //! are mounted there are written in place.
 
 use ctr_core::{Cannot, Document, Result, container, ident, json, trace};
+use ctr_net::{Dns, Host, Net, network};
 use std::{
     fs::{File, OpenOptions},
     io::{ErrorKind, Read, Seek, Write},
@@ -36,19 +37,46 @@ pub fn remove(id: &str, doc: &Document, addresses: &[IpAddr]) -> Result<()> {
     })
 }
 
-/// Lets it ask `new` in place of the servers `old`.
+/// Makes the lines of its links those that the section has: the first name of one is the link's alias.
 ///
 /// # Errors
 /// The file system's.
-pub fn ask(id: &str, old: &[String], new: &[String]) -> Result<()> {
-    if old == new {
+pub fn link(id: &str, net: &Net) -> Result<()> {
+    let links: Vec<_> = net.networks.iter().filter(|on| on.name == network::DEFAULT).flat_map(|on| &on.links).collect();
+    if links.is_empty() {
         return Ok(());
     }
+    write(id, "hosts", |text| {
+        let is_link = |line: &&str| {
+            let name = line.split_ascii_whitespace().nth(1);
+            name.is_some_and(|name| links.iter().any(|link| link.alias == name))
+        };
+        let line = |host: &Host| format!("{}\t{}\n", host.address, host.names.join(" "));
+        let kept: String = text.split_inclusive('\n').filter(|line| !is_link(line)).collect();
+        kept + &net.hosts.iter().map(line).collect::<String>()
+    })
+}
+
+/// Lets it ask the servers of `new`, by its options, in place of those of `old`.
+///
+/// # Errors
+/// The file system's.
+pub fn ask(id: &str, old: &Dns, new: &Dns) -> Result<()> {
+    let options = |dns: &Dns| format!("options {}\n", dns.options.join(" "));
+    let (gone, options) = (options(old), options(new));
+    let server = |line: &str| old.nameservers.iter().any(|old| line.strip_prefix("nameserver ") == Some(old));
+    let is_old = |line: &str| server(line.trim_end()) || (old.options != new.options && line == gone);
     write(id, "resolv.conf", |text| {
-        let lines = new.iter().map(|server| format!("nameserver {server}\n"));
-        let gone =
-            |line: &&str| line.strip_prefix("nameserver ").is_some_and(|s| old.iter().any(|old| old == s.trim()));
-        lines.collect::<String>() + &text.split_inclusive('\n').filter(|line| !gone(line)).collect::<String>()
+        let mut lines: String = text.split_inclusive('\n').filter(|line| !is_old(line)).collect();
+        if old.nameservers != new.nameservers || text.lines().any(server) {
+            let servers = new.nameservers.iter().map(|server| format!("nameserver {server}\n"));
+            lines = servers.collect::<String>() + &lines;
+        }
+        if old.options != new.options && !new.options.is_empty() && (old.options.is_empty() || text.contains(&gone)) {
+            lines += if lines.is_empty() || lines.ends_with('\n') { "" } else { "\n" };
+            lines += &options;
+        }
+        lines
     })
 }
 

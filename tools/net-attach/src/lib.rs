@@ -20,7 +20,7 @@ pub use change::{connect, disconnect};
 use clap::Args;
 use ctr_core::{Code, Common, Document, Done, Error, Result, Rollback, Tool, Value, container, json};
 use ctr_net::{Mapping, Net, PublishMode, mode::Mode, names, network, port};
-pub use word::{Wanted, alias, ip};
+pub use word::{Wanted, alias, ip, link};
 
 /// The environment variable that says what `--network` would, where it is not given.
 const DEFAULT: &str = "CTR_NETWORK";
@@ -37,6 +37,9 @@ pub struct NetAttach {
     /// Call the container so too on the first network
     #[arg(long, value_name = "NAME")]
     network_alias: Vec<String>,
+    /// Give another container a name for this one alone, on the first network
+    #[arg(long, value_name = "CONTAINER[:ALIAS]")]
+    link: Vec<String>,
     /// Give the container this address of the first network
     #[arg(long, value_name = "ADDRESS")]
     ip: Option<String>,
@@ -198,6 +201,9 @@ impl NetAttach {
         for word in &self.network_alias {
             first.aliases.push(word::alias(word)?);
         }
+        for word in &self.link {
+            first.links.push(word::link(word)?);
+        }
         Ok(())
     }
 
@@ -206,6 +212,7 @@ impl NetAttach {
         let given = [
             ("a setting", wanted.has_settings()),
             ("--network-alias", !self.network_alias.is_empty()),
+            ("--link", !self.link.is_empty()),
             ("--ip", self.ip.is_some() || self.ip6.is_some()),
             ("--mac-address", self.mac_address.is_some()),
             ("--publish", !self.publish.is_empty()),

@@ -25,19 +25,18 @@ pub fn add(id: &str, mappings: &[Mapping]) -> Result<Vec<Claim>> {
     let (new, own) = (published.new.clone(), id.to_owned());
     rollback.push(move || withdraw(&own, &new));
     // What one that was killed has claimed is the container's, and not yet in the record.
-    if let Some(claim) = published.claims.iter().find(|claim| net.ports.contains(&claim.mapping())) {
-        return Err(Error::new(Code::Exists, format!("cannot publish {claim}: the container does so already")));
+    if let Some(port) = published.ports.iter().find(|port| net.ports.contains(port)) {
+        return Err(Error::new(Code::Exists, format!("cannot publish {port}: the container does so already")));
     }
     publish(&published)?;
     drop(lock);
     forget(&datagrams(&published.new))?;
-    if net.publish_mode == PublishMode::Proxy {
-        proxy::carry(id)?;
-    } else if let Some(end) = end::way_in(&ends) {
+    proxy::carry(id)?;
+    if let Some(end) = end::way_in(&ends).filter(|_| published.are_led()) {
         netlink.set_port(&names::veth(id, end.place), true, !end.network.icc())?;
         localnet(&ends)?;
     }
-    record(id, |ports| ports.extend(published.claims.iter().map(|claim| json!(claim.mapping()))))?;
+    record(id, |ports| ports.extend(published.ports.iter().map(|port| json!(port))))?;
     rollback.disarm();
     Ok(published.claims)
 }
@@ -48,11 +47,12 @@ pub fn add(id: &str, mappings: &[Mapping]) -> Result<Vec<Claim>> {
 /// `not-found` where it does not run.
 pub fn remove(id: &str, which: impl Fn(&PortMap) -> bool) -> Result<()> {
     let _change = container::hold_limits(id)?;
-    running(id)?;
+    let gone: Vec<_> = running(id)?.ports.into_iter().filter(|port| which(port)).collect();
     let is_meant = |port: &Value| PortMap::read(port).is_some_and(|port| which(&port));
     // The record first: what is killed then is finished by a repair.
     record(id, |ports| ports.retain(|port| !is_meant(port)))?;
-    let claims: Vec<_> = port::claims_of(id)?.into_iter().filter(|claim| which(&claim.mapping())).collect();
+    let claims: Vec<_> =
+        port::claims_of(id)?.into_iter().filter(|claim| gone.iter().any(|port| claim.is_of(port))).collect();
     withdraw(id, &claims)?;
     forget(&datagrams(&claims))
 }

@@ -23,7 +23,7 @@ pub fn plan(id: &str, wanted: &[Wanted], mappings: &[Mapping]) -> Result<Vec<Rec
         if records.iter().any(|record| record.key.network == network.name) {
             return Err(Error::new(Code::Invalid, format!("network {} is named twice", network.name)));
         }
-        if !wanted.aliases.is_empty() || wanted.priority != 0 {
+        if !wanted.aliases.is_empty() || !wanted.links.is_empty() || wanted.priority != 0 {
             let message = format!("network {}: its plugins know no names and no priority", network.name);
             return Err(Error::new(Code::Unsupported, message));
         }
@@ -135,6 +135,7 @@ pub fn enter(net: &mut Net, record: &Record) -> Result<()> {
         name: network.clone(),
         interface: ifname.clone(),
         aliases: Vec::new(),
+        links: Vec::new(),
         gw_priority: None,
         driver: Some(network::CNI.to_owned()),
     });

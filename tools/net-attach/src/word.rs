@@ -1,6 +1,7 @@
 //! What is asked for of one network: docker's words for it.
 
 use ctr_core::{Code, Error, Result, ident};
+use ctr_net::Link;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A network, and what a container wants on it.
@@ -10,6 +11,8 @@ pub struct Wanted {
     pub network: String,
     /// Names that the container has on it beside its own.
     pub aliases: Vec<String>,
+    /// Others by names that it alone has for them.
+    pub links: Vec<Link>,
     /// An address; else any.
     pub ip: Option<Ipv4Addr>,
     /// One of IPv6.
@@ -80,6 +83,18 @@ pub fn alias(word: &str) -> Result<String> {
     }
 }
 
+/// Another container, and what it is called: docker's `CONTAINER[:ALIAS]`.
+///
+/// # Errors
+/// `invalid`.
+pub fn link(word: &str) -> Result<Link> {
+    let (container, name) = word.split_once(':').unwrap_or((word, word));
+    match (alias(container), alias(name)) {
+        (Ok(container), Ok(alias)) => Ok(Link { container, alias }),
+        _ => Err(Error::new(Code::Invalid, format!("invalid link {word:?}")).hint("expected CONTAINER[:ALIAS]")),
+    }
+}
+
 /// An address of one family.
 ///
 /// # Errors
@@ -134,6 +149,16 @@ mod tests {
             assert_eq!(Wanted::parse(bad).unwrap_err().code, Code::Invalid, "{bad}");
         }
         assert_eq!(Wanted::parse("name=a,driver-opt=x=y").unwrap_err().code, Code::Unsupported);
+    }
+
+    #[test]
+    fn links() {
+        let both = |word: &str| link(word).map(|link| (link.container, link.alias)).unwrap();
+        assert_eq!(both("db"), ("db".to_owned(), "db".to_owned()));
+        assert_eq!(both("db:data"), ("db".to_owned(), "data".to_owned()));
+        for bad in ["", "db:", ":data", "a:b:c", "a b"] {
+            assert_eq!(link(bad).unwrap_err().code, Code::Invalid, "{bad:?}");
+        }
     }
 
     #[test]

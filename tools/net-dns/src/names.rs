@@ -41,10 +41,29 @@ struct Called {
     name: String,
     /// On every network, in lower case.
     everywhere: Vec<String>,
-    /// Its networks, each with what it is called there alone, in lower case.
-    networks: Vec<(String, Vec<String>)>,
+    /// Its networks.
+    networks: Vec<On>,
     /// Whom it wants asked for other names.
     upstreams: Vec<IpAddr>,
+}
+
+/// A container on a network.
+#[derive(Clone, Debug)]
+struct On {
+    network: String,
+    /// What it is called there alone, in lower case.
+    aliases: Vec<String>,
+    /// What it alone calls others, and what they are called, in lower case.
+    links: Vec<(String, String)>,
+}
+
+impl On {
+    /// What `name` stands for: where it is that of a link, the other's, else itself.
+    fn meant<'a>(&'a self, name: &'a str) -> &'a str {
+        let bare = name.strip_suffix(&self.network.to_ascii_lowercase()).and_then(|name| name.strip_suffix('.'));
+        let link = self.links.iter().find(|(alias, _)| alias == name || Some(alias.as_str()) == bare);
+        link.map_or(name, |(_, other)| other)
+    }
 }
 
 impl Called {
@@ -54,10 +73,14 @@ impl Called {
         let name = record.name.unwrap_or_default();
         let host = record.spec.and_then(|spec| spec.hostname);
         let everywhere = [Some(name.clone()), Some(ident::short(id).to_owned()), host];
-        let aliases = |there: Attachment| (there.name, there.aliases.iter().map(lower).collect());
+        let on = |there: Attachment| On {
+            network: there.name,
+            aliases: there.aliases.iter().map(lower).collect(),
+            links: there.links.iter().map(|link| (lower(&link.alias), lower(&link.container))).collect(),
+        };
         Self {
             everywhere: everywhere.iter().flatten().map(lower).filter(|word| !word.is_empty()).collect(),
-            networks: net.networks.into_iter().map(aliases).collect(),
+            networks: net.networks.into_iter().map(on).collect(),
             upstreams: net.upstreams.iter().filter_map(|word| word.parse().ok()).collect(),
             name,
         }
@@ -65,9 +88,9 @@ impl Called {
 
     /// Whether `name`, in lower case, means it on the network: one of its names, or that and the network's.
     fn answers(&self, network: &str, name: &str) -> bool {
-        let there = self.networks.iter().find(|(other, _)| other == network);
+        let there = self.networks.iter().find(|on| on.network == network);
         let own = |word: &str| {
-            let mut names = self.everywhere.iter().chain(there.iter().flat_map(|(_, aliases)| aliases));
+            let mut names = self.everywhere.iter().chain(there.iter().flat_map(|on| &on.aliases));
             names.any(|name| name == word)
         };
         let before = |suffix: String| name.strip_suffix(&suffix).is_some_and(own);
@@ -81,7 +104,7 @@ pub struct Asker {
     /// The first digits of its id.
     pub id: String,
     /// The networks whose names it may know.
-    networks: Vec<String>,
+    networks: Vec<On>,
     /// Whom it wants asked for other names; none: the host's servers.
     pub upstreams: Vec<IpAddr>,
     /// Whether anything outside is reached from it: else nothing is asked there for it either.
@@ -122,11 +145,14 @@ impl Names {
         let members = self.members(&own);
         let (_, id) = members.iter().find(|(address, _)| *address == from)?;
         let called = self.called(id);
-        let others = called.networks.iter().map(|(name, _)| name).filter(|name| **name != own);
-        let all: Vec<String> = others.cloned().chain([own.clone()]).collect();
-        let goes_out = all.iter().any(|name| self.network(name).is_some_and(|network| !network.internal));
+        let mut all = called.networks.clone();
+        if !all.iter().any(|on| on.network == own) {
+            // Its record is not written yet.
+            all.push(On { network: own, aliases: Vec::new(), links: Vec::new() });
+        }
+        let goes_out = all.iter().any(|on| self.network(&on.network).is_some_and(|network| !network.internal));
         // The default network has no names.
-        let networks = all.into_iter().filter(|name| name != network::DEFAULT).collect();
+        let networks = all.into_iter().filter(|on| on.network != network::DEFAULT).collect();
         Some(Asker { id: ident::short(id).to_owned(), networks, upstreams: called.upstreams.clone(), goes_out })
     }
 
@@ -139,7 +165,8 @@ impl Names {
     /// The addresses of those who run and whom the name, in lower case, means to the asker; `None` where it means nobody.
     pub fn addresses(&mut self, asker: &Asker, name: &str) -> Option<Vec<IpAddr>> {
         let mut found = Vec::new();
-        for network in &asker.networks {
+        for on @ On { network, .. } in &asker.networks {
+            let name = on.meant(name);
             for (address, id) in self.members(network).iter() {
                 if self.called(id).answers(network, name) && runs(id) && !found.contains(address) {
                     found.push(*address);
@@ -151,7 +178,7 @@ impl Names {
 
     /// Whose the address is.
     pub fn owner(&mut self, asker: &Asker, address: IpAddr) -> Owner {
-        for name in &asker.networks {
+        for On { network: name, .. } in &asker.networks {
             let members = self.members(name);
             if let Some((_, id)) = members.iter().find(|(other, id)| *other == address && runs(id)) {
                 let called = self.called(id);
@@ -244,6 +271,17 @@ mod tests {
             assert_eq!(called.answers(network, name), is, "{name} on {network}");
         }
         assert_eq!(called.upstreams, ["192.0.2.1".parse::<IpAddr>().unwrap()]);
+    }
+
+    #[test]
+    fn a_link_stands_for_another_name() {
+        let links = vec![("data".to_owned(), "db".to_owned())];
+        let on = On { network: "Red".to_owned(), aliases: Vec::new(), links };
+        for (name, meant) in
+            [("data", "db"), ("data.red", "db"), ("db", "db"), ("data.blue", "data.blue"), ("red", "red")]
+        {
+            assert_eq!(on.meant(name), meant);
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A container that this call is about to start: claimed, held, its spec complete; or taken back.
 
-use crate::{NsSpawn, Rm, state, supervise};
+use crate::{NsSpawn, Rm, state, supervise, volumes};
 use ctr_core::{Document, Error, Lock, Map, Result, Rootfs, Tool, Value, container, json, trace};
 use ctr_runtime::spec;
 use oci_spec::runtime::Spec;
@@ -32,7 +32,18 @@ impl Begun {
         if let Some(name) = container::recorded_name(&id) {
             doc.set("name", &name)?;
         }
-        Ok(Self { id, claimed, held, before: doc.object("spec")?.clone(), whole: false })
+        let mut begun = Self { id, claimed, held, before: Map::new(), whole: false };
+        // Only now: of one that runs nothing changes.
+        let made = if args.no_image_volumes { Ok(()) } else { volumes::make(doc) };
+        let spec = made.and_then(|()| doc.object("spec").cloned());
+        match spec {
+            Ok(spec) => begun.before = spec,
+            Err(e) => {
+                begun.take_back(doc, &e);
+                return Err(e);
+            }
+        }
+        Ok(begun)
     }
 
     /// Completes the document's spec, what becomes of the container beside running, and the step.
@@ -57,6 +68,7 @@ impl Begun {
             return;
         }
         let undone = if self.claimed {
+            volumes::undo(doc);
             container::remove(&self.id)
         } else {
             let failed = state::failed(doc, self.whole, error.exit, &error.message);

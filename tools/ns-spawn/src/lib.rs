@@ -10,6 +10,7 @@ mod state;
 mod status;
 mod supervise;
 mod undo;
+mod volumes;
 
 use cg_limit::CgLimit;
 use clap::{Args, ValueEnum};
@@ -57,6 +58,9 @@ pub struct NsSpawn {
     /// Run the OCI bundle in DIR as it is; no document is read
     #[arg(short = 'b', long, value_name = "DIR")]
     bundle: Option<PathBuf>,
+    /// Leave the directories that the image says are volumes as they are: no vol-mount makes one
+    #[arg(long, conflicts_with = "bundle")]
+    no_image_volumes: bool,
     /// Write what becomes of the process as JSON lines to descriptor N
     #[arg(long, value_name = "N")]
     status_fd: Option<i32>,
@@ -136,7 +140,11 @@ impl Tool for NsSpawn {
             status.line(&doc.as_value());
         }
         if self.rm.is_some_and(|rm| is_new(doc) || (rm == Rm::Ended && self.held)) {
-            undo_all(doc);
+            // Its record has a step that this call made and the document has not: vol-mount's.
+            let record = doc.str("id").and_then(|id| container::recorded(id).ok());
+            let is_later =
+                |record: &Document| record.steps().is_ok_and(|s| s.len() > doc.steps().map_or(0, |s| s.len()));
+            undo_all(record.as_ref().filter(|record| is_later(record)).unwrap_or(doc));
         }
         Ok(())
     }
@@ -199,10 +207,11 @@ fn options(spec: &Spec, id: &str) -> Options {
 
 /// How the steps of the usual pipe are taken back without a process for each, which at every end would cost a tenth of
 /// `ctr run`.
-pub const UNDO: [(&str, steps::Undo); 4] = [
+pub const UNDO: [(&str, steps::Undo); 5] = [
     (NsSpawn::NAME, NsSpawn::undo),
     (CgLimit::NAME, CgLimit::undo),
     ("net-attach", ctr_net::undo),
+    ("vol-mount", ctr_vol::undo),
     (OverlayMount::NAME, OverlayMount::undo),
 ];
 

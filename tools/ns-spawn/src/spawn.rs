@@ -65,6 +65,9 @@ fn ended(begun: Begun, doc: &mut Document, exit: Exit, oom_killed: bool, status:
     }
     let id = begun.id;
     let stopped = state::stopped(doc, exit.code, oom_killed)?;
+    if !rm {
+        ctr_net::close_ports(&id).unwrap_or_else(|e| trace::warn(&e.to_string()));
+    }
     // Removed by another while it ran: there is no record to write any more. Else it may have changed: ctr-update.
     let record = || {
         let _lock = Lock::store()?;
@@ -84,7 +87,8 @@ fn ended(begun: Begun, doc: &mut Document, exit: Exit, oom_killed: bool, status:
     events::emit("die", doc, &json!({"exitCode": exit.code}));
     status.stopped(&id, &stopped, exit.signal);
     if rm {
-        undo_all(doc);
+        // Its record knows what others did while it ran.
+        undo_all(container::recorded(&id).as_ref().unwrap_or(doc));
         if begun.claimed
             && let Err(e) = container::remove(&id)
         {

@@ -96,5 +96,6 @@ pub fn id_of_point(point: &Path) -> Option<String> {
     let inside = point.strip_prefix(paths::run().join("containers")).ok()?;
     let mut words = inside.iter();
     let id = words.next()?.to_str()?;
-    (words.next()? == "rootfs" && words.next().is_none() && container::checked_id(id).is_ok()).then(|| id.to_owned())
+    let is_ours = |name: &std::ffi::OsStr| name == "rootfs" || name == crate::writable::POINT;
+    (is_ours(words.next()?) && words.next().is_none() && container::checked_id(id).is_ok()).then(|| id.to_owned())
 }

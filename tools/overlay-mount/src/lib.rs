@@ -5,11 +5,14 @@ mod gc;
 mod layers;
 mod mount;
 mod undo;
+mod writable;
 
 use clap::Args;
 use ctr_core::{
     Code, Common, Document, Done, Error, Image, Lock, Result, Rollback, Rootfs, Tool, Value, container, files, ident,
-    json, mountinfo, paths, trace,
+    json,
+    mountinfo::{self, is_mounted},
+    parse_size, paths, trace,
 };
 use std::path::{Path, PathBuf};
 
@@ -25,6 +28,9 @@ pub struct OverlayMount {
     /// The container's processes may not write to its root
     #[arg(long)]
     read_only: bool,
+    /// size=SIZE: how many bytes its writable layer may hold
+    #[arg(long, value_name = "KEY=VALUE")]
+    storage_opt: Vec<String>,
     /// The container need not survive a crash: skip what makes it durable, let gc take it once its pipe is dead
     #[arg(long)]
     volatile: bool,
@@ -53,15 +59,23 @@ impl Tool for OverlayMount {
             ));
         }
         let lowers = layers::lowers(&image)?;
+        let size = self.size()?;
         let mut rollback = Rollback::new();
         let claimed = doc.str("id").is_none();
-        let id = self.begin(doc, &lowers)?;
+        let id = self.begin(doc, &lowers, size)?;
         if claimed {
             let id = id.clone();
             rollback.push(move || container::remove(&id));
         }
 
-        let rootfs = self.place(&id);
+        let rootfs = self.place(&id, size);
+        if let Some(bytes) = size {
+            let own = id.clone();
+            rollback.push(move || writable::unmount(&own));
+            if !trace::dry_run() {
+                writable::mount(&id, bytes)?;
+            }
+        }
         trace::act(
             "mkdir",
             || json!({"upper": rootfs.upper, "work": rootfs.work}),
@@ -117,15 +131,18 @@ impl Tool for OverlayMount {
         let image: Image = doc.need("image", "img-unpack")?;
         let id = container::checked_id(doc.str("id").unwrap_or_default())?;
         // Paths are made of the id, never read from a document.
-        let rootfs = Rootfs { readonly: rootfs.readonly, volatile: rootfs.volatile, ..place(id) };
+        let rootfs = Rootfs { readonly: rootfs.readonly, volatile: rootfs.volatile, ..place(id, rootfs.size) };
         // One that was removed is not there to be repaired: its name may be another's by now.
         container::recorded(id)?;
         let _lock = if trace::dry_run() { None } else { Some(Lock::store()?) };
-        if mount::is_mounted(Path::new(&rootfs.path)) {
+        if is_mounted(Path::new(&rootfs.path)) {
             return Ok(());
         }
         let lowers = layers::lowers(&image)?;
         if !trace::dry_run() {
+            if let Some(bytes) = rootfs.size {
+                writable::mount(id, bytes)?;
+            }
             layers::make_writable(&rootfs, &lowers)?;
         }
         mount::overlay(&rootfs, &lowers, rootfs.volatile)?;
@@ -138,12 +155,25 @@ impl Tool for OverlayMount {
 }
 
 impl OverlayMount {
-    fn place(&self, id: &str) -> Rootfs {
-        Rootfs { readonly: self.read_only, volatile: self.volatile, ..place(id) }
+    fn place(&self, id: &str, size: Option<u64>) -> Rootfs {
+        Rootfs { readonly: self.read_only, volatile: self.volatile, ..place(id, size) }
+    }
+
+    /// What `--storage-opt` says.
+    fn size(&self) -> Result<Option<u64>> {
+        let mut size = None;
+        for word in &self.storage_opt {
+            let Some(("size", bytes)) = word.split_once('=') else {
+                let message = format!("storage option {word:?} is none");
+                return Err(Error::new(Code::Unsupported, message).hint("size=SIZE"));
+            };
+            size = Some(parse_size(bytes)?);
+        }
+        Ok(size)
     }
 
     /// Claims id and name and writes the first record, so that from here on a removal sees the layers in use.
-    fn begin(&self, doc: &mut Document, lowers: &[PathBuf]) -> Result<String> {
+    fn begin(&self, doc: &mut Document, lowers: &[PathBuf], size: Option<u64>) -> Result<String> {
         let labels = container::labels(doc, &self.labels)?;
         if trace::dry_run() {
             // The name is checked against those that are taken, but neither lock nor directory is made.
@@ -158,8 +188,8 @@ impl OverlayMount {
         }
         let claimed = doc.str("id").is_none();
         let id = container::claim(doc, self.name.as_deref(), lock.as_ref())?;
-        let point = self.place(&id).path;
-        if mount::is_mounted(Path::new(&point)) {
+        let point = self.place(&id, size).path;
+        if is_mounted(Path::new(&point)) {
             // Two overlays on one writable layer would corrupt each other, and the kernel does not refuse it.
             return Err(Error::new(
                 Code::Exists,
@@ -168,7 +198,7 @@ impl OverlayMount {
         }
         doc.set("labels", &labels)?;
         // In the first record already: from it gc tells a volatile container whose pipe was killed.
-        doc.set("rootfs", &self.place(&id))?;
+        doc.set("rootfs", &self.place(&id, size))?;
         // Never over the record of a container that was there: a partial one is gc's to take.
         if let Some(lock) = lock.as_ref().filter(|_| claimed) {
             container::begin(doc, lock).inspect_err(|_| drop(container::remove_locked(&id, lock)))?;
@@ -177,13 +207,16 @@ impl OverlayMount {
     }
 }
 
-/// Where the root of container `id` and its writable layer are: all of it derives from the id.
-fn place(id: &str) -> Rootfs {
+/// Where the root of container `id` and its writable layer are: all of it derives from the id, and whether the layer has a
+/// `size`.
+fn place(id: &str, size: Option<u64>) -> Rootfs {
     let text = |path: PathBuf| path.to_string_lossy().into_owned();
+    let layer = if size.is_some() { writable::point(id) } else { container::dir(id) };
     Rootfs {
         path: text(paths::run_dir(id).join("rootfs")),
-        upper: Some(text(container::dir(id).join("upper"))),
-        work: Some(text(container::dir(id).join("work"))),
+        upper: Some(text(layer.join("upper"))),
+        work: Some(text(layer.join("work"))),
+        size,
         readonly: false,
         volatile: false,
     }

@@ -3,7 +3,7 @@
 use crate::{classic, layers};
 use ctr_core::{Cannot, Code, Error, Result, Rootfs, json, trace};
 use rustix::{
-    fs::{AtFlags, CWD, Mode, OFlags},
+    fs::{CWD, Mode, OFlags},
     io::Errno,
     mount::{
         FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, UnmountFlags, fsconfig_create, fsconfig_set_flag,
@@ -111,10 +111,4 @@ pub fn unmount(point: &Path) -> Result<()> {
             Err(e) => return Err(e).cannot(cannot),
         }
     }
-}
-
-/// Whether something is mounted on `point` (statx(2), `STATX_ATTR_MOUNT_ROOT`).
-pub fn is_mounted(point: &Path) -> bool {
-    rustix::fs::statx(CWD, point, AtFlags::SYMLINK_NOFOLLOW, rustix::fs::StatxFlags::empty())
-        .is_ok_and(|stat| stat.stx_attributes.contains(rustix::fs::StatxAttributes::MOUNT_ROOT))
 }

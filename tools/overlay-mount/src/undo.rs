@@ -1,7 +1,7 @@
 //! Takes the container away again: its mount, its writable layer, its name.
 
-use crate::mount;
-use ctr_core::{Document, Error, Result, Value, container, json, paths, trace};
+use crate::{mount, writable};
+use ctr_core::{Document, Error, Result, Value, container, json, mountinfo::is_mounted, paths, trace};
 
 /// Undoes one step. What is unmounted and removed derives from the id alone, never from a path in the document.
 ///
@@ -13,9 +13,10 @@ pub fn undo(doc: &mut Document, undo: &Value) -> Result<()> {
     // Where its directory is gone there is nothing to hold, and nothing to make for it.
     let _held = if paths::run_dir(id).exists() { container::hold_ended(id).map_err(hint)? } else { None };
     let point = paths::run_dir(id).join("rootfs");
-    if mount::is_mounted(&point) {
+    if is_mounted(&point) {
         trace::act("unmount", || json!({"target": point}), || mount::unmount(&point))?;
     }
+    writable::unmount(id)?;
     if undo.get("claimed") == Some(&json!(true)) {
         container::remove_begun(doc, id)?;
     }

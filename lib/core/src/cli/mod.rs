@@ -83,6 +83,11 @@ pub trait Tool: Args + Sized {
         !Self::BEGINS
     }
 
+    /// A call that is about no document, and all of it: `None` where this is none.
+    fn alone(&mut self, _common: &Common) -> Option<Result<()>> {
+        None
+    }
+
     /// Acts on an interim document early (`--stream`); the final one holds all it held.
     fn interim(&mut self, _doc: &Document) -> Result<()> {
         Ok(())
@@ -192,6 +197,9 @@ pub fn pipe<T: Tool>() -> ExitCode {
     if cli.common.gc {
         let removed = T::gc().map(|removed| if trace::dry_run() { Vec::new() } else { removed });
         return finish(removed.and_then(|removed| print_lines(&removed)), T::failed());
+    }
+    if let Some(done) = cli.tool.alone(&cli.common) {
+        return finish(done, T::failed());
     }
     let reads = cli.tool.reads_document()
         || cli.common.file.is_some()

@@ -1,7 +1,7 @@
 //! The new process, from the clone to execve(2): the order of all steps is here, each step in its own file.
 
 use super::{
-    cgroup,
+    bind, cgroup,
     channel::Channel,
     console::{self, Console},
     creds, devices, guard, init, limits, masks, mounts,
@@ -173,13 +173,14 @@ fn build_root(plan: &Plan<'_>) -> Result<Made> {
         Some(root) => root,
         None => Root::new(root::open(rootfs)?), // --dry-run: looked at, not entered
     };
-    for mount in plan.spec.mounts().iter().flatten() {
-        mounts::mount(&root, mount, plan)?;
+    for (at, mount) in plan.spec.mounts().iter().flatten().enumerate() {
+        mounts::mount(&root, mount, plan.trees.get(at).and_then(Option::as_ref), plan)?;
     }
     if !devices::are_given(plan.spec.mounts().as_deref().unwrap_or_default()) {
         devices::set_up(&root, linux.devices().as_deref().unwrap_or_default(), plan.namespaces.has(Type::User))?;
     }
     if guard::is_needed(linux, &plan.groups) {
+        bind::refuse_propagation(plan.spec.mounts().iter().flatten())?;
         guard::set_up(&root, linux)?;
     }
     let made = make(plan, &root)?;

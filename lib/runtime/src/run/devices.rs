@@ -11,7 +11,7 @@ use rustix::{
     io::Errno,
 };
 use std::{
-    os::fd::OwnedFd,
+    os::fd::{AsFd, OwnedFd},
     path::{Path, PathBuf},
 };
 
@@ -29,9 +29,35 @@ const LINKS: [(&str, &str); 6] = [
     ("ptmx", "pts/ptmx"),
 ];
 
-/// The paths of the standard devices.
-pub fn standard() -> impl Iterator<Item = PathBuf> {
-    DEFAULT.iter().map(|(name, ..)| Path::new("/dev").join(name))
+/// A device node: where it is, and which it is.
+pub struct Node {
+    /// Absolute.
+    pub path: PathBuf,
+    kind: FileType,
+    number: u64,
+}
+
+impl Node {
+    /// Whether what `fd` holds is that device, whatever its name says.
+    pub fn is(&self, fd: impl AsFd) -> rustix::io::Result<bool> {
+        let stat = rustix::fs::fstat(fd)?;
+        Ok(FileType::from_raw_mode(stat.st_mode as RawMode) == self.kind && stat.st_rdev == self.number)
+    }
+}
+
+/// The standard devices, and those of the spec.
+///
+/// # Errors
+/// `invalid` for one of the spec that is none.
+pub fn nodes(given: &[LinuxDevice]) -> Result<Vec<Node>> {
+    let standard = DEFAULT.iter().map(|(name, major, minor)| {
+        let (kind, number) = (FileType::CharacterDevice, rustix::fs::makedev(*major, *minor));
+        Ok(Node { path: Path::new("/dev").join(name), kind, number })
+    });
+    let given = given.iter().map(|device| {
+        Device::of(device).map(|(d, _)| Node { path: d.path.to_owned(), kind: d.kind, number: d.number })
+    });
+    standard.chain(given).collect()
 }
 
 struct Device<'a> {

@@ -14,14 +14,8 @@ use crate::sys;
 use ctr_cgroup::Groups;
 use ctr_core::{Cannot, Result, json, trace};
 use oci_spec::runtime::{Linux, LinuxDeviceCgroup, LinuxDeviceType};
-use rustix::{
-    fs::{FileType, OFlags, RawMode},
-    mount::MountAttrFlags as Attr,
-};
-use std::{
-    os::fd::AsFd,
-    path::{Path, PathBuf},
-};
+use rustix::{fs::OFlags, mount::MountAttrFlags as Attr};
+use std::{os::fd::AsFd, path::Path};
 
 /// Whether it is needed: the spec does not allow every device, and no group of the container's is found to enforce that.
 pub fn is_needed(linux: &Linux, groups: &Groups) -> bool {
@@ -44,16 +38,18 @@ fn is_for_all(rule: &LinuxDeviceCgroup) -> bool {
 
 /// Makes every mount below `root` `nodev`, but for the standard devices, those of the spec, and the terminals.
 pub fn set_up(root: &Root, linux: &Linux) -> Result<()> {
-    let given = linux.devices().iter().flatten().map(|device| device.path().clone());
-    let paths: Vec<PathBuf> = devices::standard().chain(given).collect();
+    let all = devices::nodes(linux.devices().as_deref().unwrap_or_default())?;
+    let paths: Vec<_> = all.iter().map(|node| &node.path).collect();
     trace::act(
         "nodev",
         || json!({"except": paths}),
         || {
             let mut nodes = Vec::with_capacity(paths.len());
-            for path in &paths {
+            for known in &all {
+                let path = &known.path;
+                // What an image or a volume has there under its name may be another.
                 if let Ok(node) = root.open_plain(path, OFlags::PATH | OFlags::NOFOLLOW)
-                    && is_device(node.as_fd()).cannot(|| format!("stat {}", path.display()))?
+                    && known.is(&node).cannot(|| format!("stat {}", path.display()))?
                 {
                     // The copy keeps the attributes of now.
                     let copy = clone_tree(&node, false).cannot(|| format!("copy the mount of {}", path.display()))?;
@@ -68,11 +64,6 @@ pub fn set_up(root: &Root, linux: &Linux) -> Result<()> {
             free_terminals(root)
         },
     )
-}
-
-fn is_device(node: impl AsFd) -> rustix::io::Result<bool> {
-    let kind = FileType::from_raw_mode(rustix::fs::fstat(node)?.st_mode as RawMode);
-    Ok(matches!(kind, FileType::CharacterDevice | FileType::BlockDevice))
 }
 
 fn free_terminals(root: &Root) -> Result<()> {

@@ -4,6 +4,7 @@
 //! steps inside, one file a step. Nothing of an image is trusted: its paths are looked up beneath the root by
 //! descriptor (`target`), its mounts attached from descriptor to descriptor (`mounts`, `masks`, `console`).
 
+mod bind;
 mod cgroup;
 mod cgroupfs;
 mod channel;
@@ -18,6 +19,7 @@ mod exec;
 mod guard;
 pub mod init;
 mod limits;
+mod live;
 mod masks;
 mod mounts;
 mod namespaces;
@@ -36,6 +38,7 @@ mod watch;
 
 pub use cgroup::named as control_group;
 pub use detach::detached;
+pub use live::{mount_into, unmount_from};
 pub use parent::Running;
 pub use signals::hold_back;
 

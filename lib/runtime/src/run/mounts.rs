@@ -1,17 +1,18 @@
 //! One mount of the spec: made detached, finished, then attached by descriptor at a place inside the root.
 
 use super::{
+    bind::{self, is_bind},
     cgroupfs,
-    options::{Change, MountOptions},
+    options::MountOptions,
     plan::Plan,
-    root::{attach, clone_tree},
+    root::attach,
     target::{self, Kind, Root},
 };
 use crate::sys;
-use ctr_core::{Cannot, Code, Error, Result, json, trace};
+use ctr_core::{Cannot, Code, Error, Result, json, mountinfo, trace};
 use oci_spec::runtime::Mount;
 use rustix::{
-    fs::{CWD, FileType, Mode, OFlags},
+    fs::{FileType, OFlags},
     io::Errno,
     mount::{FsMountFlags, FsOpenFlags, MountAttrFlags},
 };
@@ -33,17 +34,14 @@ const PROC_FILES: &[&str] = &[
     "/proc/uptime",
 ];
 
-/// Makes one mount of the spec.
-pub fn mount(root: &Root, mount: &Mount, plan: &Plan<'_>) -> Result<()> {
+/// Makes one mount of the spec; of some the tool has `prepared` what is mounted.
+pub fn mount(root: &Root, mount: &Mount, prepared: Option<&OwnedFd>, plan: &Plan<'_>) -> Result<()> {
     let what = || json!({"type": mount.typ(), "source": mount.source(), "target": mount.destination(), "options": mount.options()});
     trace::act("mount", what, || {
         let options = MountOptions::parse(mount.options().iter().flatten().map(String::as_str))?;
-        if mount.uid_mappings().is_some() || mount.gid_mappings().is_some() {
-            return Err(Error::new(Code::Unsupported, "id-mapped mounts are not supported"));
-        }
         let kind = mount.typ().as_deref().unwrap_or_default();
-        if options.bind.is_some() || kind == "bind" {
-            return bind(root, mount, &options);
+        if is_bind(mount, &options) {
+            return bind(root, mount, &options, prepared);
         }
         match kind {
             "" => Err(Error::new(Code::Invalid, format!("mount on {} has no type", mount.destination().display()))),
@@ -53,23 +51,33 @@ pub fn mount(root: &Root, mount: &Mount, plan: &Plan<'_>) -> Result<()> {
     })
 }
 
-fn bind(root: &Root, mount: &Mount, options: &MountOptions) -> Result<()> {
+/// The tree is the one that the tool has copied, or copied here.
+fn bind(root: &Root, mount: &Mount, options: &MountOptions, prepared: Option<&OwnedFd>) -> Result<()> {
     let dest = mount.destination();
-    let Some(source) = mount.source().as_ref().filter(|s| s.is_absolute()) else {
-        return Err(Error::new(Code::Invalid, format!("bind mount on {} has no absolute source", dest.display())));
+    let what =
+        || format!("bind {} on {}", mount.source().as_deref().unwrap_or(Path::new("")).display(), dest.display());
+    let copied;
+    let (tree, is_dir) = if let Some(tree) = prepared {
+        (tree, target::file_type(tree).cannot(what)? == FileType::Directory)
+    } else {
+        copied = bind::open(mount, options)?;
+        (&copied.0, copied.1)
     };
-    let what = || format!("bind {} on {}", source.display(), dest.display());
-    let place = rustix::fs::openat(CWD, source, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).cannot(what)?;
-    let is_dir = target::file_type(&place).cannot(what)? == FileType::Directory;
-    let tree = clone_tree(&place, options.bind.unwrap_or(false)).cannot(what)?;
-    let on = place_for(root, dest, "bind", Some(&tree), if is_dir { Kind::Directory } else { Kind::File })?;
-    finish(&tree, options).cannot(what)?;
-    attach(&tree, &on).cannot(what)
+    let on = place_for(root, dest, "bind", Some(tree), if is_dir { Kind::Directory } else { Kind::File })?;
+    bind::finish(tree, options).cannot(what)?;
+    attach(tree, &on).cannot(what)?;
+    if prepared.is_some() {
+        // All that were there before are slaves.
+        let shared = mountinfo::read()?.into_iter().filter(|mount| mount.shared);
+        root.set_shared(shared.map(|mount| mount.id).collect());
+    }
+    Ok(())
 }
 
 fn file_system(root: &Root, mount: &Mount, kind: &str, options: &MountOptions) -> Result<()> {
     let dest = mount.destination();
     let what = || format!("mount {kind} on {}", dest.display());
+    let is_new = kind == "tmpfs" && root.open(dest, OFlags::PATH).is_err();
     let on = place_for(root, dest, kind, None, Kind::Directory)?;
     let fs = NewFs::open(kind)?;
     if let Some(source) = mount.source() {
@@ -79,8 +87,8 @@ fn file_system(root: &Root, mount: &Mount, kind: &str, options: &MountOptions) -
         fs.set(key, value.as_deref())?;
     }
     if kind == "tmpfs" && !options.data.iter().any(|(key, _)| key == "mode") {
-        // As a mount over /tmp must stay 1777: the mode of the directory it covers.
-        let mode = rustix::fs::fstat(&on).cannot(what)?.st_mode & 0o7777;
+        // As a mount over /tmp must stay 1777: the mode of the directory it covers, where the image has one.
+        let mode = if is_new { 0o1777 } else { rustix::fs::fstat(&on).cannot(what)?.st_mode & 0o7777 };
         fs.set("mode", Some(&format!("{mode:o}")))?;
     }
     let tree = fs.mount(options.top.set)?;
@@ -91,23 +99,8 @@ fn file_system(root: &Root, mount: &Mount, kind: &str, options: &MountOptions) -
     attach(&tree, &on).cannot(what)
 }
 
-/// Sets attributes and propagation of a bound tree while nobody can see it yet.
-fn finish(tree: &OwnedFd, options: &MountOptions) -> std::io::Result<()> {
-    let change = |change: &Change, recursive: bool, propagation: u64| {
-        if change.is_empty() && propagation == 0 {
-            return Ok(());
-        }
-        sys::mount_setattr(tree.as_fd(), recursive, change.set, change.clear, propagation)
-    };
-    for (kind, recursive) in &options.propagation {
-        change(&Change::default(), *recursive, *kind)?;
-    }
-    change(&options.all, true, 0)?;
-    change(&options.top, false, 0)
-}
-
 /// The place of a mount, refused where mounting there would fake the kernel's own files.
-fn place_for(root: &Root, dest: &Path, kind: &str, source: Option<&OwnedFd>, make: Kind) -> Result<OwnedFd> {
+pub fn place_for(root: &Root, dest: &Path, kind: &str, source: Option<&OwnedFd>, make: Kind) -> Result<OwnedFd> {
     let kernels = ["/proc", "/sys", "/dev"].iter().any(|dir| dest.starts_with(dir));
     let on = if kernels { root.make_plain(dest, make)? } else { root.make(dest, make)? };
     let refuse =
@@ -116,6 +109,13 @@ fn place_for(root: &Root, dest: &Path, kind: &str, source: Option<&OwnedFd>, mak
         return if kind == "proc" || source.is_some_and(is_procfs) { Ok(on) } else { refuse() };
     }
     // Asked of the descriptor, not of the name: a link may lead into /proc (CVE-2019-16884, CVE-2023-27561).
+    if root.leads_back(&on).cannot(|| format!("look at {}", dest.display()))? {
+        let message = format!(
+            "cannot mount {kind} on {}: it lies in a shared mount, so the host would have it too",
+            dest.display()
+        );
+        return Err(Error::new(Code::Invalid, message).hint("bind what is shared as rslave"));
+    }
     if is_procfs(&on) && !PROC_FILES.iter().any(|file| dest == Path::new(file)) {
         return refuse();
     }
@@ -125,6 +125,13 @@ fn place_for(root: &Root, dest: &Path, kind: &str, source: Option<&OwnedFd>, mak
 /// Whether a descriptor is of procfs.
 pub fn is_procfs(fd: &OwnedFd) -> bool {
     rustix::fs::fstatfs(fd).is_ok_and(|fs| fs.f_type == libc::PROC_SUPER_MAGIC)
+}
+
+/// Whether a descriptor is of a file system by which the kernel shows itself.
+pub fn is_kernels(fd: &OwnedFd) -> bool {
+    const KERNELS: [i64; 4] =
+        [libc::PROC_SUPER_MAGIC, libc::SYSFS_MAGIC, libc::CGROUP_SUPER_MAGIC, libc::CGROUP2_SUPER_MAGIC];
+    rustix::fs::fstatfs(fd).is_ok_and(|fs| KERNELS.contains(&fs.f_type))
 }
 
 /// A file system being configured (fsopen(2)).

@@ -199,7 +199,8 @@ pub fn write_id_maps(pid: i32, linux: &Linux) -> Result<()> {
     Ok(())
 }
 
-fn map_text(maps: &[LinuxIdMapping]) -> String {
+/// The lines of `uid_map` and `gid_map`.
+pub fn map_text(maps: &[LinuxIdMapping]) -> String {
     maps.iter().fold(String::new(), |mut text, map| {
         let _ = writeln!(text, "{} {} {}", map.container_id(), map.host_id(), map.size());
         text

@@ -14,6 +14,8 @@ pub struct MountOptions {
     pub all: Change,
     /// Propagation types (`MS_SHARED`, …) to set, in order, each with whether it reaches all mounts below.
     pub propagation: Vec<(u64, bool)>,
+    /// The ids of what is bound are mapped as the container's are.
+    pub idmap: bool,
     /// Options of the file system, `key` or `key=value`.
     pub data: Vec<(String, Option<String>)>,
 }
@@ -70,7 +72,8 @@ impl MountOptions {
                 "defaults" | "" | "loud" | "silent" | "async" | "nomand" | "noiversion" => {}
                 "bind" => out.bind = Some(out.bind.unwrap_or(false)),
                 "rbind" => out.bind = Some(true),
-                "remount" | "idmap" | "ridmap" | "tmpcopyup" => {
+                "idmap" | "ridmap" => out.idmap = true,
+                "remount" | "tmpcopyup" => {
                     return Err(Error::new(Code::Unsupported, format!("mount option {option} is not supported")));
                 }
                 _ => {

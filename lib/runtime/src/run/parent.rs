@@ -90,6 +90,8 @@ fn begin(
     };
     // The process has them: here its ends of pipes would keep these from ending.
     plan.stdio = Stdio::default();
+    // And what is mounted there would be kept busy.
+    plan.trees.clear();
 
     if plan.namespaces.makes(Type::User) {
         write_id_maps(running.pid, plan.linux)?;

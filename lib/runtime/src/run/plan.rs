@@ -1,8 +1,8 @@
 //! Everything worked out before the clone: after it, in a half-built container, is a bad time to find a mistake.
 
 use super::{
-    Options, cgroup, creds::Creds, exec::Command, init, namespaces::Namespaces, procfs::sysctl_allowed, stdio::Stdio,
-    supported, tty,
+    Options, bind, cgroup, creds::Creds, exec::Command, init, namespaces::Namespaces, procfs::sysctl_allowed,
+    stdio::Stdio, supported, tty,
 };
 use crate::reopen::HostProc;
 use ctr_cgroup::Groups;
@@ -37,6 +37,8 @@ pub struct Plan<'a> {
     pub proc: HostProc,
     /// The streams of the process, until it has them.
     pub stdio: Stdio,
+    /// What only this process can copy of the host's mounts, one entry a mount of the spec.
+    pub trees: Vec<Option<OwnedFd>>,
     /// The user's terminal.
     pub user_tty: Option<OwnedFd>,
     /// The size that the container's terminal begins with.
@@ -79,6 +81,10 @@ impl<'a> Plan<'a> {
             None => cgroup::find(linux)?,
             Some(process) => Groups::beside(process)?,
         };
+        let trees = match options.beside {
+            None => bind::prepare(spec.mounts().as_deref().unwrap_or_default(), linux)?,
+            Some(_) => Vec::new(),
+        };
         Ok(Self {
             spec,
             process,
@@ -93,6 +99,7 @@ impl<'a> Plan<'a> {
             creds,
             command,
             stdio,
+            trees,
             user_tty,
         })
     }

@@ -3,10 +3,11 @@
 use super::mounts::is_procfs;
 use ctr_core::{Cannot, Code, Error, Result};
 use rustix::{
-    fs::{AtFlags, FileType, Mode, OFlags, RawMode, ResolveFlags},
+    fs::{AtFlags, FileType, Mode, OFlags, RawMode, ResolveFlags, StatxFlags},
     io::Errno,
 };
 use std::{
+    cell::RefCell,
     ffi::{OsStr, OsString},
     os::{
         fd::{AsFd, BorrowedFd, OwnedFd},
@@ -19,7 +20,11 @@ use std::{
 const MAX_LINKS: u32 = 40;
 
 /// A directory that is `/` for every path looked up through it.
-pub struct Root(OwnedFd);
+pub struct Root {
+    dir: OwnedFd,
+    /// The mounts in it that lead back to the host, by number: what is mounted there would be mounted there too.
+    shared: RefCell<Vec<u64>>,
+}
 
 /// What to make where a path is missing.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,14 +37,29 @@ pub enum Kind {
 
 impl AsFd for Root {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.dir.as_fd()
     }
 }
 
 impl Root {
     /// The directory behind `fd` as a root.
     pub fn new(fd: OwnedFd) -> Self {
-        Self(fd)
+        Self { dir: fd, shared: RefCell::default() }
+    }
+
+    /// Notes which mounts lead back to the host.
+    pub fn set_shared(&self, mounts: Vec<u64>) {
+        self.shared.replace(mounts);
+    }
+
+    /// Whether what is mounted on `place` would show on the host.
+    pub fn leads_back(&self, place: &OwnedFd) -> rustix::io::Result<bool> {
+        let shared = self.shared.borrow();
+        if shared.is_empty() {
+            return Ok(false);
+        }
+        let stat = rustix::fs::statx(place, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)?;
+        Ok(shared.contains(&stat.stx_mnt_id))
     }
 
     /// Opens `path`; symbolic links are followed as if this root were `/`, magic links never.
@@ -55,7 +75,7 @@ impl Root {
     fn open_with(&self, path: &Path, flags: OFlags, more: ResolveFlags) -> rustix::io::Result<OwnedFd> {
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | more;
         loop {
-            match rustix::fs::openat2(&self.0, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
+            match rustix::fs::openat2(&self.dir, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
                 // The kernel could not rule out a race with a rename somewhere on the machine: ask again.
                 Err(Errno::AGAIN | Errno::INTR) => {}
                 other => return other,
@@ -104,7 +124,7 @@ impl Root {
                 held.pop();
                 continue;
             }
-            let here = held.last().map_or(self.0.as_fd(), AsFd::as_fd);
+            let here = held.last().map_or(self.dir.as_fd(), AsFd::as_fd);
             let last = rest.is_empty();
             let next = open_or_make(here, &name, if last { kind } else { Kind::Directory })
                 .cannot(|| format!("make {} in the root", path.display()))?;
@@ -130,7 +150,7 @@ impl Root {
         }
         match held.pop() {
             Some(fd) => Ok(fd),
-            None => rustix::io::fcntl_dupfd_cloexec(&self.0, 3).cannot(|| "duplicate a descriptor"),
+            None => rustix::io::fcntl_dupfd_cloexec(&self.dir, 3).cannot(|| "duplicate a descriptor"),
         }
     }
 }

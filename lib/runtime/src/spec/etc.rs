@@ -59,6 +59,7 @@ pub fn complete(
         for word in &flags.add_host {
             text.push_str(&host_line(word, gateway(net))?);
         }
+        text.push_str(&linked(net)?);
         if let Some(name) = hostname {
             for address in addresses(net) {
                 let _ = writeln!(text, "{address}\t{name}");
@@ -126,6 +127,25 @@ fn addresses(net: Option<&Value>) -> Vec<IpAddr> {
     ips.filter_map(|ip| part::string(Some(ip), "address")?.split('/').next()?.parse().ok()).collect()
 }
 
+/// The lines of `net.hosts`. A document may be anybody's: no word brings a line of its own.
+fn linked(net: Option<&Value>) -> Result<String> {
+    let bad = |host: &Value| Error::new(Code::Invalid, format!("document: net.hosts has {host}"));
+    let mut text = String::new();
+    for host in net.and_then(|net| net.get("hosts")).and_then(Value::as_array).into_iter().flatten() {
+        let address = part::string(Some(host), "address").and_then(|ip| ip.parse::<IpAddr>().ok());
+        let names = part::strings(host.get("names"), "names")?;
+        if names.is_empty() || !names.iter().all(|name| is_host_name(name)) {
+            return Err(bad(host));
+        }
+        let _ = writeln!(text, "{}\t{}", address.ok_or_else(|| bad(host))?, names.join(" "));
+    }
+    Ok(text)
+}
+
+fn is_host_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic() && b != b'#')
+}
+
 /// The host's address on the network of its default route.
 fn gateway(net: Option<&Value>) -> Option<IpAddr> {
     part::string(net?.get("routes")?.get(0), "gw")?.parse().ok()
@@ -157,7 +177,7 @@ fn resolv_conf(dns: &Value) -> Result<String> {
 fn host_line(word: &str, gateway: Option<IpAddr>) -> Result<String> {
     let bad = |why: &str| Error::new(Code::Invalid, format!("invalid host {word:?}: {why}")).hint("expected NAME:IP");
     let (name, ip) = word.split_once(['=', ':']).ok_or_else(|| bad("it has no address"))?;
-    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_graphic() && b != b'#') {
+    if !is_host_name(name) {
         return Err(bad("its name is none"));
     }
     let ip = ip.strip_prefix('[').and_then(|i| i.strip_suffix(']')).unwrap_or(ip);
@@ -196,6 +216,16 @@ mod tests {
         assert_eq!(resolv_conf(&dns).unwrap(), "nameserver 10.0.0.1\nsearch a b\noptions ndots:2\n");
         assert_eq!(resolv_conf(&json!({})).unwrap(), "");
         assert_eq!(resolv_conf(&json!({"search": ["a\nnameserver 6.6.6.6"]})).unwrap_err().code, Code::Invalid);
+    }
+
+    #[test]
+    fn linked_hosts() {
+        let net = |names: Value| json!({"hosts": [{"address": "10.90.0.2", "names": names}]});
+        assert_eq!(linked(Some(&net(json!(["data", "db"])))).unwrap(), "10.90.0.2\tdata db\n");
+        for bad in [json!([]), json!(["a\n1.2.3.4 b"]), json!([""]), json!(["#"])] {
+            assert_eq!(linked(Some(&net(bad))).unwrap_err().code, Code::Invalid);
+        }
+        assert!(linked(Some(&json!({"hosts": [{"address": "x", "names": ["a"]}]}))).is_err());
     }
 
     #[test]

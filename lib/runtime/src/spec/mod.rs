@@ -127,19 +127,27 @@ fn hostname(
     }
     let theirs = namespaces.owner("network").map(container::recorded).transpose()?;
     let theirs = theirs.as_ref().and_then(|doc| doc.get("spec")?.get("hostname")?.as_str());
-    let own = spec.get("hostname").and_then(Value::as_str).or(theirs);
+    // As docker has it: who is on the host's network is called as that is.
+    let host = (namespaces.of("network") == &Mode::Host).then(rustix::system::uname);
+    let host = host.as_ref().and_then(|host| host.nodename().to_str().ok()).filter(|name| is_host_name(name));
+    let own = spec.get("hostname").and_then(Value::as_str).or(theirs).or(host);
     let name = match (&flags.hostname, own, source.id) {
         (Some(name), ..) => name.as_str(),
         (None, Some(name), _) => name,
         (None, None, Some(id)) => ident::short(id),
         (None, None, None) => return Ok(None),
     };
-    // sethostname(2) takes 64 bytes; blanks and control characters would be more than a name in /etc/hosts.
-    if name.is_empty() || name.len() > 64 || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)) {
+    if !is_host_name(name) {
         return Err(Error::new(Code::Invalid, format!("invalid host name {name:?}"))
             .hint("letters, digits, '-', '.', '_', at most 64"));
     }
     Ok(Some(name.to_owned()))
+}
+
+/// sethostname(2) takes 64 bytes; blanks and control characters would be more than a name in /etc/hosts.
+fn is_host_name(name: &str) -> bool {
+    let good = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+    !name.is_empty() && name.len() <= 64 && name.bytes().all(good)
 }
 
 /// What starting it again needs to know and the specification has no place for.

@@ -10,6 +10,7 @@ const MOUNT: &str = "overlay-mount";
 const LIMIT: &str = "cg-limit";
 const SPAWN: &str = "ns-spawn";
 const ATTACH: &str = "net-attach";
+const FILES: &str = "vol-mount";
 
 /// What is there.
 pub const FLAGS: &[Flag] = &joined::<{ BEFORE_LIMITS.len() + limits::COUNT + AFTER_LIMITS.len() }>(&[
@@ -30,6 +31,12 @@ const BEFORE_LIMITS: &[Flag] = &[
     switch("detach", "Leave it running and print its id").short('d'),
     value("wait", "healthy|running[:TIME]", "With --detach: wait for that, so long at most"),
     switch("read-only", "The container's processes may not write to its root").to(MOUNT),
+    // Its files.
+    list("volume", "[SOURCE:]TARGET[:OPTIONS]", "Mount a volume, or a path of the host").short('v').to(FILES),
+    list("mount", "FIELD=VALUE,…", "The same in fields: type=bind|volume|tmpfs|image,source=…,target=…").to(FILES),
+    list("tmpfs", "TARGET[:OPTIONS]", "Mount memory").to(FILES),
+    list("storage-opt", "size=SIZE", "How many bytes it may write beside volumes").to(MOUNT),
+    list("volumes-from", "CONTAINER[:ro]", "Mount what another container has of volumes and paths").to(FILES),
     // The terminal.
     switch("interactive", "Give the command this stdin").short('i'),
     switch("tty", "Give the command a terminal").short('t'),
@@ -70,6 +77,7 @@ const BEFORE_LIMITS: &[Flag] = &[
     list("dns-search", "DOMAIN", "Look for short names in this domain").to(ATTACH),
     list("dns-option", "OPTION", "An option of the resolver").alias("dns-opt").to(ATTACH),
     list("network-alias", "NAME", "Call it so too on the first network").alias("net-alias").to(ATTACH),
+    list("link", "CONTAINER[:ALIAS]", "Give another container a name for this one alone").to(ATTACH),
     value("ip", "ADDRESS", "Give it this address of the first network").to(ATTACH),
     value("ip6", "ADDRESS", "Give it this address of IPv6 of the first network").to(ATTACH),
     value("mac-address", "ADDRESS", "Give its interface on the first network this hardware address").to(ATTACH),
@@ -95,8 +103,6 @@ const AFTER_LIMITS: &[Flag] = &[
 ];
 
 const ATTACHED: &str = "a choice of streams";
-const NAMES: &str = "names of containers on a network";
-const VOLUMES: &str = "volumes and mounts";
 const LIMITS: &str = "limits for real-time processes and by device";
 
 /// What docker has and this has not yet: each is refused by name, none is passed over.
@@ -107,14 +113,8 @@ pub const LATER: &[Flag] = &[
     value("detach-keys", "", "").not_yet("leaving a container in the foreground running"),
     switch("sig-proxy", "").not_yet("it is always on"),
     list("label-file", "", "").not_yet("files of labels"),
-    list("link", "", "").not_yet(NAMES),
     list("link-local-ip", "", "").not_yet("more than one address"),
-    list("mount", "", "").not_yet(VOLUMES),
-    list("tmpfs", "", "").not_yet(VOLUMES),
-    list("volume", "", "").short('v').not_yet(VOLUMES),
-    value("volume-driver", "", "").not_yet(VOLUMES),
-    list("volumes-from", "", "").not_yet(VOLUMES),
-    list("storage-opt", "", "").not_yet("limits of the writable layer"),
+    value("volume-driver", "", "").not_yet("other drivers of volumes than local"),
     list("blkio-weight-device", "", "").not_yet(LIMITS),
     value("cpu-rt-period", "", "").not_yet(LIMITS),
     value("cpu-rt-runtime", "", "").not_yet(LIMITS),

@@ -7,7 +7,7 @@ use crate::{
     flags::{Given, usage},
     pipe::{Stage, pipe},
 };
-use ctr_core::Result;
+use ctr_core::{Result, trace};
 pub use flags::{FLAGS, LATER};
 
 /// The pipe from a registry to a running process.
@@ -76,6 +76,7 @@ fn stages(given: &Given, spawn: Stage) -> Result<Vec<Stage>> {
         (false, true) => Some("-t"),
         (false, false) => None,
     };
+    let files = given.for_tool("vol-mount");
     let spawn = spawn
         .words(terminal)
         .words([if rm { "--rm" } else { "--rm=failed" }])
@@ -84,6 +85,9 @@ fn stages(given: &Given, spawn: Stage) -> Result<Vec<Stage>> {
         .words_if(!command.is_empty(), ["--"])
         .words(command);
     let mut stages = vec![fetch, Stage::new("img-unpack"), mount];
+    if !files.is_empty() {
+        stages.push(Stage::new("vol-mount").words(files));
+    }
     stages.extend(attach);
     stages.extend(limit(given)?);
     stages.push(spawn);
@@ -112,6 +116,11 @@ fn network(given: &Given) -> Result<(Option<Stage>, Vec<String>)> {
         }
         // There is nothing that could be published; docker says nothing either.
         words.retain(|word| word != "-P");
+        if *network == "host" && given.last("publish").is_some() {
+            // docker's words.
+            trace::warn("Published ports are discarded when using host network mode");
+            words = without_ports(words);
+        }
         if let Some(flag) = words.first() {
             return Err(usage(format!("{flag} needs a network, not {network}")));
         }
@@ -119,6 +128,20 @@ fn network(given: &Given) -> Result<(Option<Stage>, Vec<String>)> {
     }
     let named = networks.into_iter().flat_map(|network| ["--network", network]);
     Ok((Some(Stage::new("net-attach").words(named).words(words)), Vec::new()))
+}
+
+/// The words but for `-p PORT` and `--publish=PORT`.
+fn without_ports(words: Vec<String>) -> Vec<String> {
+    let mut words = words.into_iter();
+    let mut kept = Vec::new();
+    while let Some(word) = words.next() {
+        if word == "-p" {
+            words.next();
+        } else if !word.starts_with("--publish=") {
+            kept.push(word);
+        }
+    }
+    kept
 }
 
 /// Whether a network is one that ns-spawn makes or joins.

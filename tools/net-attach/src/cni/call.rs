@@ -178,7 +178,7 @@ impl Call {
             let object = full.as_object_mut().ok_or_else(|| bad(one))?;
             let any = ["", "::"].map(|word| json!(word));
             if object.get("hostIP").is_none_or(|ip| ip.is_null() || any.contains(ip)) {
-                object.insert("hostIP".to_owned(), json!("0.0.0.0"));
+                object.shift_remove("hostIP");
             }
             object.entry("protocol").or_insert_with(|| json!("tcp"));
             let port = PortMap::read(&full).filter(|port| port.container_port != 0).ok_or_else(|| bad(one))?;

@@ -24,9 +24,13 @@ pub(super) fn add(call: &Call) -> Result<Value, Failure> {
     record.save()?;
     let half_made = record.clone();
     rollback.push(move || take_away(&half_made));
-    let mut end = End { interface: call.key.ifname.clone(), ..End::claim(network, &id, 0, &wanted)? };
+    let mut end = End { interface: call.key.ifname.clone(), ..End::claim(&netlink, network, &id, 0, &wanted)? };
     let target = attach::target(slice::from_ref(&end), &mappings)?;
     let published = port::publish(&mappings, &id, target, PublishMode::Dnat)?;
+    if let Some(claim) = published.claims.iter().find(|claim| claim.mode == PublishMode::Proxy) {
+        let message = format!("cannot publish {claim}: the firewall leads none there, and no process has ports here");
+        return Err(Error::new(Code::Unsupported, message).into());
+    }
     let bridge = host::ready(&netlink, &end.network)?;
     end.mtu = bridge.mtu;
     // Under the lock, as for a container of ours.
@@ -46,7 +50,7 @@ pub(super) fn add(call: &Call) -> Result<Value, Failure> {
         attach::localnet(&ends)?;
     }
     let servers = dns::on(ends.iter().map(|end| &end.network), &ctr_net::Dns::default(), &[]);
-    let mut net = end::section(&id, &ends, servers, end::ports(&published.claims));
+    let mut net = end::section(&id, &ends, servers, published.ports.clone());
     net.netns.clone_from(&call.netns);
     for interface in net.interfaces.iter_mut().filter(|interface| interface.sandbox.is_some()) {
         interface.sandbox = Some(call.netns.clone());

@@ -1,0 +1,91 @@
+//! `--link` on the default network, which has no names: lines of /etc/hosts; and what docker says of the host's network.
+
+use super::*;
+
+pub fn tests() -> Vec<Test> {
+    tests!("net-attach",
+        ["root", "overlay", "umoci", "nft", "ip"]:
+            others_by_links,
+            links_that_are_refused,
+            on_the_hosts_network
+    )
+}
+
+fn others_by_links() {
+    let host = host();
+    server(&host, "db", "--hostname store");
+    server(&host, "mail", "");
+    let id = server(&host, "web", "--link db:data --link mail");
+    let (db, mail) = (address(&host, "db"), address(&host, "mail"));
+    let lines = |host: &Host| host.sh("ctr exec web cat /etc/hosts").ok().text();
+    let short = host.tool("ctr-inspect", &["mail"]).ok().json()["id"].as_str().unwrap()[..12].to_owned();
+    for line in [format!("{db}\tdata store db\n"), format!("{mail}\tmail {short}\n")] {
+        assert!(lines(&host).contains(&line), "{}", lines(&host));
+    }
+    host.sh(&format!("ctr exec web {}", get_inside("data"))).ok().stdout_is("store\n");
+    host.sh(&format!("ctr exec db {}", get_inside("web"))).exits(1);
+    schema::assert_valid(&[host.tool("ctr-inspect", &["web"]).ok().json()]);
+    host.sh("ctr-inspect web | net-attach --check >/dev/null").ok();
+    let shown = host.sh("ctr inspect -f '{{json .HostConfig.Links}}' web").ok().json();
+    assert_eq!(shown, json!(["/db:/web/data", "/mail:/web/mail"]));
+    // The other may be called otherwise later, and be elsewhere when this one starts again.
+    host.sh("ctr rename db base && ctr stop -t 0 web && ctr network create red && ctr network connect red base")
+        .succeeds();
+    host.sh("ctr network disconnect bridge base && ctr network connect --ip 10.90.0.77 bridge base && ctr rm -f mail")
+        .ok();
+    host.sh("ctr start web").ok();
+    assert!(lines(&host).contains("10.90.0.77\tdata store base\n"), "{}", lines(&host));
+    assert!(!lines(&host).contains(&format!("{db}\t")) && !lines(&host).contains("mail"), "{}", lines(&host));
+    assert!(lines(&host).contains(&format!("\t{}\n", &id[..12])));
+    host.sh(&format!("ctr exec web {}", get_inside("data"))).ok();
+    host.sh("ctr rm -f web base && ctr network rm red").ok();
+    nothing_is_left(&host);
+}
+
+fn links_that_are_refused() {
+    let host = host();
+    host.sh("ctr network create red && ctr run -d --name db --network red busybox sleep 6912").succeeds();
+    for (flags, part) in [
+        ("--link absent", "no container absent"),
+        ("--link db", "cannot link to container db ("),
+        ("--link db:", "invalid link \"db:\""),
+        ("--network none --link db", "--link needs a network, not none"),
+        ("--network host --link db", "--link needs a network, not host"),
+        ("--network container:db --link db", "--link needs a network, not container:db"),
+    ] {
+        host.sh(&format!("ctr run --rm {flags} busybox true")).fails(125).stderr_has(part);
+    }
+    host.sh("ctr network connect host db").fails(1).stderr_has("cannot connect container db to network host: ");
+    host.sh("ctr rm -f db && ctr network rm red").ok();
+    host.sh("net-attach --gc && rm $CTR_ROOT/networks/bridge.json && ctr network inspect bridge")
+        .exits(1)
+        .stderr_has("made with its first container");
+    nothing_is_left(&host);
+}
+
+fn on_the_hosts_network() {
+    let host = host();
+    let name = host.sh("uname -n").ok().text();
+    host.sh("ctr run --rm --network host busybox sh -c 'hostname; cat /etc/hostname'").ok().stdout_is(&name.repeat(2));
+    host.sh("ctr run --rm --network host --hostname own busybox hostname").ok().stdout_is("own\n");
+    host.sh("ctr run --name h --network host -p 80:80 --publish=81:81 busybox true")
+        .exits(0)
+        .stderr_has("Published ports are discarded when using host network mode");
+    server(&host, "web", "");
+    host.sh("ctr create --name j --network container:web busybox true").ok();
+    let id = host.tool("ctr-inspect", &["web"]).ok().json()["id"].as_str().unwrap().to_owned();
+    for (container, mode) in [("h", "host".to_owned()), ("web", "bridge".to_owned()), ("j", format!("container:{id}"))]
+    {
+        host.sh(&format!("ctr inspect -f '{{{{.HostConfig.NetworkMode}}}}' {container}"))
+            .ok()
+            .stdout_is(&format!("{mode}\n"));
+    }
+    host.sh("ctr network ls -q --no-trunc | grep -cE '^[0-9a-f]{64}$'").ok().stdout_is("1\n");
+    host.sh("ctr network create red").ok();
+    for (filter, names) in [("dangling=true", "red\n"), ("dangling=false", "bridge\n")] {
+        host.sh(&format!("ctr network ls --filter {filter} --format '{{{{.Name}}}}'")).ok().stdout_is(names);
+    }
+    host.sh("ctr network ls --filter dangling=x").exits(2).stderr_has("dangling=true or false");
+    host.sh("ctr rm -f web h j && ctr network rm red").ok();
+    nothing_is_left(&host);
+}

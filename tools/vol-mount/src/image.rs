@@ -1,0 +1,63 @@
+//! Another image as a mount: its layers, fetched and unpacked by the tools that do that.
+
+use ctr_core::{Cannot, Code, Document, Error, Image, Result, Value, json, steps, trace};
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+/// The trees of the layers of image `reference`, top first, each once: those of the store, or of the registry where it is
+/// missing.
+///
+/// # Errors
+/// Those of img-pull and img-unpack, which have said why.
+pub fn layers(reference: &str) -> Result<Vec<PathBuf>> {
+    let what = || json!({"pull": reference});
+    let image = trace::act("image", what, || {
+        let (pull, unpack) = (steps::sibling("img-pull"), steps::sibling("img-unpack"));
+        let run = || "run img-pull and img-unpack";
+        let mut first = Command::new(pull)
+            .args(["--pull", "missing", "--", reference])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .cannot(run)?;
+        let documents = first.stdout.take().map_or_else(Stdio::null, Stdio::from);
+        let output = Command::new(unpack).stdin(documents).stderr(Stdio::inherit()).output().cannot(run);
+        let _ = first.wait();
+        let output = output?;
+        if !output.status.success() {
+            return Err(Error::new(Code::NotFound, format!("cannot mount image {reference}")));
+        }
+        let value: Value = serde_json::from_slice(&output.stdout)
+            .map_err(|e| Error::new(Code::Internal, format!("img-unpack gave no document: {e}")))?;
+        Document::from_value(value)?.need::<Image>("image", "img-unpack").map(Some)
+    })?;
+    let mut trees = Vec::new();
+    for layer in image.iter().flat_map(|image| &image.layers).rev() {
+        let path = layer.path.as_deref().map(PathBuf::from).unwrap_or_default();
+        // Of two equal layers the upper one hides all of the lower, and the kernel refuses one twice.
+        if !trees.contains(&path) {
+            trees.push(path);
+        }
+    }
+    Ok(trees)
+}
+
+/// The entry: an overlay of the trees that nobody can write to. Until it is recorded the lock of the store keeps them.
+///
+/// # Errors
+/// `not-found` where a removal was faster.
+pub fn entry(target: &str, layers: &[PathBuf]) -> Result<Value> {
+    if let Some(gone) = layers.iter().find(|path| !fs::metadata(path).is_ok_and(|meta| meta.is_dir())) {
+        return Err(Error::new(Code::NotFound, format!("layer {} is gone", gone.display())).hint("try again"));
+    }
+    if let [only] = layers {
+        let options = ["bind", "rprivate", "ro", "nodev"];
+        return Ok(json!({"destination": target, "type": "bind", "source": only, "options": options}));
+    }
+    let mut options = vec!["ro".to_owned(), "nodev".to_owned()];
+    options.extend(layers.iter().map(|path| format!("lowerdir+={}", path.display())));
+    Ok(json!({"destination": target, "type": "overlay", "source": "overlay", "options": options}))
+}
