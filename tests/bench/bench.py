@@ -1,6 +1,6 @@
 """bench.py [--rounds N] [GROUP...]: times us and the peers on the same work, in turns, in one run.
 
-Groups: run pull memory commit exec many idle log net port named speed. Prints a Markdown table for each on stdout, progress on stderr. Everything happens in a mount
+Groups: run pull memory commit exec many idle log net port named speed save save-large. Prints a Markdown table for each on stdout, progress on stderr. Everything happens in a mount
 and a network namespace of its own, on a tmpfs of its own (unpacking on a disk soon after a big removal measures the file
 system); --disk DIR uses DIR instead. Needs root, our tools in PATH, the programs that `tests/deps.sh test` installs;
 of podman, docker, crun, runc, bubblewrap, skopeo, umoci, curl those that are there.

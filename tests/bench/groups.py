@@ -425,4 +425,42 @@ class Speed(Group):
                 self.add(Contestant("docker: by docker-proxy", f"iperf3 -n 8G -p {port} -c 127.0.0.1 >/dev/null"))
 
 
-ALL = {group.name: group for group in (Run, Pull, Memory, Commit, Exec, Many, Idle, Log, Net, Port, Named, Speed)}
+class Save(Group):
+    """Images out of each store into one file: many small layers."""
+
+    name = "save"
+    title = "Save an image of 100 layers to a file"
+    rounds = 7
+    image = "layers100"
+
+    def prepare(self):
+        world = self.world
+        archive = world.archive(self.image)
+        run("img-load", "-i", str(archive), env=world.env)
+        out = world.dir / "saved.tar"
+        self.add(self.into(out, "ctr save", f"ctr save -o {out} localhost/{self.image}", ours=True))
+        self.add(self.into(out, "ctr save, to a pipe", f"ctr save localhost/{self.image} | cat >{out}", ours=True))
+        for engine, daemon in (("podman", ""), ("docker", "dockerd")):
+            if not have(daemon or engine):
+                continue
+            if daemon:
+                world.docker()
+            run(engine, "load", "-q", "-i", str(archive), env=world.env)
+            line = f"{engine} save -o {out} localhost/{self.image}"
+            self.add(self.into(out, engine, line, needs=[engine], daemon=daemon))
+
+    def into(self, out, name, line, **more):
+        """A contestant whose file is removed after each run: podman does not replace one."""
+        return Contestant(name, line, after=lambda: out.unlink(missing_ok=True), **more)
+
+
+class SaveLarge(Save):
+    """The same with one large layer; docker cannot save the odd files of the many-file image."""
+
+    name = "save-large"
+    title = "Save an image of one layer of 130 MB to a file"
+    rounds = 5
+    image = "debian"
+
+
+ALL = {group.name: group for group in (Run, Pull, Memory, Commit, Exec, Many, Idle, Log, Net, Port, Named, Speed, Save, SaveLarge)}

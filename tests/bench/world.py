@@ -105,6 +105,21 @@ class World:
             run("sh", str(recipe), name, str(made), str(self.layout(base)) if base else "", "")
         return made
 
+    def archive(self, name):
+        """A test image as an archive that every engine loads, under the name `localhost/NAME`; `layersN` has N layers."""
+        archive = self.dir / f"{name}.docker.tar"
+        if not archive.exists():
+            count = name.removeprefix("layers")
+            if count.isdigit():
+                layout = self.dir / "images" / name
+                layout.parent.mkdir(exist_ok=True)
+                run("sh", str(TESTS / "images/layers.sh"), name, str(layout), str(self.layout("busybox")), count)
+            else:
+                layout = self.layout(name)
+            target = f"docker-archive:{archive}:localhost/{name}:latest"
+            run("skopeo", "copy", "-q", f"oci:{layout}:{name}", target, env=self.env)
+        return archive
+
     def busybox(self):
         """Busybox in our store, and in the engines' that are installed."""
         if (self.dir / "busybox.tar").exists():

@@ -10,10 +10,12 @@ mod ctr;
 mod ctr_attach;
 mod ctr_commit;
 mod ctr_cp;
+mod ctr_df;
 mod ctr_diff;
 mod ctr_events;
 mod ctr_export;
 mod ctr_fmt;
+mod ctr_fsck;
 mod ctr_inspect;
 mod ctr_kill;
 mod ctr_logs;
@@ -28,7 +30,10 @@ mod ctr_wait;
 mod detached;
 mod harness;
 mod images;
+mod img_diff;
+mod img_prune;
 mod img_pull;
+mod img_save;
 mod img_squash;
 mod img_unpack;
 mod install;
@@ -46,6 +51,7 @@ mod runtime;
 mod runtime_escapes;
 mod seccomp;
 mod servers;
+mod shelf;
 mod store;
 mod vol_mount;
 
@@ -62,10 +68,12 @@ fn all() -> Vec<Test> {
         ctr_attach::tests,
         ctr_commit::tests,
         ctr_cp::tests,
+        ctr_df::tests,
         ctr_diff::tests,
         ctr_events::tests,
         ctr_export::tests,
         ctr_fmt::tests,
+        ctr_fsck::tests,
         ctr_inspect::tests,
         ctr_kill::tests,
         ctr_logs::tests,
@@ -80,7 +88,10 @@ fn all() -> Vec<Test> {
         detached::tests,
         harness::tests,
         images::tests,
+        img_diff::tests,
+        img_prune::tests,
         img_pull::tests,
+        img_save::tests,
         img_squash::tests,
         img_unpack::tests,
         install::tests,
@@ -96,6 +107,7 @@ fn all() -> Vec<Test> {
         runtime_escapes::tests,
         seccomp::tests,
         servers::tests,
+        shelf::tests,
         store::tests,
         vol_mount::tests,
     ];

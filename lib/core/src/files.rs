@@ -1,6 +1,6 @@
 //! Files that are never half there: written aside, flushed, renamed.
 
-pub use crate::remove_tree::remove_tree;
+pub use crate::{large_file::write_with, remove_tree::remove_tree};
 
 use crate::{Cannot, Result, json, trace};
 use rustix::fs::{Mode, OFlags};
@@ -37,24 +37,6 @@ pub fn replace(path: &Path, bytes: &[u8], durable: bool) -> Result<()> {
         Ok(())
     };
     write().inspect_err(|_| drop(fs::remove_file(&aside))).cannot(|| format!("write {}", path.display()))
-}
-
-/// Lets `fill` write the file `path`, a large one: aside first, flushed, and renamed. What is there and is no regular file, a
-/// fifo or `/dev/null`, is written to.
-pub fn write_with(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
-    let what = || format!("write {}", path.display());
-    if fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
-        return fill(&mut OpenOptions::new().write(true).open(path).cannot(what)?);
-    }
-    // A link stays one.
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let aside = path.with_file_name(format!(".{name}.{}", crate::ident::token()));
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside).cannot(what)?;
-    fill(&mut file)
-        .and_then(|()| file.sync_all().cannot(what))
-        .and_then(|()| fs::rename(&aside, &path).cannot(what))
-        .inspect_err(|_| drop(fs::remove_file(&aside)))
 }
 
 /// What gc does with a leftover: removes the tree or file at `path`, by [`trace::act`].

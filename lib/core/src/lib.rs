@@ -11,6 +11,7 @@ pub mod events;
 pub mod files;
 pub mod ident;
 pub mod instance;
+mod large_file;
 mod lock;
 pub mod mountinfo;
 pub mod paths;
@@ -22,7 +23,7 @@ pub mod steps;
 mod sys;
 pub mod trace;
 
-pub use cli::{Common, Done, Tool, command, each, pipe, plain, plain_command, print_line, read_document};
+pub use cli::{Common, Done, Tool, command, confirm, each, pipe, plain, plain_command, print_line, read_document};
 pub use doc::{Document, Step};
 pub use error::{Cannot, Code, Error, Failures, Result};
 pub use lock::Lock;

@@ -37,6 +37,13 @@ impl Lock {
         Ok(Self { file })
     }
 
+    /// Waits for the lock on the file `path` that any number of holders share.
+    pub fn shared(path: &Path) -> Result<Self> {
+        let file = open(path)?;
+        file.lock_shared().cannot(|| format!("lock {}", path.display()))?;
+        Ok(Self { file })
+    }
+
     /// The exclusive lock on `path` if nobody holds it, else `None`.
     pub fn try_exclusive(path: &Path) -> Result<Option<Self>> {
         let file = open(path)?;

@@ -23,6 +23,7 @@
 mod acl;
 mod archive;
 mod blob;
+mod change;
 mod compress;
 mod compressor;
 mod copy;
@@ -53,6 +54,7 @@ mod writer;
 mod xattr;
 
 pub use blob::{Blob, blob};
+pub use change::Change;
 pub use compress::{check_media_type, open};
 pub use compressor::Compression;
 pub use copy::copy;
@@ -70,6 +72,7 @@ pub use stream::Stop;
 pub use unpack::{gc, unpack};
 pub use upper::{Upper, mount_points};
 pub use writer::{Range, Rewrite};
+pub use xattr::Reader as Xattrs;
 
 use ctr_core::{Code, Error};
 

@@ -3,14 +3,21 @@
 use ctr_core::{Cannot, Code, Error, Image, Result};
 use rustix::{
     fd::{AsFd, OwnedFd},
-    fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fgetxattr, openat, statat},
+    fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fgetxattr, fstat, openat, statat},
     io::Errno,
 };
 use std::collections::{BTreeMap, HashSet};
 
 /// The trees of the image's layers, uppermost first, which nobody changes: so a path in them can be looked up again.
 #[derive(Debug)]
-pub struct Stack(Vec<OwnedFd>);
+pub struct Stack(Vec<Tree>);
+
+/// One of them.
+#[derive(Debug)]
+struct Tree {
+    path: String,
+    fd: OwnedFd,
+}
 
 /// What the layers have at a path: the uppermost file of that name, and if it is a directory the layers that are
 /// merged in it.
@@ -21,7 +28,7 @@ pub struct Below {
     /// The layers merged in the directory, by their number in the stack; none where it is no directory.
     pub merged: Vec<usize>,
     /// The number of the layer that has the file.
-    pub(crate) layer: usize,
+    pub layer: usize,
 }
 
 impl Stack {
@@ -47,7 +54,7 @@ impl Stack {
                 other => other.cannot(|| format!("open layer {path}"))?,
             };
             let opaque = is_opaque(&tree);
-            trees.push(tree);
+            trees.push(Tree { path: path.to_owned(), fd: tree });
             if opaque {
                 break;
             }
@@ -74,10 +81,35 @@ impl Stack {
         self.at(&merged, path)
     }
 
+    /// Where the trees of `layers` are: what is merged of the same trees is the same.
+    pub fn paths(&self, layers: &[usize]) -> Vec<&str> {
+        layers.iter().map(|&layer| self.0[layer].path.as_str()).collect()
+    }
+
+    /// The tree of one layer.
+    pub fn tree(&self, layer: usize) -> &OwnedFd {
+        &self.0[layer].fd
+    }
+
+    /// Whether all trees are where they were: if not, a removal took files away while they were looked at.
+    ///
+    /// # Errors
+    /// `busy` where one is not.
+    pub fn check(&self) -> Result<()> {
+        let same = |tree: &Tree| {
+            let (held, named) = (fstat(&tree.fd), statat(CWD, &tree.path, AtFlags::SYMLINK_NOFOLLOW));
+            matches!((held, named), (Ok(a), Ok(b)) if (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino))
+        };
+        match self.0.iter().find(|tree| !same(tree)) {
+            None => Ok(()),
+            Some(tree) => Err(Error::new(Code::Busy, format!("layer {} was removed meanwhile", tree.path))),
+        }
+    }
+
     /// Holds the file that was found at `path`.
-    pub(crate) fn hold(&self, below: &Below, path: &[u8]) -> Result<OwnedFd> {
+    pub fn hold(&self, below: &Below, path: &[u8]) -> Result<OwnedFd> {
         let path = if path.is_empty() { b"." } else { path };
-        openat(&self.0[below.layer], path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+        openat(self.tree(below.layer), path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
             .cannot(|| shown(path))
     }
 
@@ -85,7 +117,7 @@ impl Stack {
     pub fn at(&self, layers: &[usize], path: &[u8]) -> Result<Option<Below>> {
         let mut below: Option<Below> = None;
         for &layer in layers {
-            let tree = &self.0[layer];
+            let tree = self.tree(layer);
             let path = if path.is_empty() { b"." } else { path };
             let stat = match statat(tree, path, AtFlags::SYMLINK_NOFOLLOW) {
                 Err(Errno::NOENT) => continue,
@@ -113,7 +145,7 @@ impl Stack {
         let mut there = BTreeMap::new();
         for &layer in layers {
             let path = if path.is_empty() { b"." } else { path };
-            let dir = open_dir(&self.0[layer], path).cannot(|| shown(path))?;
+            let dir = open_dir(self.tree(layer), path).cannot(|| shown(path))?;
             for (name, stat) in list(dir, path)? {
                 there.entry(name).or_insert(!is_whiteout(&stat));
             }

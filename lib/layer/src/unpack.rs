@@ -6,7 +6,7 @@
 
 use crate::{Stop, compress, extract::extract};
 use ctr_core::{Cannot, Code, Error, Result, files, json, paths, trace};
-use ctr_store::{Digest, Hasher};
+use ctr_store::{Digest, Hasher, writing};
 use rustix::{
     fd::OwnedFd,
     fs::{self, FlockOperation, Mode, OFlags},
@@ -35,6 +35,7 @@ pub fn unpack(blob: File, diff_id: &Digest, tree: &Path, stop: &Stop) -> Result<
         "unpack",
         || json!({"layer": diff_id.as_str(), "to": tree}),
         || {
+            writing()?;
             let Some(lock) = claim(&aside, tree, stop)? else { return Ok(()) };
             let result = fill(blob, diff_id, &lock, stop).and_then(|()| publish(&aside, tree));
             if result.is_err() {

@@ -66,15 +66,30 @@ pub(crate) enum Access<'a> {
     Held(BorrowedFd<'a>),
 }
 
-/// Room for what is read, used again for every file.
-pub(crate) struct Reader {
+/// Reads attributes; has the room for what is read, used again for every file.
+pub struct Reader {
     list: Vec<u8>,
     value: Vec<u8>,
 }
 
+impl Default for Reader {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Reader {
-    pub(crate) fn new() -> Self {
+    /// Makes room for the longest list and the largest value.
+    pub fn new() -> Self {
         Self { list: vec![0; MAX], value: vec![0; MAX] }
+    }
+
+    /// The attributes of the file that `fd` holds (`O_PATH`), of whatever kind it is, by name.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn read_held(&mut self, fd: BorrowedFd<'_>) -> rustix::io::Result<Vec<(CString, Vec<u8>)>> {
+        self.read(Access::Held(fd)).map(|(list, _)| list)
     }
 
     /// The attributes of a file, of whatever kind it is.

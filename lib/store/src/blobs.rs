@@ -1,6 +1,6 @@
 //! Blobs of the layout: where they are, whether they are there, reading and writing small ones.
 
-use crate::{Digest, Ingest};
+use crate::{Digest, Ingest, writers};
 use ctr_core::{Cannot, Code, Error, Result, files, paths, trace};
 use serde_json::json;
 use std::{
@@ -74,11 +74,13 @@ impl Store {
 
     /// Begins (or resumes) writing the blob; `None` if it is there. Waits while another process writes the same blob.
     pub fn ingest(&self, digest: &Digest, size: u64) -> Result<Option<Ingest>> {
+        writers::writing()?;
         Ingest::open(self, digest, size)
     }
 
     /// Writes a small blob; gives its sha256.
     pub fn put_blob(&self, bytes: &[u8]) -> Result<Digest> {
+        writers::writing()?;
         let digest = Digest::of(bytes);
         if self.has_blob(&digest, bytes.len() as u64) {
             return Ok(digest);

@@ -1,6 +1,6 @@
 //! What killed processes left in the image store, and what nothing names any more.
 
-use crate::{Digest, Store, remove::Used, spool};
+use crate::{Digest, Store, Trash, remove::Used, spool, trash};
 use ctr_core::{Cannot, Lock, Result, Value, files, json, paths, trace};
 use rustix::fs::OFlags;
 use std::{
@@ -13,6 +13,17 @@ use std::{
 
 /// How long a partial blob waits to be resumed, and what no image names for the image that it may belong to.
 const KEPT: Duration = Duration::from_hours(24);
+
+/// What nothing uses.
+#[derive(Clone, Debug)]
+pub struct Orphan {
+    /// Where it is.
+    pub path: PathBuf,
+    /// A blob's digest, a tree's diffId.
+    pub digest: Digest,
+    /// Whether it is the tree of a layer.
+    pub is_tree: bool,
+}
 
 /// Removes what killed processes left in the image store: directories of spooled files, and partial blobs and files
 /// written aside that are a day old. Gives a JSON object for each, with `removed`, `path` and, for a file, `bytes`.
@@ -58,7 +69,7 @@ fn remove_partial(path: &Path) -> Result<Option<Value>> {
 }
 
 /// The lock on the file or directory at `path`; `None` where another holds it, or nothing is there any more.
-pub(crate) fn hold(path: &Path) -> Result<Option<File>> {
+pub fn hold(path: &Path) -> Result<Option<File>> {
     match OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits() as i32).open(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
         opened => lock(opened.cannot(|| format!("open {}", path.display()))?, path),
@@ -79,6 +90,11 @@ fn lock(file: File, path: &Path) -> Result<Option<File>> {
     Ok(same.then_some(file))
 }
 
+/// Whether what was made then waits no longer for who may have begun it.
+pub fn is_stale(since: Option<SystemTime>) -> bool {
+    is_old(since, KEPT)
+}
+
 fn is_old(since: Option<SystemTime>, age: Duration) -> bool {
     since.and_then(|then| then.elapsed().ok()).is_some_and(|elapsed| elapsed >= age)
 }
@@ -88,37 +104,79 @@ fn entries(dir: &Path) -> Vec<DirEntry> {
 }
 
 impl Store {
-    /// Removes blobs that no image has and trees of layers that no image and no container has, once they are a day
-    /// old: a pull enters its image only at its end. Gives what was removed.
-    pub fn gc_orphans(&self) -> Result<Vec<PathBuf>> {
-        let lock = Lock::store()?;
+    /// Every blob, with the digest that it is named by.
+    pub fn blobs(&self) -> Vec<(PathBuf, Digest)> {
+        digests_in(&self.images().join("blobs"))
+    }
+
+    /// Every layer's tree, with the layer's diffId.
+    pub fn trees(&self) -> Vec<(PathBuf, Digest)> {
+        digests_in(&paths::layers())
+    }
+
+    /// Blobs that no image has and trees of layers that no image and no container has: those that are a day old, for a
+    /// pull enters its image only at its end, or with `young` all of them. The caller holds [`Lock::store`], and for `young`
+    /// ones what [`idle`](crate::idle) gives.
+    pub fn orphans(&self, young: bool) -> Result<Vec<Orphan>> {
         let used = Used::now(self)?;
-        let mut removed = Vec::new();
-        for (path, _) in digests_in(&self.images().join("blobs")).into_iter().filter(|(_, d)| !used.blobs.contains(d)) {
-            if fs::metadata(&path).is_ok_and(|meta| is_old(meta.modified().ok(), KEPT)) {
-                files::discard(&path)?;
-                removed.push(path);
-            }
-        }
-        let mut trash = Vec::new();
-        for (path, diff_id) in digests_in(&paths::layers()).into_iter().filter(|(_, d)| !used.trees.contains(d)) {
-            if fs::symlink_metadata(&path).is_ok_and(|meta| is_old(published(&meta), KEPT)) {
-                trash.extend(trace::act("remove", || json!({"path": path}), || self.set_aside(&diff_id))?);
-                removed.push(path);
+        let blobs = self.blobs().into_iter().filter(|(_, digest)| !used.blobs.contains(digest));
+        let trees = self.trees().into_iter().filter(|(_, digest)| !used.trees.contains(digest));
+        let blobs = blobs.map(|(path, digest)| Orphan { path, digest, is_tree: false });
+        let trees = trees.map(|(path, digest)| Orphan { path, digest, is_tree: true });
+        let is_old = |orphan: &Orphan| {
+            fs::symlink_metadata(&orphan.path)
+                .is_ok_and(|meta| is_old(if orphan.is_tree { published(&meta) } else { meta.modified().ok() }, KEPT))
+        };
+        Ok(blobs.chain(trees).filter(|orphan| young || is_old(orphan)).collect())
+    }
+
+    /// Removes them; the lock is the one under which they were found.
+    pub fn remove_orphans(&self, orphans: &[Orphan], lock: Lock) -> Result<()> {
+        let mut trash = Trash::default();
+        for orphan in orphans {
+            if orphan.is_tree {
+                let what = || json!({"path": orphan.path});
+                trace::act("remove", what, || trash.take(self, &orphan.digest))?;
+            } else {
+                files::discard(&orphan.path)?;
             }
         }
         drop(lock);
-        for tree in trash {
-            files::remove_tree(&tree)?;
+        trash.delete()
+    }
+
+    /// Removes the trees of these layers, diffId and blob, that no image and no container has and whose blobs are gone: a
+    /// removal took those while the trees were made. Gives whether there was one.
+    ///
+    /// Where what is used cannot be known, they stay.
+    pub fn discard_unused(&self, layers: &[(Digest, Digest)]) -> Result<bool> {
+        let lock = Lock::store()?;
+        let Ok(used) = Used::now(self) else { return Ok(false) };
+        let mut trash = Trash::default();
+        let mut any = false;
+        for (diff_id, blob) in layers {
+            if !used.trees.contains(diff_id) && !self.blob_path(blob).exists() {
+                any |= trash.take(self, diff_id)?;
+            }
         }
-        Ok(removed)
+        drop(lock);
+        trash.delete()?;
+        Ok(any)
+    }
+
+    /// Removes the orphans that are a day old. Gives what was removed.
+    pub fn gc_orphans(&self) -> Result<Vec<PathBuf>> {
+        let lock = Lock::store()?;
+        let orphans = self.orphans(false)?;
+        self.remove_orphans(&orphans, lock)?;
+        Ok(orphans.into_iter().map(|orphan| orphan.path).collect())
     }
 
     /// Removes layer trees that a removal renamed aside and did not come to delete.
     pub fn gc_trees(&self) -> Result<Vec<PathBuf>> {
         let mut removed = Vec::new();
         for entry in entries(&paths::layers()) {
-            if entry.file_name().as_encoded_bytes().starts_with(b".removed-") {
+            if entry.file_name().as_encoded_bytes().starts_with(trash::PREFIX.as_bytes()) {
                 files::discard(&entry.path())?;
                 removed.push(entry.path());
             }

@@ -100,7 +100,7 @@ pub fn config_digest(store: &Store, descriptor: &Value) -> Result<Digest> {
 }
 
 /// Every blob of the image: the manifest itself, the config, the layers.
-pub(crate) fn blobs_of(store: &Store, descriptor: &Value) -> Result<Vec<(Digest, u64)>> {
+pub fn blobs_of(store: &Store, descriptor: &Value) -> Result<Vec<(Digest, u64)>> {
     let own = Blob::of(descriptor)?;
     let mut all = vec![(own.digest, own.size)];
     let (_, manifest) = manifest(store, descriptor)?;

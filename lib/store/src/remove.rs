@@ -1,16 +1,9 @@
 //! Removing references and images: what no other image and no container uses is freed.
 
-use crate::{Digest, Entry, Reference, Store, image};
-use ctr_core::{
-    Cannot, Code, Document, Error, Image, Lock, Result, Value, container, files, ident, json, paths, trace,
-};
+use crate::{Digest, Entry, Reference, Store, Trash, Usage, image};
+use ctr_core::{Code, Document, Error, Image, Lock, Result, Value, container, files, ident, json, paths, trace};
 use serde::Serialize;
-use std::{
-    collections::HashSet,
-    fs,
-    io::ErrorKind,
-    path::{Path, PathBuf},
-};
+use std::{collections::HashSet, fs, path::Path};
 
 /// One thing a removal did, in docker's words.
 #[derive(Clone, Debug, Serialize)]
@@ -41,7 +34,7 @@ impl Store {
                 .hint("name one of them, or force"));
         }
         let gone = |e: &Entry| same(e) && (!by_reference || e.reference() == found.reference());
-        let kept: Vec<Entry> = entries.iter().filter(|e| !gone(e)).cloned().collect();
+        let (gone, kept): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(gone);
         let last = !kept.iter().any(same);
         let containers = if last { records()? } else { Vec::new() };
         if last
@@ -53,69 +46,113 @@ impl Store {
             return Err(Error::new(Code::Busy, format!("cannot remove image {word}: used by container {name} ({id})"))
                 .hint("remove the container first, or force to take only the reference"));
         }
-        let mut removed: Vec<Removed> = entries
-            .iter()
-            .filter(|e| gone(e))
-            .filter_map(|e| e.reference().map(|r| Removed::Untagged(familiar(r))))
-            .collect();
-        let condemned = if last { Some(Condemned::of(self, &found)?) } else { None };
-        trace::act("untag", || json!({"image": word}), || self.write_entries(&kept, &lock))?;
-        let mut trash = Vec::new();
-        if let Some(condemned) = condemned {
-            trash = self.sweep(&condemned, &kept, &containers, &mut removed)?;
-        }
+        let taken = self.take(&gone, &kept, &containers, &lock)?;
         // From here on nobody finds the trees; deleting their many files needs no lock.
         drop(lock);
-        for tree in trash {
-            files::remove_tree(&tree)?;
-        }
-        Ok(removed)
+        taken.trash.delete()?;
+        Ok(taken.removed)
     }
 
-    fn sweep(
-        &self,
-        condemned: &Condemned,
-        kept: &[Entry],
-        containers: &[Document],
-        removed: &mut Vec<Removed>,
-    ) -> Result<Vec<PathBuf>> {
-        let used = Used::by(self, kept, containers)?;
-        for digest in condemned.blobs.iter().filter(|d| !used.blobs.contains(*d)) {
-            files::remove_file(&self.blob_path(digest))?;
+    /// Removes every image of which `goes` says so, asked for all its references together, and that no container uses.
+    /// Gives what was done and the bytes that it freed.
+    pub fn prune(&self, goes: impl Fn(&[&Entry]) -> bool) -> Result<(Vec<Removed>, u64)> {
+        let lock = Lock::store()?;
+        let entries = self.entries()?;
+        let containers = records()?;
+        let condemned: HashSet<Option<String>> = entries
+            .iter()
+            .filter(|entry| {
+                let same: Vec<&Entry> = entries.iter().filter(|e| e.digest() == entry.digest()).collect();
+                goes(&same) && !containers.iter().any(|doc| uses(doc, entry))
+            })
+            .map(|entry| entry.digest().map(str::to_owned))
+            .collect();
+        let is_condemned = |e: &Entry| condemned.contains(&e.digest().map(str::to_owned));
+        let (gone, kept): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(is_condemned);
+        if gone.is_empty() {
+            return Ok((Vec::new(), 0));
         }
-        if let Some(id) = condemned.id.as_ref().filter(|id| !used.blobs.iter().any(|d| d.as_str() == *id)) {
-            removed.push(Removed::Deleted(id.clone()));
+        let taken = self.take(&gone, &kept, &containers, &lock)?;
+        drop(lock);
+        let bytes = taken.bytes + taken.trash.bytes();
+        taken.trash.delete()?;
+        Ok((taken.removed, bytes))
+    }
+
+    /// Takes entries of the index away and nothing else: those of which `goes` says so. Gives their descriptors.
+    ///
+    /// For `ctr-fsck`: what such an image had is orphaned then.
+    pub fn forget(&self, goes: impl Fn(&Entry) -> bool) -> Result<Vec<Entry>> {
+        let lock = Lock::store()?;
+        let (gone, kept): (Vec<Entry>, Vec<Entry>) = self.entries()?.into_iter().partition(goes);
+        if !gone.is_empty() {
+            trace::act("untag", || json!({"entries": gone.len()}), || self.write_entries(&kept, &lock))?;
         }
-        let mut trash = Vec::new();
-        for diff_id in condemned.trees.iter().filter(|d| !used.trees.contains(*d)) {
-            if let Some(aside) = self.set_aside(diff_id)? {
-                trash.push(aside);
-                removed.push(Removed::Deleted(diff_id.to_string()));
+        Ok(gone)
+    }
+
+    /// Makes the index one of the entries that are `kept`, and frees what only those that are `gone` had.
+    fn take(&self, gone: &[Entry], kept: &[Entry], containers: &[Document], lock: &Lock) -> Result<Taken> {
+        let mut taken = Taken::default();
+        let untagged = gone.iter().filter_map(Entry::reference);
+        taken.removed.extend(untagged.clone().map(|r| Removed::Untagged(familiar(r))));
+        let mut condemned: Vec<&Entry> = Vec::new();
+        for entry in gone {
+            let same = |e: &&Entry| e.digest() == entry.digest();
+            if !kept.iter().any(|e| same(&e)) && !condemned.iter().any(same) {
+                condemned.push(entry);
             }
         }
-        Ok(trash)
-    }
-
-    /// Renames a layer's tree aside, for it to be deleted without the lock; `None` where there is none.
-    pub(crate) fn set_aside(&self, diff_id: &Digest) -> Result<Option<PathBuf>> {
-        let aside = paths::layers().join(format!(".removed-{}", ident::token()));
-        match fs::rename(self.layer_path(diff_id), &aside) {
-            Ok(()) => Ok(Some(aside)),
-            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(e).cannot(|| format!("remove layer {diff_id}")),
+        // Read before the index is written, for without their entries nobody finds them.
+        let condemned = condemned.into_iter().map(|e| Condemned::of(self, e)).collect::<Result<Vec<_>>>()?;
+        let names: Vec<&str> = untagged.collect();
+        trace::act("untag", || json!({"images": names}), || self.write_entries(kept, lock))?;
+        if condemned.is_empty() {
+            return Ok(taken);
         }
+        let used = Used::by(self, kept, containers)?;
+        for image in condemned {
+            for digest in image.blobs.iter().filter(|d| !used.blobs.contains(*d)) {
+                let path = self.blob_path(digest);
+                taken.bytes += fs::symlink_metadata(&path).map_or(0, |meta| Usage::of(&meta));
+                files::remove_file(&path)?;
+            }
+            if let Some(id) = image.id.filter(|id| !used.blobs.iter().any(|d| d.as_str() == *id)) {
+                taken.removed.push(Removed::Deleted(id));
+            }
+            for diff_id in image.trees.iter().filter(|d| !used.trees.contains(*d)) {
+                if taken.trash.take(self, diff_id)? {
+                    taken.removed.push(Removed::Deleted(diff_id.to_string()));
+                }
+            }
+        }
+        Ok(taken)
     }
 }
 
+/// What a removal did, but for the deletion of trees.
+#[derive(Default)]
+struct Taken {
+    removed: Vec<Removed>,
+    /// What the blobs occupied.
+    bytes: u64,
+    trash: Trash,
+}
+
 /// What images and containers hold of the store.
-pub(crate) struct Used {
-    pub(crate) blobs: HashSet<Digest>,
-    pub(crate) trees: HashSet<Digest>,
+pub struct Used {
+    /// The blobs of images.
+    pub blobs: HashSet<Digest>,
+    /// The diffIds of the layers that images and containers have.
+    pub trees: HashSet<Digest>,
 }
 
 impl Used {
     /// By all images and containers; the caller holds [`Lock::store`].
-    pub(crate) fn now(store: &Store) -> Result<Self> {
+    ///
+    /// # Errors
+    /// `corrupt` where the record of a container does not read: what it uses cannot be known.
+    pub fn now(store: &Store) -> Result<Self> {
         Self::by(store, &store.entries()?, &records()?)
     }
 
@@ -129,13 +166,22 @@ impl Used {
             }
         }
         for doc in containers {
-            if let Some(image) = doc.section::<Image>("image")? {
-                trees.extend(image.layers.iter().filter_map(|l| Digest::parse(&l.diff_id).ok()));
-            }
-            trees.extend(mounted(doc));
+            trees.extend(trees_of(doc)?);
         }
         Ok(Self { blobs, trees })
     }
+}
+
+/// The diffIds of the layers that a container stands on: its image's, and those of images that it has mounted.
+///
+/// # Errors
+/// `invalid` where the document's image is none.
+pub fn trees_of(doc: &Document) -> Result<Vec<Digest>> {
+    let mut trees = mounted(doc);
+    if let Some(image) = doc.section::<Image>("image")? {
+        trees.extend(image.layers.iter().filter_map(|l| Digest::parse(&l.diff_id).ok()));
+    }
+    Ok(trees)
 }
 
 /// The layers of other images that a container has mounted: sources and lower directories of its mounts.

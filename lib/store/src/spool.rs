@@ -3,7 +3,7 @@
 //! A process spools into a directory of its own in `ingest/`, which it holds locked: one descriptor, however many
 //! files there are, and a directory that nobody holds is what a killed process left.
 
-use crate::{Digest, Hasher, Store, gc};
+use crate::{Digest, Hasher, Store, gc, writers};
 use ctr_core::{Cannot, Code, Error, Result, files, ident, json, trace};
 use std::{
     fs::{self, File, OpenOptions},
@@ -25,6 +25,7 @@ pub struct Spools {
 impl Store {
     /// Begins spooling, in the file system of the blobs.
     pub fn spools(&self) -> Result<Spools> {
+        writers::writing()?;
         loop {
             let dir = self.images().join("ingest").join(format!("{PREFIX}{}", ident::token()));
             files::make_dir(&dir)?;
@@ -32,6 +33,7 @@ impl Store {
             if let Some(lock) = gc::hold(&dir)? {
                 return Ok(Spools { dir, _lock: lock });
             }
+            let _ = fs::remove_dir(&dir);
         }
     }
 }

@@ -3,9 +3,9 @@
 mod walk;
 
 use clap::Args;
-use ctr_core::{Image, Result, Rootfs, container, json, print_line};
+use ctr_core::{Image, Result, Rootfs, container, print_line};
 use ctr_layer::{mount_points, stack::Stack};
-use walk::{Change, Walk};
+use walk::Walk;
 
 /// The tool's name.
 pub const NAME: &str = "ctr-diff";
@@ -35,33 +35,7 @@ pub fn run(args: CtrDiff) -> Result<()> {
     let layers = Stack::open(&image)?;
     let Some(upper) = &rootfs.upper else { return Ok(()) };
     for change in Walk::new(&layers, mount_points(mounts)).run(upper)? {
-        print_line(&if args.json { as_json(&change) } else { as_text(&change) })?;
+        print_line(&if args.json { change.as_json() } else { change.as_text() })?;
     }
     Ok(())
-}
-
-fn as_json(change: &Change) -> String {
-    let path = String::from_utf8_lossy(&change.path);
-    json!({"Kind": change.kind.to_string(), "Path": format!("/{path}")}).to_string()
-}
-
-/// A name may hold a newline or what a terminal would obey: such characters are escaped.
-fn as_text(change: &Change) -> String {
-    let mut line = format!("{} /", change.kind);
-    for c in String::from_utf8_lossy(&change.path).chars() {
-        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
-    }
-    line
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_change_is_one_line() {
-        let change = Change { kind: 'A', path: b"a\n\x1b[2J\xffb".to_vec() };
-        assert_eq!(as_text(&change), "A /a\\n\\u{1b}[2J\u{fffd}b");
-        assert_eq!(as_json(&change), "{\"Kind\":\"A\",\"Path\":\"/a\\n\\u001b[2J\u{fffd}b\"}");
-    }
 }

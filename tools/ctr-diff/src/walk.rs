@@ -1,19 +1,16 @@
 //! The writable layer against the layers below it.
 
 use ctr_core::{Cannot, Result};
-use ctr_layer::stack::{Below, Stack, is_opaque, is_whiteout, list, open_dir, shown};
+use ctr_layer::{
+    Change,
+    stack::{Below, Stack, is_opaque, is_whiteout, list, open_dir, shown},
+};
 use rustix::{
     fd::OwnedFd,
     fs::{CWD, FileType, Stat},
     io::Errno,
 };
 use std::collections::HashSet;
-
-/// One line: `A`dded, `C`hanged or `D`eleted, and the path without the `/` it begins with.
-pub struct Change {
-    pub kind: char,
-    pub path: Vec<u8>,
-}
 
 /// The comparison.
 pub struct Walk<'a> {

@@ -1,22 +1,16 @@
-//! Removes the containers that do not run, each as ctr-rm does it.
+//! Removes the containers that do not run, each as ctr-rm does it; and with them whatever else nothing uses.
 
-mod filter;
+mod system;
 
 use clap::Args;
-use ctr_core::{Cannot, Code, Document, Error, Result, container, each, ident, json, print_line, steps};
-use ctr_docker::Status;
-use filter::Filters;
-use std::{
-    io::{self, IsTerminal, Write},
-    process::{Command, Stdio},
-};
+use ctr_core::{Cannot, Code, Document, Error, Failures, Result, confirm, container, ident, json, print_line, steps};
+use ctr_docker::{PruneFilters, Status};
+use std::process::{Command, Stdio};
 
 /// The tool's name.
 pub const NAME: &str = "ctr-prune";
 /// The first line of its help.
 pub const ABOUT: &str = "Remove the containers that do not run";
-
-const WARNING: &str = "WARNING! This will remove all stopped containers.\nAre you sure you want to continue? [y/N] ";
 
 /// The arguments of ctr-prune(1).
 #[derive(Args, Debug)]
@@ -24,9 +18,18 @@ pub struct CtrPrune {
     /// Do not ask
     #[arg(short, long)]
     force: bool,
-    /// Only containers that match: until=TIME, label=KEY[=VALUE], label!=KEY[=VALUE]
+    /// Only what matches: until=TIME, label=KEY[=VALUE], label!=KEY[=VALUE]
     #[arg(long = "filter", value_name = "KEY=VALUE")]
     filters: Vec<String>,
+    /// Then the networks that no container is on, and the images without a reference that no container has
+    #[arg(long)]
+    system: bool,
+    /// With --system: every image that no container has
+    #[arg(short, long, requires = "system")]
+    all: bool,
+    /// With --system: the volumes without a name that no container has, too
+    #[arg(long, requires = "system")]
+    volumes: bool,
 }
 
 /// Removes them, and prints which went and the bytes of their writable layers; goes on after one that stays.
@@ -34,28 +37,39 @@ pub struct CtrPrune {
 /// # Errors
 /// The last failure, once all were tried; the earlier ones are printed.
 pub fn run(args: CtrPrune) -> Result<()> {
-    let filters = Filters::parse(&args.filters)?;
-    if !args.force && !confirmed()? {
-        return Err(Error::new(Code::Denied, "nothing is removed: not confirmed"));
+    let filters = PruneFilters::parse(&args.filters)?;
+    if !args.force {
+        confirm(&if args.system {
+            system::warning(&args)
+        } else {
+            "This will remove all stopped containers.".to_owned()
+        })?;
     }
     let mut ids = container::ids()?;
     ids.sort();
     let (mut deleted, mut bytes) = (Vec::new(), 0);
-    let result = each(&ids, |id| {
-        let Some(doc) = idle(id, &filters)? else { return Ok(()) };
-        // Of a tree that cannot be measured nothing is counted; it is removed all the same.
-        let size = ctr_docker::writable(&doc).unwrap_or_default();
-        remove(id)?;
-        deleted.push(id);
-        bytes += size;
-        Ok(())
-    });
-    print_line(&json!({"ContainersDeleted": deleted, "SpaceReclaimed": bytes}))?;
-    result
+    let mut failures = Failures::default();
+    for id in &ids {
+        failures.note(idle(id, &filters).and_then(|doc| {
+            let Some(doc) = doc else { return Ok(()) };
+            // Of a tree that cannot be measured nothing is counted; it is removed all the same.
+            let size = ctr_docker::writable(&doc).unwrap_or_default();
+            remove(id)?;
+            deleted.push(id);
+            bytes += size;
+            Ok(())
+        }));
+    }
+    let mut done = json!({"ContainersDeleted": deleted, "SpaceReclaimed": bytes});
+    if args.system {
+        system::prune(&args, &mut done, &mut failures);
+    }
+    print_line(&done)?;
+    failures.end()
 }
 
 /// The document of a container that does not run and passes the filters.
-fn idle(id: &str, filters: &Filters) -> Result<Option<Document>> {
+fn idle(id: &str, filters: &PruneFilters) -> Result<Option<Document>> {
     let doc = match container::load(id) {
         // Removed meanwhile.
         Err(e) if e.code == Code::NotFound => return Ok(None),
@@ -63,7 +77,7 @@ fn idle(id: &str, filters: &Filters) -> Result<Option<Document>> {
     };
     // One that a pipe is making is not there yet; what is left of a killed pipe is gc's.
     let made = doc.steps()?.iter().any(|step| step.tool == "ns-spawn") || container::is_orphan(id);
-    let idle = !doc.is_partial() && made && !Status::of(&doc)?.lives() && filters.match_all(&doc)?;
+    let idle = !doc.is_partial() && made && !Status::of(&doc)?.lives() && filters.match_container(&doc)?;
     Ok(idle.then_some(doc))
 }
 
@@ -76,18 +90,4 @@ fn remove(id: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::new(Code::Io, format!("container {} is not removed", ident::short(id))))
-}
-
-/// Asks on the terminal.
-fn confirmed() -> Result<bool> {
-    let usage =
-        |why: &str| Error::new(Code::Usage, format!("cannot ask whether to remove: {why}")).hint("give --force");
-    if !io::stdin().is_terminal() {
-        return Err(usage("stdin is not a terminal"));
-    }
-    let mut stderr = io::stderr();
-    stderr.write_all(WARNING.as_bytes()).and_then(|()| stderr.flush()).cannot(|| "write to stderr")?;
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer).cannot(|| "read stdin")?;
-    Ok(answer.trim().eq_ignore_ascii_case("y"))
 }

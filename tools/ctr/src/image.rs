@@ -18,13 +18,41 @@ pub const PULL: &[Flag] = &[
 pub const IMAGES: &[Flag] = &[
     // img-ls leaves none out.
     switch("all", "Every image, as without it: there are no hidden ones").short('a'),
-    list("filter", "KEY=VALUE", "Only these: reference=, label=, dangling=, before=, since=").short('f').to("img-ls"),
+    list("filter", "KEY=VALUE", "Only these: reference=, label=, dangling=, before=, since=, until=")
+        .short('f')
+        .to("img-ls"),
     switch("digests", "With a column of digests"),
     switch("no-trunc", "Do not cut ids"),
     switch("quiet", "Only ids").short('q'),
     value("format", "FORMAT", "`table TEMPLATE`, a TEMPLATE for each image, or `json`"),
-    switch("tree", "Show the platforms of an image").not_yet("platforms of an image"),
+    switch("tree", "With the layers of each, and who else has them"),
 ];
+
+/// `ctr save`
+pub const SAVE: &[Flag] = &[
+    value("output", "FILE", "Write to FILE instead of stdout").short('o').to("img-save"),
+    value("format", "docker-archive|oci-archive", "The form of the archive").to("img-save"),
+    value("platform", "OS/ARCH[/VARIANT]", "").not_yet("several platforms of an image"),
+];
+
+/// `ctr history`
+pub const HISTORY: &[Flag] = &[
+    switch("human", "Ages and sizes for people; --human=false for programs").short('H'),
+    switch("no-trunc", "Cut nothing"),
+    switch("quiet", "Only ids").short('q'),
+    value("format", "FORMAT", "`table TEMPLATE`, a TEMPLATE for each step, or `json`"),
+    value("platform", "OS/ARCH[/VARIANT]", "").not_yet("several platforms of an image"),
+];
+
+/// `ctr image prune`
+pub const PRUNE: &[Flag] = &[
+    switch("all", "Every image that no container has, not only those without a name").short('a').to("img-prune"),
+    switch("force", "Do not ask").short('f').to("img-prune"),
+    list("filter", "KEY=VALUE", "Only these: until=, label=, label!=").to("img-prune"),
+];
+
+/// `ctr image diff`
+pub const DIFF: &[Flag] = &[switch("json", "JSON lines").to("img-diff")];
 
 /// `ctr rmi`
 pub const RMI: &[Flag] = &[
@@ -60,10 +88,18 @@ pub fn pull(given: &Given) -> Result<Plan> {
     Ok(unpacked(fetch, "{{.image.ref}}"))
 }
 
+/// An image and a line for each of its layers.
+const TREE: &str = "{{.Repository}}:{{.Tag}}  {{short .ID}}  {{size .Size}}{{range .Layers}}\\n├─ {{short .DiffID}}  \
+    {{size .Size}}{{if .SharedBy}}  also in {{join .SharedBy \", \"}}{{end}}{{end}}";
+
 /// docker's table of images.
 pub fn images(given: &Given) -> Result<Plan> {
     if given.operands.len() > 1 {
         return Err(usage("images takes one repository").hint("ctr images [OPTIONS] [REPOSITORY[:TAG]]"));
+    }
+    if given.on("tree") {
+        let list = Stage::new("img-ls").words(["--layers"]).words(given.for_tool("img-ls")).operands(&given.operands);
+        return Ok(Plan::of(printed(&list, &Stage::new("ctr-fmt").operands([TREE]))));
     }
     let format = match given.last("format") {
         Some(format) => format,
@@ -108,6 +144,59 @@ pub fn load(given: &Given) -> Result<Plan> {
         .words(given.for_tool("img-load"))
         .words(given.last("input").map(|file| ["-i", file]).into_iter().flatten());
     Ok(unpacked(read, "{{range $i, $name := .loaded}}{{if $i}}\\n{{end}}Loaded image: {{$name}}{{end}}"))
+}
+
+/// An archive of images.
+pub fn save(given: &Given) -> Result<Plan> {
+    if given.operands.is_empty() {
+        return Err(usage("save needs an image"));
+    }
+    let save = Stage::new("img-save").words(given.for_tool("img-save")).operands(&given.operands);
+    Ok(Plan::of(save.to_string()))
+}
+
+/// docker's table of an image's steps.
+pub fn history(given: &Given) -> Result<Plan> {
+    let [image] = given.operands.as_slice() else { return Err(usage("history needs one image")) };
+    let read = Stage::new("img-history").operands([image]);
+    let raw = given.last("human") == Some("false");
+    let format = match given.last("format") {
+        Some(format) => format,
+        None if given.on("quiet") => "{{.ID}}",
+        None if raw => "table {{.ID}}\\t{{.CreatedAt}}\\t{{.CreatedBy}}\\t{{.Size}}\\t{{.Comment}}",
+        None => "table",
+    };
+    let view = ["--view", "history"];
+    let print = Stage::new("ctr-fmt")
+        .words_if(!raw, view)
+        .words_if(!raw && given.on("no-trunc"), ["--no-trunc"])
+        .operands([format]);
+    Ok(Plan::of(printed(&read, &print)))
+}
+
+/// What docker prints of images that were pruned.
+pub const PRUNED: &str = "{{if .ImagesDeleted}}Deleted Images:\\n{{range .ImagesDeleted}}\
+    {{range $done, $what := .}}{{lower $done}}: {{println $what}}{{end}}{{end}}\\n{{end}}";
+
+/// Removes every image that no container has.
+pub fn prune(given: &Given) -> Result<Plan> {
+    if let Some(word) = given.operands.first() {
+        return Err(usage(format!("prune takes no operand, not {word:?}")));
+    }
+    let remove = Stage::new("img-prune").words(given.for_tool("img-prune"));
+    let lines = format!("{PRUNED}Total reclaimed space: {{{{size .SpaceReclaimed}}}}");
+    Ok(Plan::of(printed(&remove, &Stage::new("ctr-fmt").operands([lines]))))
+}
+
+/// Both are unpacked first, for it is files that are compared.
+pub fn diff(given: &Given) -> Result<Plan> {
+    let [from, to] = given.operands.as_slice() else { return Err(usage("image diff needs two images")) };
+    let unpack = |image: &String| {
+        let document = Stage::new("img-pull").words(["--pull", "never"]).operands([image]);
+        format!("{} >/dev/null", pipe(&[document, Stage::new("img-unpack")]))
+    };
+    let diff = Stage::new("img-diff").words(given.for_tool("img-diff")).operands([from, to]);
+    Ok(Plan::of(format!("{} && {} && {diff}", unpack(from), unpack(to))))
 }
 
 /// A tar of a root file system becomes an image.

@@ -4,6 +4,7 @@
 //! `ctr` runs, and what `ctr --show` shows.
 
 mod container;
+mod disk;
 mod flags;
 mod help;
 mod image;

@@ -1,7 +1,7 @@
 //! The commands, under each name that docker has for them.
 
 use crate::{
-    Plan, container,
+    Plan, container, disk,
     flags::{Flag, Given},
     image, life, machine, network, run, update, volume,
 };
@@ -122,6 +122,10 @@ pub const VERBS: &[Verb] = &[
     verb(&["rmi", "image rm", "image remove"], "IMAGE…", "Remove images", image::RMI, image::rmi),
     verb(&["tag", "image tag"], "IMAGE NAME", "Give an image another name", image::TAG, image::tag),
     verb(&["load", "image load"], "", "Load images from an archive", image::LOAD, image::load),
+    verb(&["save", "image save"], "IMAGE…", "Write images as an archive", image::SAVE, image::save),
+    verb(&["history", "image history"], "IMAGE", "Show how an image was made", image::HISTORY, image::history),
+    verb(&["image prune"], "", "Remove images that no container has", image::PRUNE, image::prune),
+    verb(&["image diff"], "IMAGE IMAGE", "List the files by which they differ", image::DIFF, image::diff),
     verb(
         &["import", "image import"],
         "FILE|- [NAME]",
@@ -158,6 +162,9 @@ pub const VERBS: &[Verb] = &[
     verb(&["network inspect"], "NETWORK…", "Show everything about networks", network::INSPECT, network::inspect),
     verb(&["network rm", "network remove"], "NETWORK…", "Remove networks", network::RM, network::rm),
     verb(&["network prune"], "", "Remove every network that no container is on", network::PRUNE, network::prune),
+    verb(&["system df"], "", "Show what the disk is used for", disk::DF, disk::df),
+    verb(&["system prune"], "", "Remove all that nothing uses", disk::PRUNE, disk::prune),
+    verb(&["fsck", "system fsck"], "", "Verify all that is on the disk", disk::FSCK, disk::fsck),
     verb(&["volume create"], "[NAME]", "Make a volume", volume::CREATE, volume::create),
     verb(&["volume ls", "volume list"], "", "List volumes", volume::LS, volume::ls),
     verb(&["volume inspect"], "VOLUME…", "Show everything about volumes", volume::INSPECT, volume::inspect),
@@ -187,8 +194,7 @@ pub const VERBS: &[Verb] = &[
 pub const GROUPS: &[&str] = &["container", "image", "network", "system", "volume"];
 
 /// Commands of docker that are not there yet.
-pub const LATER: &[&str] =
-    &["build", "builder", "buildx", "compose", "history", "login", "logout", "push", "save", "search"];
+pub const LATER: &[&str] = &["build", "builder", "buildx", "compose", "login", "logout", "push", "search"];
 
 /// The command that the first words of `args` name, and how many words that is.
 pub fn find(args: &[String]) -> Option<(&'static Verb, usize)> {

@@ -1,14 +1,16 @@
 //! docker's filters for images.
 
 use crate::{Listed, usage};
-use ctr_core::{Result, Value};
+use ctr_core::Result;
+use ctr_docker::{LabelFilter, parse_time};
 use ctr_store::Store;
 
 /// One `--filter`.
 pub(crate) enum Filter {
     Reference(String),
     Dangling(bool),
-    Label(String, Option<String>),
+    Label(LabelFilter),
+    Until(jiff::Timestamp),
     Before(Option<jiff::Timestamp>),
     Since(Option<jiff::Timestamp>),
 }
@@ -27,13 +29,14 @@ impl Filter {
                 "false" | "0" => Ok(Self::Dangling(false)),
                 _ => Err(usage(text, "true or false is expected")),
             },
-            "label" => Ok(match value.split_once('=') {
-                Some((key, value)) => Self::Label(key.to_owned(), Some(value.to_owned())),
-                None => Self::Label(value.to_owned(), None),
-            }),
+            "label" => Ok(Self::Label(LabelFilter::parse(value))),
+            "until" => {
+                let until = parse_time(value, jiff::Timestamp::now()).map_err(|e| usage(text, &e.message))?;
+                Ok(Self::Until(until))
+            }
             "before" => created().map(Self::Before),
             "since" => created().map(Self::Since),
-            _ => Err(usage(text, "the keys are reference, dangling, label, before, since")),
+            _ => Err(usage(text, "the keys are reference, dangling, label, before, since, until")),
         }
     }
 
@@ -45,10 +48,10 @@ impl Filter {
                 glob(pattern, &name) || glob(pattern, &tagged) || glob(pattern, &r.to_string())
             }),
             Self::Dangling(wanted) => listed.reference.is_none() == *wanted,
-            Self::Label(key, value) => {
-                let label = listed.image.config["config"]["Labels"].get(key).and_then(Value::as_str);
-                label.is_some_and(|have| value.as_deref().is_none_or(|want| want == have))
+            Self::Label(filter) => {
+                listed.image.config["config"]["Labels"].as_object().is_some_and(|labels| filter.matches(labels))
             }
+            Self::Until(time) => listed.created.is_some_and(|created| created < *time),
             Self::Before(time) => listed.created < *time,
             Self::Since(time) => listed.created > *time,
         }

@@ -18,9 +18,12 @@ pub struct ImgLs {
     /// Only images whose reference matches: REPOSITORY[:TAG], with * and ?
     #[arg(value_name = "PATTERN")]
     pattern: Option<String>,
-    /// Only images that match: reference=PATTERN, dangling=BOOL, label=KEY[=VALUE], before=IMAGE, since=IMAGE
+    /// Only images that match: reference=PATTERN, dangling=BOOL, label=KEY[=VALUE], before=IMAGE, since=IMAGE, until=TIME
     #[arg(short, long = "filter", value_name = "KEY=VALUE")]
     filters: Vec<String>,
+    /// With the layers of each image, and what other images have them
+    #[arg(long)]
+    layers: bool,
 }
 
 /// One image with what the filters ask about.
@@ -58,7 +61,11 @@ pub fn run(args: ImgLs) -> Result<()> {
     }
     let users = users()?;
     for image in images.iter().filter(|image| filter::all(&filters, image)) {
-        print_line(&line(image, &users))?;
+        let mut line = line(image, &users);
+        if args.layers {
+            line["Layers"] = layers(image, &images);
+        }
+        print_line(&line)?;
     }
     torn.map_or(Ok(()), Err)
 }
@@ -98,6 +105,27 @@ fn line(listed: &Listed, users: &[Value]) -> Value {
         "Containers": users.iter().filter(|digest| **digest == image.manifest["digest"]).count(),
         "Platform": format!("{}/{}", text(image, "os"), text(image, "architecture")),
     })
+}
+
+/// The layers of an image, lowest first, each with the other images that have it, by their names.
+fn layers(listed: &Listed, images: &[Listed]) -> Value {
+    let own = &listed.image;
+    let others = || images.iter().filter(|other| other.image.manifest["digest"] != own.manifest["digest"]);
+    let name = |other: &Listed| match &other.reference {
+        Some(r) => format!("{}:{}", r.familiar_name(), r.tag.as_deref().unwrap_or("<none>")),
+        None => other.image.id.clone().unwrap_or_default(),
+    };
+    let layers = own.layers.iter().map(|layer| {
+        let shares = |other: &&Listed| other.image.layers.iter().any(|l| l.diff_id == layer.diff_id);
+        json!({
+            "Digest": layer.digest,
+            "DiffID": layer.diff_id,
+            "Size": layer.size,
+            "Unpacked": layer.path.is_some(),
+            "SharedBy": others().filter(shares).map(name).collect::<Vec<_>>(),
+        })
+    });
+    Value::Array(layers.collect())
 }
 
 fn text<'a>(image: &'a Image, key: &str) -> &'a str {

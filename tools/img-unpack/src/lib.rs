@@ -51,12 +51,24 @@ impl Tool for Args {
             return Ok(Done::Exit(0));
         }
         let image: Image = doc.need("image", "img-pull, img-load or img-import")?;
+        let mut made = Vec::new();
         for _ in 0..MAX_ROUNDS {
             let trees = self.begin(&image)?;
-            std::mem::take(&mut self.pool).finish()?;
+            let mut pool = std::mem::take(&mut self.pool);
+            for layer in &image.layers {
+                let diff_id = Digest::parse(&layer.diff_id)?;
+                if pool.has(&diff_id) {
+                    made.push((diff_id, Digest::parse(&layer.digest)?));
+                }
+            }
+            pool.finish()?;
             // No image that the store names had the trees that were made early (`--stream`): a removal may have taken
             // them. Now that the document is whole, the image has them.
             if trace::dry_run() || trees.iter().all(|tree| tree.is_dir()) {
+                // An image that was removed meanwhile took the blobs and not these.
+                if !made.is_empty() && !trace::dry_run() && Store::open()?.discard_unused(&made)? {
+                    return Err(Error::new(Code::Busy, format!("{} was removed meanwhile", image.reference)));
+                }
                 set_paths(doc, |i| trees.get(i).map(|tree| json!(tree)))?;
                 doc.push_step(Self::NAME, json!({}));
                 return Ok(Done::Print);

@@ -1,8 +1,10 @@
 //! The skeleton of every tool: arguments, the document in, a verb, the document out, the exit status.
 
+mod confirm;
 mod input;
 mod verbs;
 
+pub use confirm::confirm;
 pub use input::read_document;
 
 use crate::{Cannot, Code, Document, Error, Failures, Result, trace};

@@ -30,8 +30,9 @@ pub fn field(record: &Value, field: &str, full: bool) -> Value {
         "ID" => json!(if full { id } else { units::short(id) }),
         "CreatedSince" => json!(units::since(created)),
         "CreatedAt" => json!(units::created_at(created)),
-        "Size" | "VirtualSize" => {
-            json!(record.get("Size").and_then(Value::as_f64).map_or_else(|| "N/A".to_owned(), units::size))
+        "Size" | "VirtualSize" | "SharedSize" | "UniqueSize" => {
+            let key = if field == "VirtualSize" { "Size" } else { field };
+            json!(record.get(key).and_then(Value::as_f64).map_or_else(|| "N/A".to_owned(), units::size))
         }
         "Containers" => {
             json!(record.get("Containers").and_then(Value::as_u64).map_or_else(|| "N/A".to_owned(), |n| n.to_string()))

@@ -2,9 +2,11 @@
 
 mod container;
 mod event;
+mod history;
 mod image;
 mod ports;
 mod stats;
+mod usage;
 
 use clap::ValueEnum;
 use ctr_core::{Code, Error, Map, Result, Value};
@@ -20,6 +22,10 @@ pub enum View {
     Stats,
     /// Events, as ctr-events prints them
     Event,
+    /// The steps of an image, as img-history prints them
+    History,
+    /// What the disk is used for, as ctr-df prints it
+    Usage,
 }
 
 impl View {
@@ -30,6 +36,8 @@ impl View {
             Self::Container => container::TABLE,
             Self::Stats => stats::TABLE,
             Self::Event => event::LINE,
+            Self::History => history::TABLE,
+            Self::Usage => usage::TABLE,
         }
     }
 
@@ -45,6 +53,8 @@ impl View {
             Self::Container => container::FIELDS,
             Self::Stats => stats::FIELDS,
             Self::Event => event::FIELDS,
+            Self::History => history::FIELDS,
+            Self::Usage => usage::FIELDS,
         }
     }
 
@@ -55,6 +65,8 @@ impl View {
             Self::Container => container::field(record, field, full),
             Self::Stats => stats::field(record, field, full),
             Self::Event => event::field(record, field),
+            Self::History => history::field(record, field, full),
+            Self::Usage => usage::field(record, field),
         };
         Value::Object(self.fields().iter().map(|(field, _)| ((*field).to_owned(), value(field))).collect::<Map<_, _>>())
     }

@@ -1,12 +1,12 @@
 //! docker's filters for pruning.
 
-use ctr_core::{Code, Document, Error, Result};
-use ctr_docker::{LabelFilter, labels, parse_time};
+use crate::{LabelFilter, labels, parse_time};
+use ctr_core::{Code, Document, Error, Map, Result, Value};
 use jiff::Timestamp;
 
-/// What a container must be to go.
-#[derive(Default)]
-pub struct Filters {
+/// What a thing must be to go.
+#[derive(Debug, Default)]
+pub struct PruneFilters {
     /// Created before this.
     until: Option<Timestamp>,
     /// It has all of these.
@@ -15,7 +15,7 @@ pub struct Filters {
     without: Vec<LabelFilter>,
 }
 
-impl Filters {
+impl PruneFilters {
     /// Parses `until=TIME`, `label=KEY[=VALUE]`, `label!=KEY[=VALUE]`.
     ///
     /// # Errors
@@ -37,26 +37,37 @@ impl Filters {
         Ok(filters)
     }
 
+    /// Whether everything passes.
+    pub fn is_empty(&self) -> bool {
+        self.until.is_none() && self.with.is_empty() && self.without.is_empty()
+    }
+
     /// Whether the container passes them all.
-    pub fn match_all(&self, doc: &Document) -> Result<bool> {
-        let created = doc.str("created").and_then(|time| time.parse::<Timestamp>().ok());
+    ///
+    /// # Errors
+    /// `invalid` where the document's labels are no object.
+    pub fn match_container(&self, doc: &Document) -> Result<bool> {
+        Ok(self.matches(doc.str("created"), &labels(doc)?))
+    }
+
+    /// Whether a thing of that time (RFC 3339) and these labels passes them all.
+    pub fn matches(&self, created: Option<&str>, labels: &Map<String, Value>) -> bool {
+        let created = created.and_then(|time| time.parse::<Timestamp>().ok());
         let early = self.until.is_none_or(|until| created.is_some_and(|created| created <= until));
-        let labels = labels(doc)?;
-        let all = |filters: &[LabelFilter]| filters.iter().all(|filter| filter.matches(&labels));
-        Ok(early && all(&self.with) && (self.without.is_empty() || !all(&self.without)))
+        let all = |filters: &[LabelFilter]| filters.iter().all(|filter| filter.matches(labels));
+        early && all(&self.with) && (self.without.is_empty() || !all(&self.without))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ctr_core::json;
 
     #[test]
     fn a_container_passes_all_filters() {
         let mut doc = Document::default();
         doc.set("created", &"2026-11-25T10:00:00Z").unwrap();
-        doc.set("labels", &json!({"a": "1", "b": "2"})).unwrap();
+        doc.set("labels", &ctr_core::json!({"a": "1", "b": "2"})).unwrap();
         for (words, passes) in [
             (&[][..], true),
             (&["until=2026-11-25T10:00:00Z"], true),
@@ -68,11 +79,11 @@ mod tests {
             (&["label!=a", "label!=c"], true),
         ] {
             let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
-            assert_eq!(Filters::parse(&words).unwrap().match_all(&doc).unwrap(), passes, "{words:?}");
+            assert_eq!(PruneFilters::parse(&words).unwrap().match_container(&doc).unwrap(), passes, "{words:?}");
         }
         for bad in [&["until"][..], &["until=x"], &["name=x"], &["until=1h", "until=2h"]] {
             let words: Vec<_> = bad.iter().map(|word| (*word).to_owned()).collect();
-            assert_eq!(Filters::parse(&words).err().unwrap().code, Code::Usage, "{words:?}");
+            assert_eq!(PruneFilters::parse(&words).err().unwrap().code, Code::Usage, "{words:?}");
         }
     }
 }

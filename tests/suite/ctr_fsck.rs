@@ -1,0 +1,260 @@
+//! ctr-fsck: finds what is torn, missing, orphaned; repairs it and loses nothing that can be kept.
+
+use crate::{living::busybox, records::create};
+use ctr_tests::*;
+use std::{fs, os::unix::fs::symlink, path::PathBuf};
+
+pub fn tests() -> Vec<Test> {
+    tests!("ctr-fsck",
+        ["root", "umoci"]:
+            a_whole_store_is_clean,
+            a_torn_blob_is_found_and_dropped_only_when_asked,
+            orphans_go,
+            what_is_being_written_is_no_orphan,
+            a_torn_index_keeps_everything;
+        ["root", "umoci", "docker-registry", "skopeo"]:
+            what_is_missing_is_fetched_again;
+        ["root", "overlay", "umoci"]:
+            a_changed_tree_is_found,
+            a_containers_layer_comes_back,
+            names_and_records;
+        []:
+            nothing_is_clean_too
+    )
+}
+
+/// What is wrong, `state kind`, sorted.
+#[track_caller]
+fn found(host: &Host, args: &[&str]) -> Vec<String> {
+    let ran = host.tool("ctr-fsck", args);
+    let lines = ran.jsons();
+    let last = lines.last().unwrap();
+    assert_eq!(last["found"], lines.len() - 1, "{ran}");
+    let mut all: Vec<_> =
+        lines[..lines.len() - 1].iter().map(|l| format!("{} {}", l["state"], l["kind"]).replace('"', "")).collect();
+    all.sort();
+    if last["left"] == 0 {
+        ran.ok()
+    } else {
+        ran.fails(1)
+    };
+    all
+}
+
+#[track_caller]
+fn clean(host: &Host) {
+    assert_eq!(found(host, &[]), [""; 0]);
+}
+
+fn blob(host: &Host, digest: &Value) -> PathBuf {
+    host.root().join("images/blobs/sha256").join(&digest.as_str().unwrap()[7..])
+}
+
+fn layer(host: &Host, image: &str) -> Value {
+    host.tool("img-inspect", &["--document", image]).ok().json()["image"]["layers"][0].clone()
+}
+
+fn flip(path: &std::path::Path) {
+    let mut bytes = fs::read(path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(path, bytes).unwrap();
+}
+
+fn nothing_is_clean_too() {
+    let host = Host::new();
+    clean(&host);
+    host.tool("ctr-fsck", &["--repair"]).ok();
+    host.tool("ctr-fsck", &["--drop"]).fails(2);
+}
+
+fn a_whole_store_is_clean() {
+    let host = busybox();
+    // Layers that are odd as trees: nothing in them, no root.
+    host.sh(
+        "tar c -T /dev/null | img-import - nothing | img-unpack; mkdir d; tar c d | img-import - rootless | img-unpack",
+    )
+    .ok();
+    host.sh("img-inspect --document busybox | img-unpack").ok();
+    let shown = host.tool("ctr-fsck", &[]).ok().json();
+    assert_eq!(
+        (&shown["found"], &shown["checked"]["images"], &shown["checked"]["layers"]),
+        (&json!(0), &json!(3), &json!(3))
+    );
+    host.sh("ctr fsck").ok().stdout_has("3 images").stdout_has("clean");
+    let before = host.sh("find $CTR_ROOT | sort").ok().text();
+    host.tool("ctr-fsck", &["--repair"]).ok();
+    assert_eq!(host.sh("find $CTR_ROOT | sort").ok().text(), before);
+}
+
+fn a_torn_blob_is_found_and_dropped_only_when_asked() {
+    let host = busybox();
+    host.sh("img-tag busybox localhost:1/x; echo y >y; tar c y | img-import - other").ok();
+    let torn = layer(&host, "busybox")["digest"].clone();
+    flip(&blob(&host, &torn));
+    let line = host.tool("ctr-fsck", &[]).fails(1).jsons()[0].clone();
+    assert_eq!((&line["state"], &line["kind"], &line["name"]), (&json!("torn"), &json!("blob"), &torn));
+    assert_eq!(line["of"], json!(["docker.io/library/busybox:latest", "localhost:1/x:latest"]));
+    host.sh("ctr fsck").fails(1).stdout_has(&format!("torn blob {}", torn.as_str().unwrap()));
+    // Its bytes are not looked at.
+    host.tool("ctr-fsck", &["--quick"]).ok();
+    // No registry answers: the image keeps its names.
+    let repaired = host.tool("ctr-fsck", &["--repair"]).fails(1);
+    assert!(repaired.jsons()[0]["repair"].as_str().unwrap().contains("cannot be fetched now"), "{repaired}");
+    assert_eq!(found(&host, &[]), ["missing blob"]);
+    assert_eq!(host.tool("img-ls", &[]).ok().jsons().len(), 3);
+    found(&host, &["--repair", "--drop"]);
+    clean(&host);
+    let left = host.tool("img-ls", &[]).ok().jsons();
+    assert!(left.len() == 1 && left[0]["Repository"] == "other", "{left:?}");
+    host.sh("img-inspect --document other | img-load --check").ok();
+}
+
+fn orphans_go() {
+    let host = busybox();
+    host.sh("img-inspect --document busybox | img-unpack").ok();
+    let images = host.root().join("images");
+    let junk = json!(format!("sha256:{}", "ab".repeat(32)));
+    fs::write(blob(&host, &junk), "junk").unwrap();
+    fs::write(images.join(".index.json.1234"), "{").unwrap();
+    fs::create_dir_all(images.join("ingest/spool-dead")).unwrap();
+    for dir in [".tmp-sha256-00", ".removed-dead", &format!("sha256/{}", "cd".repeat(32))] {
+        fs::create_dir_all(host.root().join("layers").join(dir).join("x")).unwrap();
+    }
+    // Half a blob waits for its pull.
+    let partial = images.join(format!("ingest/sha256-{}", "ef".repeat(32)));
+    fs::write(&partial, "half").unwrap();
+    // Who makes a directory is given a moment to lock it.
+    host.sh("touch -d '1 minute ago' $CTR_ROOT/images/ingest/spool-dead $CTR_ROOT/layers/.??*").ok();
+    let expected = [&["orphaned leftover"; 4][..], &["torn blob", "torn layer"]].concat();
+    assert_eq!(found(&host, &[]), expected);
+    found(&host, &["--repair"]);
+    clean(&host);
+    assert!(partial.exists());
+    host.sh("img-inspect --document busybox | img-unpack --check | img-load --check").ok();
+    host.sh("find $CTR_ROOT -name '*dead*' -o -name '.*' | wc -l").ok().stdout_is("0\n");
+}
+
+/// A blob that no image names may be that of a writer who lives.
+fn what_is_being_written_is_no_orphan() {
+    let host = busybox();
+    let mut writer = host.sh_cmd("exec img-import - new").stdin_open().spawn();
+    let lock = host.root().join("writers");
+    crate::living::until("it writes", || {
+        let busy = fs::File::open(&lock).is_ok_and(|file| file.try_lock().is_err());
+        busy && fs::read_dir(host.root().join("images/ingest")).is_ok_and(|mut dir| dir.next().is_some())
+    });
+    let digest = json!(format!("sha256:{}", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"));
+    fs::write(blob(&host, &digest), "").unwrap();
+    clean(&host);
+    host.tool("ctr-fsck", &["--repair"]).ok();
+    assert!(blob(&host, &digest).exists());
+    assert!(writer.runs());
+    writer.signal(nix::sys::signal::Signal::SIGKILL);
+    writer.wait();
+    assert_eq!(found(&host, &["--repair"]), ["orphaned blob", "orphaned leftover"]);
+    clean(&host);
+}
+
+fn a_torn_index_keeps_everything() {
+    let host = busybox();
+    let index = host.root().join("images/index.json");
+    let text = fs::read_to_string(&index).unwrap();
+    fs::write(&index, &text[..text.len() / 2]).unwrap();
+    assert_eq!(found(&host, &[]), ["torn index"]);
+    assert_eq!(found(&host, &["--repair"]), ["torn index"]);
+    fs::write(&index, &text).unwrap();
+    clean(&host);
+}
+
+fn what_is_missing_is_fetched_again() {
+    let host = Host::new();
+    let reference = registry::plain().push("busybox");
+    host.tool("img-pull", &[&reference]).ok();
+    host.sh(&format!("img-tag {reference} mine")).ok();
+    let shown = host.tool("img-ls", &[&reference]).ok().json();
+    let layer = layer(&host, &reference)["digest"].clone();
+    let whole = fs::read(blob(&host, &layer)).unwrap();
+    flip(&blob(&host, &layer));
+    fs::remove_file(blob(&host, &shown["ID"])).unwrap();
+    assert_eq!(found(&host, &[]), ["missing blob", "torn blob"]);
+    // The registry knows nothing of `mine`, but what it lacked is there by then.
+    let lines = host.tool("ctr-fsck", &["--repair"]).jsons();
+    assert!(lines.iter().any(|l| l["repair"].as_str().is_some_and(|r| r.contains("fetched"))), "{lines:?}");
+    clean(&host);
+    assert_eq!(fs::read(blob(&host, &layer)).unwrap(), whole);
+    assert_eq!(host.tool("img-ls", &[&reference]).ok().json(), shown);
+    assert_eq!(host.tool("img-ls", &[]).ok().jsons().len(), 2);
+    // A manifest that no registry has, and that is gone, takes its reference with it.
+    let gone = format!("{}/gone:1", reference.split('/').next().unwrap());
+    host.sh(&format!("echo z >z; tar c z | img-import - {gone}")).ok();
+    fs::remove_file(blob(&host, &host.tool("img-ls", &[&gone]).ok().json()["Digest"])).unwrap();
+    let line = host.tool("ctr-fsck", &["--repair"]).ok().jsons()[0].clone();
+    assert!(line["repair"].as_str().unwrap().contains("dropped"), "{line}");
+    clean(&host);
+    assert_eq!(host.tool("img-ls", &[]).ok().jsons().len(), 2);
+}
+
+fn a_changed_tree_is_found() {
+    let host = busybox();
+    let unpack = "img-inspect --document busybox | img-unpack";
+    host.sh(unpack).ok();
+    let tree = PathBuf::from(layer(&host, "busybox")["path"].as_str().unwrap());
+    for change in ["rm bin/ls", "chmod 700 bin", "echo x >>etc/passwd", "touch new", "rm -r bin", "ln etc/passwd etc/p"]
+    {
+        host.sh(&format!("cd {} && {change}", tree.display())).ok();
+        assert_eq!(found(&host, &[]), ["torn layer"], "{change}");
+        assert_eq!(found(&host, &["--repair"]), ["torn layer"], "{change}");
+        assert!(!tree.exists());
+        clean(&host);
+        host.sh(unpack).ok();
+        clean(&host);
+    }
+    // What stands on it keeps it.
+    create(&host, "c", "");
+    host.sh(&format!("rm {}/bin/ls", tree.display())).ok();
+    let kept = host.tool("ctr-fsck", &["--repair"]).fails(1).jsons()[0].clone();
+    assert!(kept["repair"].as_str().unwrap().contains("container c"), "{kept}");
+    host.sh("ctr rm c; ctr fsck --repair").ok();
+    clean(&host);
+}
+
+fn a_containers_layer_comes_back() {
+    let host = busybox();
+    create(&host, "c", "");
+    let tree = PathBuf::from(layer(&host, "busybox")["path"].as_str().unwrap());
+    fs::rename(&tree, host.dir().join("aside")).unwrap();
+    let line = host.tool("ctr-fsck", &[]).fails(1).jsons()[0].clone();
+    assert_eq!((&line["state"], &line["kind"], &line["of"]), (&json!("missing"), &json!("layer"), &json!(["c"])));
+    assert_eq!(found(&host, &["--repair"]), ["missing layer"]);
+    clean(&host);
+    assert!(tree.join("bin").is_dir());
+    host.sh("ctr rm c").ok();
+    host.assert_clean();
+}
+
+fn names_and_records() {
+    let host = busybox();
+    let id = create(&host, "c", "");
+    let names = host.root().join("names");
+    fs::remove_file(names.join("c")).unwrap();
+    symlink("ab".repeat(32), names.join("ghost")).unwrap();
+    fs::create_dir(host.root().join("containers").join("cd".repeat(32))).unwrap();
+    fs::create_dir(host.root().join("networks")).unwrap();
+    fs::write(host.root().join("networks/torn.json"), "{").unwrap();
+    assert_eq!(found(&host, &[]), ["missing name", "orphaned container", "orphaned name", "torn record"]);
+    assert_eq!(found(&host, &["--repair"]).len(), 4);
+    assert_eq!(found(&host, &[]), ["torn record"]);
+    fs::remove_file(host.root().join("networks/torn.json")).unwrap();
+    host.tool("ctr-inspect", &["c"]).ok();
+    // A record that does not read: nothing is said to be unused.
+    let record = host.record(&id);
+    let text = fs::read(&record).unwrap();
+    fs::write(&record, "{").unwrap();
+    host.sh("img-rm -f busybox").fails(1);
+    assert_eq!(found(&host, &["--repair"]), ["torn record"]);
+    fs::write(&record, text).unwrap();
+    clean(&host);
+    host.sh("ctr rm c").ok();
+    host.assert_clean();
+}

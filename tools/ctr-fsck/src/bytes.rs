@@ -1,0 +1,127 @@
+//! The bytes: every blob has the digest that it is named by, and no tree was changed since it is a tree.
+
+use crate::{
+    finding::{Finding, Kind, State},
+    images::Images,
+    survey::Checked,
+};
+use ctr_core::{Error, Result, paths};
+use ctr_store::{Digest, Hasher, Store, usage};
+use std::{
+    fs::{self, File},
+    io::{self, ErrorKind},
+    num::NonZero,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    thread::{available_parallelism, scope},
+};
+
+/// Reads every blob, in parallel over the processors, and hashes it.
+pub(crate) fn blobs(store: &Store, quick: bool, images: &Images, checked: &mut Checked) -> Vec<Finding> {
+    let size = |path: &Path| fs::symlink_metadata(path).map_or(0, |meta| meta.len());
+    let mut blobs: Vec<_> = store.blobs().into_iter().map(|(path, digest)| (size(&path), path, digest)).collect();
+    checked.blobs = blobs.len();
+    checked.bytes = blobs.iter().map(|(size, ..)| size).sum();
+    if quick {
+        return Vec::new();
+    }
+    // The large ones first: so the processors end together.
+    blobs.sort_by(|a, b| b.cmp(a));
+    let found = in_parallel(&blobs, |(_, path, digest)| {
+        // What has another size was found by that, of the image that says so.
+        let right_size =
+            images.needs.get(digest).is_none_or(|(size, _)| fs::metadata(path).is_ok_and(|m| m.len() == *size));
+        right_size.then(|| blob(path, digest)).flatten()
+    });
+    let of = |digest: &Digest| images.needs.get(digest).map(|(_, of)| of.clone()).unwrap_or_default();
+    found
+        .into_iter()
+        .map(|(at, reason)| {
+            let (size, path, digest) = &blobs[at];
+            let finding = Finding::new(State::Torn, Kind::Blob, digest.as_str(), reason);
+            finding.at(path).bytes(*size).of(of(digest))
+        })
+        .collect()
+}
+
+/// What is wrong with a blob.
+fn blob(path: &Path, digest: &Digest) -> Option<String> {
+    let mut hasher = Hasher::new(digest);
+    match File::open(path)
+        .and_then(|mut file| io::copy(&mut io::BufReader::with_capacity(256 << 10, &mut file), &mut hasher))
+    {
+        // Removed meanwhile.
+        Err(e) if e.kind() == ErrorKind::NotFound => None,
+        Err(e) => Some(Error::io("read it", &e).message),
+        Ok(_) => {
+            let is = hasher.finish();
+            (is != *digest).then(|| format!("it has other bytes: their digest is {is}"))
+        }
+    }
+}
+
+/// Looks at every tree of a layer, in parallel.
+pub(crate) fn trees(quick: bool, checked: &mut Checked) -> Result<Vec<Finding>> {
+    if !paths::layers().exists() {
+        return Ok(Vec::new());
+    }
+    let trees = Store::open()?.trees();
+    checked.layers = trees.len();
+    if quick {
+        return Ok(Vec::new());
+    }
+    let found = in_parallel(&trees, |(path, _)| tree(path));
+    Ok(found
+        .into_iter()
+        .map(|(at, reason)| {
+            let (path, diff_id) = &trees[at];
+            Finding::new(State::Torn, Kind::Layer, diff_id.as_str(), reason).at(path)
+        })
+        .collect())
+}
+
+/// What is wrong with a tree.
+///
+/// Nothing in it is ever changed after it was renamed to its place, and the kernel notes the time of every change of a
+/// file, of its name or of its metadata (inode(7), ctime), which nobody can set. So nothing in it is younger than that
+/// rename; and the root itself bears the time that its layer says, unless a name in it was made or taken away.
+fn tree(path: &PathBuf) -> Option<String> {
+    let root = match fs::symlink_metadata(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return None,
+        Err(e) => return Some(Error::io("read it", &e).message),
+        Ok(root) => root,
+    };
+    if !root.is_dir() {
+        return Some("it is no directory".to_owned());
+    }
+    let time = |seconds: i64, nanoseconds: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds);
+    let published = time(root.ctime(), root.ctime_nsec());
+    match usage(path) {
+        Err(e) => Some(e.message),
+        Ok(inside) if inside.changed > published || time(root.mtime(), root.mtime_nsec()) == published => {
+            Some("it was changed since it was unpacked".to_owned())
+        }
+        Ok(_) => None,
+    }
+}
+
+/// What `f` gives of the things, with their places, in their order.
+fn in_parallel<T: Sync>(things: &[T], f: impl Fn(&T) -> Option<String> + Sync) -> Vec<(usize, String)> {
+    let threads = available_parallelism().map_or(1, NonZero::get).min(things.len());
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut found = Vec::new();
+        while let Some((at, thing)) = Some(next.fetch_add(1, Relaxed)).and_then(|at| Some((at, things.get(at)?))) {
+            found.extend(f(thing).map(|what| (at, what)));
+        }
+        found
+    };
+    let mut found: Vec<(usize, String)> = scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let own = work();
+        own.into_iter().chain(others.into_iter().flat_map(|other| other.join().unwrap_or_default())).collect()
+    });
+    found.sort();
+    found
+}

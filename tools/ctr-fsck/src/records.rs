@@ -1,0 +1,115 @@
+//! Containers: whether their records read, their layers are there, and their names lead to them.
+
+use crate::{
+    finding::{Finding, Kind, State},
+    survey::Survey,
+};
+use ctr_core::{Code, Document, Image, Lock, Result, Value, container, ident, paths};
+use ctr_store::{Digest, Store};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The names of the files and directories in a directory.
+pub(crate) fn names(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// Looks at all records; gives whether what containers use of layers is known.
+pub(crate) fn look(survey: &mut Survey) -> Result<bool> {
+    let mut is_whole = true;
+    let mut missing: BTreeMap<String, (PathBuf, Vec<String>)> = BTreeMap::new();
+    let mut suspects = Vec::new();
+    for id in container::directories()? {
+        let doc = match container::recorded(&id) {
+            Ok(doc) => doc,
+            Err(e) if e.code == Code::NotFound => {
+                suspects.push(id);
+                continue;
+            }
+            Err(e) => {
+                is_whole = false;
+                let finding = Finding::new(State::Torn, Kind::Record, &id, e.message);
+                survey.findings.push(finding.at(container::record_file(&id)));
+                continue;
+            }
+        };
+        survey.checked.containers += 1;
+        let shown = doc.str("name").unwrap_or(ident::short(&id)).to_owned();
+        for (diff_id, path) in layers(&doc) {
+            // A container that was removed meanwhile needs nothing.
+            if !path.exists() && container::exists(&id) {
+                missing.entry(diff_id).or_insert((path, Vec::new())).1.push(shown.clone());
+            }
+        }
+        if let Some(name) = doc.str("name").filter(|name| container::holder(name).is_ok_and(|h| h.is_none())) {
+            // Looked at again under the lock, under which names are given and taken.
+            let _lock = Lock::store()?;
+            if container::exists(&id)
+                && container::recorded_name(&id).as_deref() == Some(name)
+                && container::holder(name)?.is_none()
+            {
+                let finding =
+                    Finding::new(State::Missing, Kind::Name, name, "nothing leads from the name to its container");
+                survey.findings.push(finding.at(paths::names().join(name)).of([id]));
+            }
+        }
+    }
+    for (diff_id, (path, of)) in missing {
+        survey
+            .findings
+            .push(Finding::new(State::Missing, Kind::Layer, diff_id, "its tree is not there").at(path).of(of));
+    }
+    let _lock = Lock::store()?;
+    for id in suspects.into_iter().filter(|id| container::dir(id).exists() && container::is_gone(id)) {
+        let finding = Finding::new(State::Orphaned, Kind::Container, &id, "it has no record");
+        survey.findings.push(finding.at(container::dir(&id)));
+    }
+    for name in names(&paths::names()) {
+        if container::holder(&name).is_ok_and(|holder| holder.is_none()) {
+            let finding = Finding::new(State::Orphaned, Kind::Name, &name, "no container has it");
+            survey.findings.push(finding.at(paths::names().join(&name)));
+        }
+    }
+    survey.findings.extend(others());
+    Ok(is_whole)
+}
+
+/// The layers that a container stands on.
+pub(crate) fn layers(doc: &Document) -> Vec<(String, PathBuf)> {
+    let Ok(store) = Store::open() else { return Vec::new() };
+    // One that is being made may not have them yet.
+    let image = doc.section::<Image>("image").ok().flatten().filter(|_| !doc.is_partial());
+    let layers = image.map(|image| image.layers).unwrap_or_default();
+    let tree = |diff_id: String| Some((diff_id.clone(), store.layer_path(&Digest::parse(&diff_id).ok()?)));
+    layers.into_iter().filter_map(|layer| tree(layer.diff_id)).collect()
+}
+
+/// The JSON files about networks and volumes.
+fn others() -> Vec<Finding> {
+    let root = paths::root();
+    let volume = |name: String| root.join("volumes").join(name).join("volume.json");
+    let volumes = names(&root.join("volumes")).into_iter().map(volume);
+    let networks = ["networks", "cni"].into_iter().flat_map(|dir| {
+        names(&root.join(dir))
+            .into_iter()
+            .filter(|name| !name.starts_with('.'))
+            .map(move |name| root.join(dir).join(name))
+    });
+    let is_json = |path: &PathBuf| path.extension().is_some_and(|e| e == "json");
+    let torn = |path: PathBuf| {
+        let text = fs::read(&path).ok()?;
+        let e = what_is_no_json(&text)?;
+        let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
+        Some(Finding::new(State::Torn, Kind::Record, name, e).at(path))
+    };
+    networks.chain(volumes).filter(is_json).filter_map(torn).collect()
+}
+
+fn what_is_no_json(text: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(text).map_err(|e| e.to_string());
+    text.and_then(|text| text.parse::<Value>().map_err(|e| e.to_string())).err()
+}

@@ -1,0 +1,99 @@
+//! The commands about the disk.
+
+use crate::{
+    Plan,
+    flags::{Flag, Given, list, switch, usage, value},
+    image,
+    pipe::{Stage, printed},
+};
+use ctr_core::Result;
+
+/// `ctr system df`
+pub const DF: &[Flag] = &[
+    switch("verbose", "A table for each kind of thing").short('v'),
+    value("format", "FORMAT", "`table TEMPLATE`, a TEMPLATE for each kind, or `json`"),
+];
+
+/// `ctr system prune`
+pub const PRUNE: &[Flag] = &[
+    switch("all", "Every image that no container has, not only those without a name").short('a').to("ctr-prune"),
+    switch("force", "Do not ask").short('f').to("ctr-prune"),
+    switch("volumes", "Also volumes without a name").to("ctr-prune"),
+    list("filter", "KEY=VALUE", "Only these: until=, label=, label!=").to("ctr-prune"),
+];
+
+/// `ctr fsck`
+pub const FSCK: &[Flag] = &[
+    switch("repair", "Remove what is torn or orphaned, fetch again what is missing").to("ctr-fsck"),
+    switch("drop", "With --repair: take the names of images that cannot be fetched now").to("ctr-fsck"),
+    switch("quick", "Do not read the bytes of blobs and the trees of layers").to("ctr-fsck"),
+    value("format", "FORMAT", "A TEMPLATE for each line of ctr-fsck, or `json`"),
+];
+
+/// A line for what is wrong, and the last one for what was looked at.
+const FOUND: &str = "{{if .checked}}{{.checked.images}} images, {{.checked.blobs}} blobs ({{size .checked.bytes}}), \
+    {{.checked.layers}} layers, {{.checked.containers}} containers: \
+    {{if .found}}{{.found}} wrong, {{.left}} left{{else}}clean{{end}}\
+    {{else}}{{.state}} {{.kind}} {{.name}}: {{.reason}}{{if .of}} (of {{join .of \", \"}}){{end}}\
+    {{if .repair}}: {{.repair}}{{end}}{{end}}";
+
+/// The kinds of `system df -v`, each with its title and its table.
+const EACH: &[(&str, &str, &str)] = &[
+    (
+        "image",
+        "Images space usage:",
+        "table {{.Repository}}\\t{{.Tag}}\\t{{.ID}}\\t{{.CreatedSince}}\\t{{.Size}}\\t{{.SharedSize}}\\t{{.UniqueSize}}\\t{{.Containers}}",
+    ),
+    ("layer", "Layers space usage:", "table {{short .DiffID}}\\t{{size .Size}}\\t{{.Images}}\\t{{.Containers}}"),
+    (
+        "container",
+        "Containers space usage:",
+        "table {{short .ID}}\\t{{.Image}}\\t{{.LocalVolumes}}\\t{{size .Size}}\\t{{size .Writable}}\\t{{size .Log}}\\t{{.State}}\\t{{.Names}}",
+    ),
+    ("volume", "Local Volumes space usage:", "table {{.Name}}\\t{{.Links}}\\t{{size .Size}}"),
+    ("leftover", "Leftovers space usage:", "table {{.Path}}\\t{{size .Size}}"),
+];
+
+/// docker's table; with -v one for each kind.
+pub fn df(given: &Given) -> Result<Plan> {
+    none(given, "system df")?;
+    if !given.on("verbose") {
+        let print =
+            Stage::new("ctr-fmt").words(["--view", "usage"]).operands([given.last("format").unwrap_or("table")]);
+        return Ok(Plan::of(printed(&Stage::new("ctr-df"), &print)));
+    }
+    if given.last("format").is_some() {
+        return Err(usage("system df: -v has its own tables, and no --format").hint("ctr-df --each KIND prints JSON"));
+    }
+    let table = |(kind, title, format): &(&str, &str, &str)| {
+        let print = Stage::new("ctr-fmt").words_if(*kind == "image", ["--view", "image"]).operands([format]);
+        format!("printf '%s\\n\\n' '{title}' && {}", printed(&Stage::new("ctr-df").words(["--each", kind]), &print))
+    };
+    Ok(Plan::of(EACH.iter().map(table).collect::<Vec<_>>().join(" && echo && ")))
+}
+
+/// Containers, networks, volumes where asked, images.
+pub fn prune(given: &Given) -> Result<Plan> {
+    none(given, "system prune")?;
+    let kinds = [("Containers", "ContainersDeleted"), ("Networks", "NetworksDeleted"), ("Volumes", "VolumesDeleted")];
+    let deleted = kinds.map(|(title, key)| {
+        format!("{{{{if .{key}}}}}Deleted {title}:\\n{{{{range .{key}}}}}{{{{println .}}}}{{{{end}}}}\\n{{{{end}}}}")
+    });
+    let lines = format!("{}{}Total reclaimed space: {{{{size .SpaceReclaimed}}}}", deleted.concat(), image::PRUNED);
+    let remove = Stage::new("ctr-prune").words(["--system"]).words(given.for_tool("ctr-prune"));
+    Ok(Plan::of(printed(&remove, &Stage::new("ctr-fmt").operands([lines]))))
+}
+
+/// What is wrong, a line each.
+pub fn fsck(given: &Given) -> Result<Plan> {
+    none(given, "fsck")?;
+    let check = Stage::new("ctr-fsck").words(given.for_tool("ctr-fsck"));
+    Ok(Plan::of(printed(&check, &Stage::new("ctr-fmt").operands([given.last("format").unwrap_or(FOUND)]))))
+}
+
+fn none(given: &Given, verb: &str) -> Result<()> {
+    match given.operands.first() {
+        None => Ok(()),
+        Some(word) => Err(usage(format!("{verb} takes no operand, not {word:?}"))),
+    }
+}
