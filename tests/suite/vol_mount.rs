@@ -36,7 +36,8 @@ pub fn tests() -> Vec<Test> {
             nothing_is_mounted_on_the_host,
             a_source_that_was_replaced_is_taken_out,
             a_running_container_is_not_changed_by_a_start,
-            links_to_the_root_are_one_root
+            links_to_the_root_are_one_root,
+            holes_stay_holes
     )
 }
 
@@ -660,5 +661,24 @@ fn links_to_the_root_are_one_root() {
     host.sh("ln -s $CTR_ROOT other && ctr create --name a -v db:/d busybox true").succeeds();
     host.sh("CTR_ROOT=$PWD/other ctr volume rm db").fails(1).stderr_has("used by container a");
     host.sh("ctr rm a && CTR_ROOT=$PWD/other ctr volume rm db").succeeds();
+    host.assert_clean();
+}
+
+/// A file of an image that is nearly all hole is one in a volume too.
+fn holes_stay_holes() {
+    let host = host();
+    host.sh("mkdir -p made/data made/bin && cp $(command -v busybox) made/bin/ && ln -s busybox made/bin/sh && ln -s busybox made/bin/cmp && \
+             ln -s busybox made/bin/tail && truncate -s 1G made/data/hole && echo start | dd of=made/data/hole conv=notrunc bs=1 2>/dev/null && \
+             echo end >>made/data/hole && truncate -s 300M made/data/none && \
+             tar -S -C made -c . | img-import -c 'VOLUME /data' - holes >/dev/null")
+        .succeeds();
+    host.sh("ctr run --rm -v db:/data holes tail -c 4 /data/hole").ok().stdout_is("end\n");
+    let dir = data(&host, "db");
+    for (name, size, most) in [("hole", (1 << 30) + 4, 64), ("none", 300 << 20, 0)] {
+        let meta = fs::metadata(dir.join(name)).unwrap();
+        assert!(meta.len() == size && meta.blocks() <= most, "{name}: {} {}", meta.len(), meta.blocks());
+    }
+    assert!(fs::read(dir.join("hole")).unwrap().starts_with(b"start\n"));
+    host.sh("ctr volume rm db").succeeds();
     host.assert_clean();
 }

@@ -1,6 +1,6 @@
 //! A tree into another by a tar that nobody sees: one thread packs, this one makes the files.
 
-use crate::{Place, Take, merge, pack};
+use crate::{Place, Take, merge, pack::pack_sparse};
 use ctr_core::{Cannot, Error, Result};
 use rustix::{fd::OwnedFd, fs::Mode};
 use std::{io, sync::OnceLock, thread};
@@ -9,7 +9,7 @@ use std::{io, sync::OnceLock, thread};
 /// directory into the place itself. `shown` names both sides in messages.
 ///
 /// # Errors
-/// As [`pack()`] and [`merge()`]: of two the first, for the other side only saw the pipe break.
+/// As [`crate::pack()`] and [`merge()`]: of two the first, for the other side only saw the pipe break.
 pub fn copy(from: OwnedFd, name: &[u8], place: &Place<'_>, take: Take, shown: [&str; 2]) -> Result<()> {
     let (reader, mut writer) = io::pipe().cannot(|| "make a pipe")?;
     // Each is noted before its end of the pipe is closed.
@@ -21,7 +21,7 @@ pub fn copy(from: OwnedFd, name: &[u8], place: &Place<'_>, take: Take, shown: [&
     let umask = rustix::process::umask(Mode::empty());
     thread::scope(|scope| {
         scope.spawn(move || {
-            note(pack(from, name, &mut writer), shown[0]);
+            note(pack_sparse(from, name, &mut writer), shown[0]);
             drop(writer);
         });
         note(merge(Box::new(&reader), place, take), shown[1]);

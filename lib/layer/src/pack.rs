@@ -27,7 +27,15 @@ use std::{ffi::CString, io::Write};
 /// # Errors
 /// `limit` for a tree deeper than is unpacked again, or a file with more extended attributes than readers take.
 pub fn pack(file: OwnedFd, name: &[u8], out: &mut dyn Write) -> Result<()> {
-    let mut writer = Writer::new(out, Rewrite::default());
+    pack_by(Writer::new(out, Rewrite::default()), file, name)
+}
+
+/// The same, and holes are left out.
+pub(crate) fn pack_sparse(file: OwnedFd, name: &[u8], out: &mut dyn Write) -> Result<()> {
+    pack_by(Writer::new(out, Rewrite::default()).sparse(), file, name)
+}
+
+fn pack_by(mut writer: Writer<'_>, file: OwnedFd, name: &[u8]) -> Result<()> {
     entry(&mut writer, file, name, None)?;
     writer.end()
 }

@@ -13,7 +13,7 @@ use crate::{
 use ctr_core::{Code, Error, Result};
 
 /// Most parts of one file: 4 MiB of memory.
-const MAX_PARTS: usize = 1 << 18;
+pub(crate) const MAX_PARTS: usize = 1 << 18;
 
 /// A file's size and where its data goes.
 #[derive(Debug, PartialEq)]

@@ -18,6 +18,9 @@ pub(crate) struct Item<'a> {
     pub(crate) link: &'a [u8],
     /// Bytes of data that follow.
     pub(crate) size: u64,
+    /// Of a sparse file its size with the holes: what follows begins with the map of its parts (GNU tar manual, "PAX Format,
+    /// Version 1.0").
+    pub(crate) sparse: Option<u64>,
     /// Major and minor number.
     pub(crate) device: (u32, u32),
     pub(crate) meta: &'a Meta,
@@ -31,6 +34,14 @@ impl Item<'_> {
     pub(crate) fn headers(&self) -> Result<Vec<u8>> {
         let mut records = Vec::new();
         let block = self.ustar(&mut records);
+        if let Some(size) = self.sparse {
+            let size = size.to_string();
+            let keys: [(&[u8], &[u8]); 4] =
+                [(b"major", b"1"), (b"minor", b"0"), (b"name", self.path), (b"realsize", size.as_bytes())];
+            for (key, value) in keys {
+                record(&mut records, &[b"GNU.sparse.", key].concat(), value);
+            }
+        }
         for (name, value) in &self.meta.xattrs {
             record(&mut records, &[b"SCHILY.xattr.", name.to_bytes()].concat(), value);
         }
@@ -47,6 +58,7 @@ impl Item<'_> {
             path: &[b"PaxHeaders/", &name[..name.len().min(80)]].concat(),
             link: b"",
             size: records.len() as u64,
+            sparse: None,
             device: (0, 0),
             meta: &Meta { mode: 0o644, ..Meta::default() },
         };
@@ -152,7 +164,7 @@ mod tests {
     }
 
     fn item<'a>(path: &'a [u8], meta: &'a Meta) -> Item<'a> {
-        Item { flag: b'0', path, link: b"", size: 0, device: (0, 0), meta }
+        Item { flag: b'0', path, link: b"", size: 0, sparse: None, device: (0, 0), meta }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::{
     entry::Meta,
     header::BLOCK,
     name::{self, show},
+    sparse::MAX_PARTS,
     write::Item,
     xattr::{self, Access, Marks},
 };
@@ -14,11 +15,13 @@ use ctr_core::{Cannot, Code, Error, Result, trace};
 use rustix::{
     fd::{AsFd, AsRawFd, OwnedFd},
     fs::{self, CWD, FileType, Mode, OFlags, Stat, Timespec},
+    io::Errno,
 };
 use std::{
     collections::HashMap,
+    fmt::Write as _,
     fs::File,
-    io::{self, ErrorKind, Read, Write},
+    io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
 };
 
 /// Size of the buffers.
@@ -89,6 +92,8 @@ pub(crate) struct Writer<'a> {
     buffer: Vec<u8>,
     /// `/proc/self/fd`, where what is held is opened.
     held: Option<OwnedFd>,
+    /// Holes are left out, in GNU's form.
+    sparse: bool,
 }
 
 impl<'a> Writer<'a> {
@@ -100,7 +105,13 @@ impl<'a> Writer<'a> {
             xattrs: xattr::Reader::new(),
             buffer: vec![0; BUFFER],
             held: None,
+            sparse: false,
         }
+    }
+
+    /// Leaves holes out: a tar for a reader of ours, for others do not all know the form.
+    pub(crate) fn sparse(self) -> Self {
+        Self { sparse: true, ..self }
     }
 
     /// Looks at what `fd` holds, which may have been opened with `O_PATH`.
@@ -140,7 +151,7 @@ impl<'a> Writer<'a> {
     pub(crate) fn file_from(&mut self, file: &Held, data: Option<OwnedFd>, path: &[u8]) -> Result<()> {
         let failed = || format!("read {}", named(path));
         let meta = self.meta(file);
-        let item = Item { flag: b'0', path, link: b"", size: 0, device: (0, 0), meta: &meta };
+        let item = Item { flag: b'0', path, link: b"", size: 0, sparse: None, device: (0, 0), meta: &meta };
         match (file.kind, data) {
             (FileType::Directory | FileType::Socket, _) => Ok(()),
             _ if self.is_link(&file.stat, &item)? => Ok(()),
@@ -164,13 +175,13 @@ impl<'a> Writer<'a> {
     pub(crate) fn directory(&self, dir: &Held, path: &[u8]) -> Result<Vec<u8>> {
         let shown = if path.is_empty() { b"./".to_vec() } else { [path, b"/"].concat() };
         let meta = self.meta(dir);
-        Item { flag: b'5', path: &shown, link: b"", size: 0, device: (0, 0), meta: &meta }.headers()
+        Item { flag: b'5', path: &shown, link: b"", size: 0, sparse: None, device: (0, 0), meta: &meta }.headers()
     }
 
     /// Writes an empty file of the epoch, which only its name says something by.
     pub(crate) fn mark(&mut self, path: &[u8]) -> Result<()> {
         let meta = Meta::default();
-        self.head(&Item { flag: b'0', path, link: b"", size: 0, device: (0, 0), meta: &meta })
+        self.head(&Item { flag: b'0', path, link: b"", size: 0, sparse: None, device: (0, 0), meta: &meta })
     }
 
     /// Writes bytes as they are.
@@ -206,9 +217,31 @@ impl<'a> Writer<'a> {
 
     /// Writes a regular file, of just the size that its header says.
     fn data(&mut self, mut file: File, item: &Item<'_>) -> Result<()> {
+        let parts = if self.sparse { parts(&file, item)? } else { None };
+        let Some(parts) = parts else {
+            self.head(item)?;
+            self.bytes(&mut file, item, item.size)?;
+            return self.zeros(item.size.next_multiple_of(BLOCK as u64) - item.size);
+        };
+        let mut map = parts.iter().fold(format!("{}\n", parts.len()), |mut map, (offset, length)| {
+            let _ = writeln!(map, "{offset}\n{length}");
+            map
+        });
+        map.extend(std::iter::repeat_n('\0', map.len().next_multiple_of(BLOCK) - map.len()));
+        let size = map.len() as u64 + parts.iter().map(|(_, length)| length).sum::<u64>();
+        self.head(&Item { size, sparse: Some(item.size), ..*item })?;
+        self.put(map.as_bytes())?;
+        for (offset, length) in parts {
+            file.seek(SeekFrom::Start(offset)).cannot(|| format!("read {}", named(item.path)))?;
+            self.bytes(&mut file, item, length)?;
+        }
+        self.zeros(size.next_multiple_of(BLOCK as u64) - size)
+    }
+
+    /// Writes so many bytes of a file; zeros where it has fewer by now.
+    fn bytes(&mut self, file: &mut File, item: &Item<'_>, length: u64) -> Result<()> {
         let failed = || format!("read {}", named(item.path));
-        self.head(item)?;
-        let mut left = item.size;
+        let mut left = length;
         while left > 0 {
             let most = left.min(BUFFER as u64) as usize;
             let read = match file.read(&mut self.buffer[..most]) {
@@ -222,7 +255,7 @@ impl<'a> Writer<'a> {
             self.out.write_all(&self.buffer[..read]).cannot(written)?;
             left -= read as u64;
         }
-        self.zeros(left + item.size.next_multiple_of(BLOCK as u64) - item.size)
+        self.zeros(left)
     }
 
     fn zeros(&mut self, count: u64) -> Result<()> {
@@ -234,6 +267,36 @@ impl<'a> Writer<'a> {
         let headers = item.headers()?;
         self.put(&headers)
     }
+}
+
+/// Where a file has data, as offset and length, where it has holes too; `None` for one without (lseek(2), `SEEK_DATA`).
+///
+/// # Errors
+/// `limit` for more parts than a reader takes.
+fn parts(file: &File, item: &Item<'_>) -> Result<Option<Vec<(u64, u64)>>> {
+    let failed = || format!("read {}", named(item.path));
+    let (mut parts, mut at) = (Vec::new(), 0);
+    while at < item.size {
+        let start = match fs::seek(file, fs::SeekFrom::Data(at)) {
+            // Only holes are left.
+            Err(Errno::NXIO) => break,
+            // A file system that does not tell.
+            Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok(None),
+            other => other.cannot(failed)?.min(item.size),
+        };
+        let end = fs::seek(file, fs::SeekFrom::Hole(start)).cannot(failed)?.min(item.size);
+        if start >= end {
+            break;
+        }
+        if parts.len() == MAX_PARTS {
+            return Err(Error::new(Code::Limit, format!("{} has more than {MAX_PARTS} holes", named(item.path))));
+        }
+        parts.push((start, end - start));
+        at = end;
+    }
+    fs::seek(file, fs::SeekFrom::Start(0)).cannot(failed)?;
+    let whole = parts == [(0, item.size)] || item.size == 0;
+    Ok(Some(parts).filter(|_| !whole))
 }
 
 fn written() -> &'static str {
