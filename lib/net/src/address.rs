@@ -113,10 +113,16 @@ fn choose<'a>(
     holder: impl Fn(IpAddr) -> Option<&'a str>,
 ) -> Result<IpAddr> {
     let Pool { subnet, gateway, .. } = pool;
+    let aux = |address: IpAddr| pool.aux.iter().find(|(_, other)| **other == address).map(|(name, _)| name);
     let Some(address) = wanted else {
         let range = pool.ip_range.unwrap_or(*subnet);
-        let is_free =
-            |a: &IpAddr| subnet::is_host(subnet, *a) && a != gateway && !host.contains(a) && holder(*a).is_none();
+        let is_free = |a: &IpAddr| {
+            subnet::is_host(subnet, *a)
+                && a != gateway
+                && !host.contains(a)
+                && aux(*a).is_none()
+                && holder(*a).is_none()
+        };
         let mut free = subnet::addresses(&range).filter(is_free);
         let none = || Error::new(Code::Limit, format!("network {} has no free address in {range}", network.name));
         return free.next().ok_or_else(none);
@@ -127,6 +133,9 @@ fn choose<'a>(
     }
     if address == *gateway {
         return Err(Error::new(Code::Exists, format!("address {address} is the gateway of {}", network.name)));
+    }
+    if let Some(name) = aux(address) {
+        return Err(Error::new(Code::Exists, format!("address {address} is kept for {name}")));
     }
     match holder(address).filter(|other| *other != id) {
         Some(other) => {

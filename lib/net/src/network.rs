@@ -68,6 +68,9 @@ pub struct Pool {
     /// Those that containers get which name none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip_range: Option<Subnet>,
+    /// Those that others have, by what they are called: none of them is given out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub aux: BTreeMap<String, IpAddr>,
 }
 
 impl Pool {
@@ -98,7 +101,7 @@ impl Pool {
         if let Some(range) = ip_range.filter(|range| !subnet.contains(range)) {
             return bad(format!("range {range} is not within subnet {subnet}"));
         }
-        Ok(Self { subnet, gateway, ip_range })
+        Ok(Self { subnet, gateway, ip_range, aux: BTreeMap::new() })
     }
 
     /// Whether the address is of its family.

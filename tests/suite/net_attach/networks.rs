@@ -82,7 +82,7 @@ fn definitions_are_checked() {
     let _outside = Outside::of(&host);
     let id = host
         .sh("ctr network create --subnet 10.7.0.0/24 --gateway 10.7.0.254 --ip-range 10.7.0.128/30 --label a=b \
-                      -o mtu=1300 web")
+                      --aux-address router=10.7.0.129 -o mtu=1300 web")
         .ok()
         .text();
     assert_eq!(id.trim().len(), 64);
@@ -96,6 +96,8 @@ fn definitions_are_checked() {
         ("--subnet nonsense x", "invalid", "invalid subnet"),
         ("--subnet 10.8.0.0/16 --gateway 10.9.0.1 x", "invalid", "no host of subnet"),
         ("--gateway 10.9.0.1 x", "invalid", "parts of a --subnet"),
+        ("--subnet 10.8.0.0/16 --aux-address r=10.9.0.1 x", "invalid", "r=10.9.0.1 is in no --subnet"),
+        ("--subnet 10.8.0.0/16 --aux-address 10.8.0.9 x", "invalid", "not NAME=ADDRESS"),
         ("-d nonsense x", "unsupported", "not there"),
         ("none", "invalid", "means another thing"),
         ("../x", "invalid", "invalid name"),
@@ -106,10 +108,10 @@ fn definitions_are_checked() {
     }
     host.sh("ctr network rm absent").fails(1).stderr_has("no network absent");
     host.sh("ctr network rm -f absent").ok();
-    // The range has four addresses, the rest are for those who name one.
+    // The range has four addresses, one is a router's, the rest are for those who name one.
     let doc = json!({"ctr": 1});
     let attach = |args: &[&str]| host.pipe_to(&doc, "net-attach", &[&["--network", "web"], args].concat());
-    for n in 128..132 {
+    for n in [128, 130, 131] {
         let doc = attach(&[]).ok().json();
         assert_eq!(
             doc["net"]["ips"][0],
@@ -121,9 +123,13 @@ fn definitions_are_checked() {
     let named = attach(&["--ip", "10.7.0.9", "--mac-address", "02:00:00:00:00:09"]).ok().json();
     assert_eq!(named["net"]["interfaces"][2]["mac"], "02:00:00:00:00:09");
     schema::assert_valid(std::slice::from_ref(&named));
-    for (ip, code) in
-        [("10.7.0.9", "exists"), ("10.7.0.254", "exists"), ("10.7.0.255", "invalid"), ("10.7.1.1", "invalid")]
-    {
+    for (ip, code) in [
+        ("10.7.0.9", "exists"),
+        ("10.7.0.129", "exists"),
+        ("10.7.0.254", "exists"),
+        ("10.7.0.255", "invalid"),
+        ("10.7.1.1", "invalid"),
+    ] {
         attach(&["--ip", ip]).fails(1).code(code);
     }
     host.sh("ctr network rm web").fails(1).stderr_has("in use");

@@ -21,6 +21,9 @@ pub struct Create {
     /// Give containers addresses of this part of a subnet
     #[arg(long, value_name = "SUBNET")]
     ip_range: Vec<String>,
+    /// An address of a subnet that another has, and what that is called: no container gets it
+    #[arg(long, value_name = "NAME=ADDRESS")]
+    aux_address: Vec<String>,
     /// Addresses of IPv6 beside those of IPv4
     #[arg(long)]
     ipv6: bool,
@@ -112,7 +115,10 @@ impl Create {
     fn list(&self, path: &str) -> Result<Value> {
         if self.ipv6
             || self.internal
-            || !(self.subnet.is_empty() && self.gateway.is_empty() && self.ip_range.is_empty())
+            || !(self.subnet.is_empty()
+                && self.gateway.is_empty()
+                && self.ip_range.is_empty()
+                && self.aux_address.is_empty())
         {
             let message =
                 "of driver cni the configuration list says --subnet, --gateway, --ip-range, --ipv6 and --internal";
@@ -127,6 +133,7 @@ struct Asked {
     subnets: Vec<Subnet>,
     gateways: Vec<IpAddr>,
     ranges: Vec<Subnet>,
+    aux: Vec<(String, IpAddr)>,
 }
 
 impl Asked {
@@ -137,11 +144,22 @@ impl Asked {
             let bad = || Error::new(Code::Invalid, format!("invalid gateway {text:?}: no address"));
             text.parse::<IpAddr>().map_err(|_| bad())
         };
+        let aux = |word: &String| {
+            let pair = word.split_once('=').filter(|(name, _)| !name.is_empty());
+            let address = pair.and_then(|(name, address)| Some((name.to_owned(), address.parse::<IpAddr>().ok()?)));
+            address
+                .ok_or_else(|| Error::new(Code::Invalid, format!("invalid --aux-address {word:?}: not NAME=ADDRESS")))
+        };
         let asked = Self {
             subnets: args.subnet.iter().map(parse).collect::<Result<_>>()?,
             gateways: args.gateway.iter().map(gateway).collect::<Result<_>>()?,
             ranges: args.ip_range.iter().map(parse).collect::<Result<_>>()?,
+            aux: args.aux_address.iter().map(aux).collect::<Result<_>>()?,
         };
+        if let Some((name, address)) = asked.aux.iter().find(|(_, a)| !asked.subnets.iter().any(|s| s.contains(a))) {
+            let message = format!("--aux-address {name}={address} is in no --subnet of the network");
+            return Err(Error::new(Code::Invalid, message));
+        }
         for six in [false, true] {
             let of = |list: &[Subnet]| list.iter().filter(|subnet| is_six(subnet) == six).count();
             let gateways = asked.gateways.iter().filter(|gateway| gateway.is_ipv6() == six).count();
@@ -166,7 +184,9 @@ impl Asked {
     fn pool(&self, subnet: Subnet) -> Result<Pool> {
         let six = is_six(&subnet);
         let gateway = self.gateways.iter().copied().find(|gateway| gateway.is_ipv6() == six);
-        Pool::new(subnet, gateway, self.ranges.iter().copied().find(|range| is_six(range) == six))
+        let range = self.ranges.iter().copied().find(|range| is_six(range) == six);
+        let aux = self.aux.iter().filter(|(_, address)| address.is_ipv6() == six).cloned().collect();
+        Pool::new(subnet, gateway, range).map(|pool| Pool { aux, ..pool })
     }
 }
 

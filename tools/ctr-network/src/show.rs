@@ -95,6 +95,9 @@ fn shape(network: &Network) -> Result<Value> {
         if let Some(range) = pool.ip_range {
             config["IPRange"] = json!(range);
         }
+        if !pool.aux.is_empty() {
+            config["AuxiliaryAddresses"] = json!(pool.aux);
+        }
         config
     };
     let config: Vec<Value> = network.subnets.iter().map(config).collect();

@@ -14,6 +14,7 @@ pub const CREATE: &[Flag] = &[
     list("subnet", "SUBNET", "Its addresses, as 10.1.0.0/16; with --ipv6 a second one, as fd00:1::/64").to(TOOL),
     list("gateway", "ADDRESS", "The address of its bridge, in each subnet").to(TOOL),
     list("ip-range", "SUBNET", "Give containers addresses of this part of a subnet").to(TOOL),
+    list("aux-address", "NAME=ADDRESS", "An address that another has: no container gets it").to(TOOL),
     switch("ipv6", "Addresses of IPv6 beside those of IPv4").to(TOOL),
     switch("internal", "Nothing outside is reached from it").to(TOOL),
     value("driver", "bridge|macvlan|ipvlan", "How it is made").short('d').to(TOOL),
@@ -21,7 +22,6 @@ pub const CREATE: &[Flag] = &[
         .short('o')
         .to(TOOL),
     list("label", "KEY=VALUE", "Give it a label").to(TOOL),
-    list("aux-address", "", "").not_yet("addresses that are not given out"),
     switch("attachable", "").not_yet("networks of several machines"),
     switch("ingress", "").not_yet("networks of several machines"),
     value("scope", "", "").not_yet("networks of several machines"),
