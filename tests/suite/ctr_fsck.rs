@@ -11,7 +11,9 @@ pub fn tests() -> Vec<Test> {
             a_torn_blob_is_found_and_dropped_only_when_asked,
             orphans_go,
             what_is_being_written_is_no_orphan,
-            a_torn_index_keeps_everything;
+            a_torn_index_keeps_everything,
+            what_an_unread_image_may_have_stays,
+            one_of_two_images_of_one_id_goes;
         ["root", "umoci", "docker-registry", "skopeo"]:
             what_is_missing_is_fetched_again;
         ["root", "overlay", "umoci"]:
@@ -257,4 +259,43 @@ fn names_and_records() {
     clean(&host);
     host.sh("ctr rm c").ok();
     host.assert_clean();
+}
+
+/// What an image has whose manifest cannot be read is not known: neither gc nor the removal of another takes any of it.
+fn what_an_unread_image_may_have_stays() {
+    let host = Host::new();
+    host.load("busybox");
+    let inspected = host.tool("img-inspect", &["--document", "busybox"]).ok().json();
+    let (manifest, layer) =
+        (blob(&host, &inspected["image"]["manifest"]["digest"]), blob(&host, &layer(&host, "busybox")["digest"]));
+    host.sh("tar -C / -c etc/hostname | img-import - other >/dev/null").succeeds();
+    let aside = manifest.with_extension("aside");
+    fs::rename(&manifest, &aside).unwrap();
+    host.sh("find $CTR_ROOT/images/blobs -type f -exec touch -d '3 days ago' {} +").ok();
+    host.sh("img-rm --gc; img-rm other").succeeds().stderr_has("an image does not read");
+    assert!(layer.exists(), "gone with the manifest");
+    fs::rename(&aside, &manifest).unwrap();
+    host.sh("img-pull --pull missing busybox | img-unpack >/dev/null").ok();
+    // By now it is known what nothing uses.
+    host.sh("find $CTR_ROOT/images/blobs -type f -exec touch -d '3 days ago' {} + && img-rm --gc").succeeds();
+    clean(&host);
+}
+
+/// One configuration in two compressions is two manifests of one id.
+fn one_of_two_images_of_one_id_goes() {
+    let host = Host::new();
+    host.load("busybox");
+    host.sh("mkdir made && echo x >made/x && tar -C made -c . | img-import - one >/dev/null").succeeds();
+    let squash = |how: &str, tag: &str| {
+        host.sh(&format!("SOURCE_DATE_EPOCH=1 img-squash --compression {how} -t {tag} one")).ok().json()["image"]
+            .clone()
+    };
+    let (zip, zstd) = (squash("gzip", "two:zip"), squash("zstd", "two:zstd"));
+    assert_eq!(zip["id"], zstd["id"]);
+    assert_ne!(zip["manifest"]["digest"], zstd["manifest"]["digest"]);
+    flip(&blob(&host, &zip["layers"][0]["digest"]));
+    found(&host, &["--repair"]);
+    clean(&host);
+    assert!(!blob(&host, &zip["layers"][0]["digest"]).exists());
+    assert!(blob(&host, &zstd["layers"][0]["digest"]).exists(), "the whole one went too");
 }

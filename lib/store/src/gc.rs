@@ -119,6 +119,10 @@ impl Store {
     /// ones what [`idle`](crate::idle) gives.
     pub fn orphans(&self, young: bool) -> Result<Vec<Orphan>> {
         let used = Used::now(self)?;
+        if !used.is_whole {
+            // What the image has that does not read is not known.
+            return Ok(Vec::new());
+        }
         let blobs = self.blobs().into_iter().filter(|(_, digest)| !used.blobs.contains(digest));
         let trees = self.trees().into_iter().filter(|(_, digest)| !used.trees.contains(digest));
         let blobs = blobs.map(|(path, digest)| Orphan { path, digest, is_tree: false });
@@ -151,11 +155,11 @@ impl Store {
     /// Where what is used cannot be known, they stay.
     pub fn discard_unused(&self, layers: &[(Digest, Digest)]) -> Result<bool> {
         let lock = Lock::store()?;
-        let Ok(used) = Used::now(self) else { return Ok(false) };
+        let Ok(Used { trees, is_whole: true, .. }) = Used::now(self) else { return Ok(false) };
         let mut trash = Trash::default();
         let mut any = false;
         for (diff_id, blob) in layers {
-            if !used.trees.contains(diff_id) && !self.blob_path(blob).exists() {
+            if !trees.contains(diff_id) && !self.blob_path(blob).exists() {
                 any |= trash.take(self, diff_id)?;
             }
         }
@@ -177,6 +181,8 @@ impl Store {
         let mut removed = Vec::new();
         for entry in entries(&paths::layers()) {
             if entry.file_name().as_encoded_bytes().starts_with(trash::PREFIX.as_bytes()) {
+                // Whoever fills it holds it.
+                let Some(_held) = hold(&entry.path())? else { continue };
                 files::discard(&entry.path())?;
                 removed.push(entry.path());
             }

@@ -79,6 +79,13 @@ impl Store {
         Ok((taken.removed, bytes))
     }
 
+    /// Whether a blob that the image of an entry has is not there.
+    pub fn lacks(&self, entry: &Entry) -> bool {
+        let descriptor = entry.plain_descriptor();
+        image::missing_blobs(self, &descriptor).map_or(true, |missing| !missing.is_empty())
+            || self.image_of(None, &descriptor).is_err()
+    }
+
     /// Takes entries of the index away and nothing else: those of which `goes` says so. Gives their descriptors.
     ///
     /// For `ctr-fsck`: what such an image had is orphaned then.
@@ -111,6 +118,10 @@ impl Store {
             return Ok(taken);
         }
         let used = Used::by(self, kept, containers)?;
+        if !used.is_whole {
+            trace::warn("an image does not read, so what it has is not known: nothing else is removed (ctr-fsck)");
+            return Ok(taken);
+        }
         for image in condemned {
             for digest in image.blobs.iter().filter(|d| !used.blobs.contains(*d)) {
                 let path = self.blob_path(digest);
@@ -145,6 +156,8 @@ pub struct Used {
     pub blobs: HashSet<Digest>,
     /// The diffIds of the layers that images and containers have.
     pub trees: HashSet<Digest>,
+    /// Every image was read: what is in neither is nobody's.
+    pub is_whole: bool,
 }
 
 impl Used {
@@ -158,17 +171,21 @@ impl Used {
 
     fn by(store: &Store, entries: &[Entry], containers: &[Document]) -> Result<Self> {
         let (mut blobs, mut trees) = (HashSet::new(), HashSet::new());
+        let mut is_whole = true;
         for entry in entries {
-            // An image that does not read keeps what it can be seen to use.
-            if let Ok(image) = Condemned::of(store, entry) {
-                blobs.extend(image.blobs);
-                trees.extend(image.trees);
+            match Condemned::of(store, entry) {
+                Ok(image) => {
+                    is_whole &= image.is_whole;
+                    blobs.extend(image.blobs);
+                    trees.extend(image.trees);
+                }
+                Err(_) => is_whole = false,
             }
         }
         for doc in containers {
             trees.extend(trees_of(doc)?);
         }
-        Ok(Self { blobs, trees })
+        Ok(Self { blobs, trees, is_whole })
     }
 }
 
@@ -207,6 +224,8 @@ struct Condemned {
     id: Option<String>,
     blobs: Vec<Digest>,
     trees: Vec<Digest>,
+    /// All that it has is known.
+    is_whole: bool,
 }
 
 impl Condemned {
@@ -220,13 +239,15 @@ impl Condemned {
                     id: entry.id().map(str::to_owned),
                     blobs: entry.digest().and_then(|d| Digest::parse(d).ok()).into_iter().collect(),
                     trees: Vec::new(),
+                    is_whole: false,
                 });
             }
             Err(e) => return Err(e),
         };
         let image = store.image_of(None, &descriptor);
+        let is_whole = image.is_ok();
         let trees = image.map(|i| i.layers.iter().filter_map(|l| Digest::parse(&l.diff_id).ok()).collect());
-        Ok(Self { id: entry.id().map(str::to_owned), blobs, trees: trees.unwrap_or_default() })
+        Ok(Self { id: entry.id().map(str::to_owned), blobs, trees: trees.unwrap_or_default(), is_whole })
     }
 }
 

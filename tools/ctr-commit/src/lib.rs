@@ -143,13 +143,16 @@ impl CtrCommit {
             users: ranges(linux.and_then(|linux| linux.get("uidMappings"))),
             groups: ranges(linux.and_then(|linux| linux.get("gidMappings"))),
         };
+        let stack = Stack::open(image)?;
         let upper = Upper {
-            stack: &Stack::open(image)?,
+            stack: &stack,
             points: &mount_points(doc.get("spec").and_then(|spec| spec.get("mounts"))),
             merged: &|| ctr_rootfs::mounted(doc),
         };
         let tree = writable(&container::recorded(id)?)?;
-        blob(spools, self.compression, |out| upper.pack(tree, rewrite, out))
+        let packed = blob(spools, self.compression, |out| upper.pack(tree, rewrite, out))?;
+        stack.check()?;
+        Ok(packed)
     }
 
     /// The new image's config (image-spec, config.md): the old one's with what is new, `layer` if there is one.

@@ -1,6 +1,6 @@
 //! The container stands still while it is read.
 
-use ctr_core::{Cannot, Code, Error, Lock, Result, container, ident, in_own_session, steps};
+use ctr_core::{Cannot, Code, Error, Lock, Result, container, ident, in_own_session, paths, steps};
 use std::{
     io::{BufRead, BufReader, Read},
     process::{Child, Command, Stdio},
@@ -20,6 +20,8 @@ pub struct Still {
     pause: Option<Child>,
     /// Where it does not run: nobody can start it.
     _lock: Option<Lock>,
+    /// Nobody else commits it: the one who ends first would let it go on.
+    _alone: Option<Lock>,
 }
 
 impl Still {
@@ -29,17 +31,23 @@ impl Still {
     /// `busy` where it cannot be frozen, or is being started or removed for longer than ten seconds.
     pub fn hold(id: &str) -> Result<Self> {
         let start = Instant::now();
+        let alone = Some(Lock::exclusive(&paths::run_dir(id).join("commit.lock"))?);
         loop {
-            let runs = container::live_state(id)?.map(|state| state.status == "running");
-            let held = match runs {
-                Some(true) => freeze(id).map(|pause| Self { pause: Some(pause), _lock: None }),
-                Some(false) => return Ok(Self::default()),
-                None => container::hold(id).map(|lock| Self { pause: None, _lock: lock }),
+            let state = container::live_state(id)?.map(|state| state.status);
+            let held = match state.as_deref() {
+                Some("running") => freeze(id).map(|pause| (Some(pause), None)),
+                Some("paused") => Ok((None, None)),
+                Some(other) => {
+                    Err(Error::new(Code::Busy, format!("container {} is {other}", ident::short(id))).hint("try again"))
+                }
+                None => container::hold(id).map(|lock| (None, lock)),
             };
+            let changes = state.as_deref() != Some("running") || ended(id)?;
             match held {
                 // It was just being started, or has just ended.
-                Err(e) if e.code == Code::Busy && start.elapsed() < PATIENCE && (runs.is_none() || ended(id)?) => {}
-                held => return held,
+                Err(e) if e.code == Code::Busy && start.elapsed() < PATIENCE && changes => {}
+                Err(e) => return Err(e),
+                Ok((pause, lock)) => return Ok(Self { pause, _lock: lock, _alone: alone }),
             }
             sleep(Duration::from_millis(2));
         }

@@ -3,7 +3,7 @@
 use crate::config::process;
 use ctr_core::{Document, Value};
 use rustix::fs::{FileType, OFlags, fstat};
-use std::{fs::File, io::Read};
+use std::{fs::File, io::Read, os::fd::AsRawFd};
 
 /// Most bytes of an account file that are looked through.
 const MOST: u64 = 1 << 20;
@@ -48,11 +48,13 @@ fn number_of_group(doc: &Document, name: &str) -> Option<u64> {
 /// A file of the container's root; empty where it is no file that can be read.
 fn read(doc: &Document, path: &str) -> String {
     let mut text = String::new();
-    let file = ctr_rootfs::mounted(doc).ok().and_then(|root| root.open(path, OFlags::RDONLY | OFlags::NONBLOCK).ok());
+    // Looked at before it is opened: to open a device that the container has put there would do what it does.
+    let held = ctr_rootfs::mounted(doc).ok().and_then(|root| root.open(path, OFlags::PATH).ok());
     let is_file =
         |file: &_| fstat(file).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
-    if let Some(file) = file.filter(is_file) {
-        let _ = File::from(file).take(MOST).read_to_string(&mut text);
+    let file = held.filter(is_file).and_then(|held| File::open(format!("/proc/self/fd/{}", held.as_raw_fd())).ok());
+    if let Some(file) = file {
+        let _ = file.take(MOST).read_to_string(&mut text);
     }
     text
 }

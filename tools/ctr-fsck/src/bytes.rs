@@ -3,6 +3,7 @@
 use crate::{
     finding::{Finding, Kind, State},
     images::Images,
+    repair::UNREAD,
     survey::Checked,
 };
 use ctr_core::{Error, Result, paths};
@@ -16,6 +17,29 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
     thread::{available_parallelism, scope},
 };
+
+/// What is wrong with a file, or that nobody knows.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Fault {
+    reason: String,
+    /// It could not be read: a disk that fails, or too many open files, say nothing about what is on it.
+    pub(crate) is_unread: bool,
+}
+
+impl Fault {
+    fn found(reason: String) -> Self {
+        Self { reason, is_unread: false }
+    }
+
+    fn unread(reason: String) -> Self {
+        Self { reason, is_unread: true }
+    }
+
+    fn of(self, kind: Kind, digest: &Digest) -> Finding {
+        let repair = self.is_unread.then(|| UNREAD.to_owned());
+        Finding { repair, ..Finding::new(State::Torn, kind, digest.as_str(), self.reason) }
+    }
+}
 
 /// Reads every blob, in parallel over the processors, and hashes it.
 pub(crate) fn blobs(store: &Store, quick: bool, images: &Images, checked: &mut Checked) -> Vec<Finding> {
@@ -37,26 +61,25 @@ pub(crate) fn blobs(store: &Store, quick: bool, images: &Images, checked: &mut C
     let of = |digest: &Digest| images.needs.get(digest).map(|(_, of)| of.clone()).unwrap_or_default();
     found
         .into_iter()
-        .map(|(at, reason)| {
+        .map(|(at, fault)| {
             let (size, path, digest) = &blobs[at];
-            let finding = Finding::new(State::Torn, Kind::Blob, digest.as_str(), reason);
-            finding.at(path).bytes(*size).of(of(digest))
+            fault.of(Kind::Blob, digest).at(path).bytes(*size).of(of(digest))
         })
         .collect()
 }
 
 /// What is wrong with a blob.
-fn blob(path: &Path, digest: &Digest) -> Option<String> {
+pub(crate) fn blob(path: &Path, digest: &Digest) -> Option<Fault> {
     let mut hasher = Hasher::new(digest);
     match File::open(path)
         .and_then(|mut file| io::copy(&mut io::BufReader::with_capacity(256 << 10, &mut file), &mut hasher))
     {
         // Removed meanwhile.
         Err(e) if e.kind() == ErrorKind::NotFound => None,
-        Err(e) => Some(Error::io("read it", &e).message),
+        Err(e) => Some(Fault::unread(Error::io("read it", &e).message)),
         Ok(_) => {
             let is = hasher.finish();
-            (is != *digest).then(|| format!("it has other bytes: their digest is {is}"))
+            (is != *digest).then(|| Fault::found(format!("it has other bytes: their digest is {is}")))
         }
     }
 }
@@ -74,9 +97,9 @@ pub(crate) fn trees(quick: bool, checked: &mut Checked) -> Result<Vec<Finding>> 
     let found = in_parallel(&trees, |(path, _)| tree(path));
     Ok(found
         .into_iter()
-        .map(|(at, reason)| {
+        .map(|(at, fault)| {
             let (path, diff_id) = &trees[at];
-            Finding::new(State::Torn, Kind::Layer, diff_id.as_str(), reason).at(path)
+            fault.of(Kind::Layer, diff_id).at(path)
         })
         .collect())
 }
@@ -86,28 +109,28 @@ pub(crate) fn trees(quick: bool, checked: &mut Checked) -> Result<Vec<Finding>> 
 /// Nothing in it is ever changed after it was renamed to its place, and the kernel notes the time of every change of a
 /// file, of its name or of its metadata (inode(7), ctime), which nobody can set. So nothing in it is younger than that
 /// rename; and the root itself bears the time that its layer says, unless a name in it was made or taken away.
-fn tree(path: &PathBuf) -> Option<String> {
+fn tree(path: &PathBuf) -> Option<Fault> {
     let root = match fs::symlink_metadata(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => return None,
-        Err(e) => return Some(Error::io("read it", &e).message),
+        Err(e) => return Some(Fault::unread(Error::io("read it", &e).message)),
         Ok(root) => root,
     };
     if !root.is_dir() {
-        return Some("it is no directory".to_owned());
+        return Some(Fault::found("it is no directory".to_owned()));
     }
     let time = |seconds: i64, nanoseconds: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds);
     let published = time(root.ctime(), root.ctime_nsec());
     match usage(path) {
-        Err(e) => Some(e.message),
+        Err(e) => Some(Fault::unread(e.message)),
         Ok(inside) if inside.changed > published || time(root.mtime(), root.mtime_nsec()) == published => {
-            Some("it was changed since it was unpacked".to_owned())
+            Some(Fault::found("it was changed since it was unpacked".to_owned()))
         }
         Ok(_) => None,
     }
 }
 
 /// What `f` gives of the things, with their places, in their order.
-fn in_parallel<T: Sync>(things: &[T], f: impl Fn(&T) -> Option<String> + Sync) -> Vec<(usize, String)> {
+fn in_parallel<T: Sync>(things: &[T], f: impl Fn(&T) -> Option<Fault> + Sync) -> Vec<(usize, Fault)> {
     let threads = available_parallelism().map_or(1, NonZero::get).min(things.len());
     let next = AtomicUsize::new(0);
     let work = || {
@@ -117,7 +140,7 @@ fn in_parallel<T: Sync>(things: &[T], f: impl Fn(&T) -> Option<String> + Sync) -
         }
         found
     };
-    let mut found: Vec<(usize, String)> = scope(|scope| {
+    let mut found: Vec<(usize, Fault)> = scope(|scope| {
         let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
         let own = work();
         own.into_iter().chain(others.into_iter().flat_map(|other| other.join().unwrap_or_default())).collect()

@@ -1,6 +1,9 @@
 //! References: whether each leads to a manifest, a config and layers that are there.
 
-use crate::finding::{Finding, Kind, State};
+use crate::{
+    finding::{Finding, Kind, State},
+    repair::UNREAD,
+};
 use ctr_core::{Code, Error, Lock, Result};
 use ctr_store::{Blob, Digest, Entry, Reference, Store, blobs_of};
 use std::{collections::BTreeMap, fs};
@@ -43,7 +46,12 @@ impl Images {
                 digests.push(entry.digest());
             }
             if let Err(e) = images.one(store, entry) {
-                images.findings.push(Finding::new(State::Torn, Kind::Image, name_of(entry), e.message));
+                // Else it is the disk that fails, or this process that has not what it takes.
+                let is_torn = matches!(e.code, Code::Corrupt | Code::Invalid | Code::NotFound | Code::Unsupported);
+                let repair = (!is_torn).then(|| UNREAD.to_owned());
+                images
+                    .findings
+                    .push(Finding { repair, ..Finding::new(State::Torn, Kind::Image, name_of(entry), e.message) });
             }
         }
         images.count = digests.len();
@@ -56,11 +64,11 @@ impl Images {
                 }
                 Ok(meta) if meta.is_file() && meta.len() == *size => {}
                 other => {
+                    let repair = other.is_err().then(|| UNREAD.to_owned());
                     let what =
                         other.map_or_else(|e| e.to_string(), |meta| format!("it has {} bytes, not {size}", meta.len()));
-                    images
-                        .findings
-                        .push(Finding::new(State::Torn, Kind::Blob, digest.as_str(), what).at(path).of(of.clone()));
+                    let finding = Finding::new(State::Torn, Kind::Blob, digest.as_str(), what);
+                    images.findings.push(Finding { repair, ..finding }.at(path).of(of.clone()));
                 }
             }
         }

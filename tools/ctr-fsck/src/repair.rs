@@ -1,20 +1,21 @@
 //! Making it right: what is torn or orphaned goes, what is missing is fetched or unpacked again.
 
 use crate::{
+    bytes,
     finding::{Finding, Kind, State},
     images::name_of,
     leftovers::{children, is_hidden},
 };
 use ctr_core::{
-    Cannot, Code, Document, Error, Failures, Lock, Result, Value, container, files, json, mountinfo, paths, steps,
-    trace,
+    Cannot, Code, Document, Error, Failures, Image, Lock, Result, Value, container, files, json, mountinfo, paths,
+    steps, trace,
 };
 use ctr_store::{Digest, Entry, Reference, Store, Trash, idle, is_stale, trees_of};
 use std::{
     collections::BTreeSet,
     fs,
     io::Write,
-    os::unix::fs::symlink,
+    os::unix::fs::{MetadataExt, symlink},
     process::{Command, Stdio},
 };
 
@@ -36,23 +37,42 @@ pub(crate) fn repair(findings: &mut Vec<Finding>, forget: bool) -> Result<()> {
     failures.end()
 }
 
+/// What is said of a file that the disk did not give: it may be whole.
+pub(crate) const UNREAD: &str = "no: it cannot be read, and may be whole";
+
 /// A torn blob is no use to anybody, and in the way of a whole one.
 fn torn_blobs(store: &Store, findings: &mut [Finding]) -> Result<()> {
-    for finding in findings.iter_mut().filter(|f| f.is(State::Torn, Kind::Blob)) {
+    for finding in findings.iter_mut().filter(|f| f.is(State::Torn, Kind::Blob) && f.repair.is_none()) {
         let digest = Digest::parse(&finding.name)?;
-        files::discard(&store.blob_path(&digest))?;
-        finding.repair = Some("removed".to_owned());
+        let path = store.blob_path(&digest);
+        // Another may have brought a whole one since it was looked at.
+        let same =
+            || fs::symlink_metadata(&path).ok().map(|meta| (meta.dev(), meta.ino(), meta.ctime(), meta.ctime_nsec()));
+        let before = same();
+        let said = match bytes::blob(&path, &digest) {
+            None => "it is whole by now",
+            Some(fault) if fault.is_unread => UNREAD,
+            Some(_) => {
+                let _lock = Lock::store()?;
+                if before == same() {
+                    files::discard(&path)?;
+                }
+                "removed"
+            }
+        };
+        finding.repair = Some(said.to_owned());
     }
     Ok(())
 }
 
 /// A torn tree is unpacked anew at the next use, unless a container stands on it.
 fn torn_layers(store: &Store, findings: &mut [Finding]) -> Result<()> {
-    let mounts = mountinfo::read()?;
-    for finding in findings.iter_mut().filter(|f| f.is(State::Torn, Kind::Layer)) {
+    for finding in findings.iter_mut().filter(|f| f.is(State::Torn, Kind::Layer) && f.repair.is_none()) {
         let digest = Digest::parse(&finding.name)?;
         let lock = Lock::store()?;
+        let mounts = mountinfo::read()?;
         let mut of = Vec::new();
+        let mut can_come = true;
         let mut mounted = None;
         for id in container::ids()? {
             let doc = container::recorded(&id)?;
@@ -62,8 +82,13 @@ fn torn_layers(store: &Store, findings: &mut [Finding]) -> Result<()> {
                 if run.is_some_and(|run| mounts.iter().any(|mount| mount.point.starts_with(&run))) {
                     mounted = Some(name.clone());
                 }
+                can_come &= has_blob(store, &doc, &digest)?;
                 of.push((id, name));
             }
+        }
+        if !can_come {
+            finding.repair = Some("no: its blob is gone, and a container stands on it".to_owned());
+            continue;
         }
         if let Some(name) = mounted {
             finding.repair = Some(format!("no: container {name} is mounted on it"));
@@ -82,27 +107,43 @@ fn torn_layers(store: &Store, findings: &mut [Finding]) -> Result<()> {
     Ok(())
 }
 
+/// Whether the layer of a container's image can be unpacked again.
+fn has_blob(store: &Store, doc: &Document, diff_id: &Digest) -> Result<bool> {
+    let image: Option<Image> = doc.section("image")?;
+    let layer = image.iter().flat_map(|image| &image.layers).find(|layer| layer.diff_id == diff_id.as_str());
+    let Some(layer) = layer else { return Ok(false) };
+    let blob = Digest::parse(&layer.digest)?;
+    Ok(fs::symlink_metadata(store.blob_path(&blob)).is_ok_and(|meta| meta.len() == layer.size))
+}
+
 /// Fetches the images that lack something, or takes their references away.
 fn images(store: &Store, findings: &mut [Finding], forget: bool) -> Result<()> {
     let mut lacking = BTreeSet::new();
     for finding in findings.iter() {
         match (finding.state, finding.kind) {
-            (State::Torn | State::Missing, Kind::Blob) => lacking.extend(finding.of.iter().cloned()),
-            (State::Torn, Kind::Image) => drop(lacking.insert(finding.name.clone())),
+            (State::Torn | State::Missing, Kind::Blob) if !finding.is_left() => {
+                lacking.extend(finding.of.iter().cloned());
+            }
+            (State::Torn, Kind::Image) if !finding.is_left() => drop(lacking.insert(finding.name.clone())),
             _ => {}
         }
     }
     for name in &lacking {
         let entries = store.entries()?;
-        let Some(entry) = entries.iter().find(|entry| name_of(entry) == *name) else { continue };
-        let done = match fetch(store, entry, &entries) {
-            Ok(()) => "fetched".to_owned(),
-            Err(e) if forget || !may_come(&e) => {
-                store.forget(|e| name_of(e) == *name)?;
-                format!("reference dropped: it cannot be fetched again: {}", e.message)
-            }
-            Err(e) => format!("no: it cannot be fetched now: {} (--drop takes the reference away)", e.message),
-        };
+        // Several may have one id; and a name may be another image's by now.
+        let is_meant = |entry: &&Entry| name_of(entry) == *name && store.lacks(entry);
+        let mut done = "it is whole by now".to_owned();
+        for entry in entries.iter().filter(is_meant) {
+            done = match fetch(store, entry, &entries) {
+                Ok(()) => "fetched".to_owned(),
+                Err(e) if forget || !may_come(&e) => {
+                    let is_same = |e: &Entry| e.digest() == entry.digest() && name_of(e) == *name;
+                    store.forget(|e| is_same(e) && store.lacks(e))?;
+                    format!("reference dropped: it cannot be fetched again: {}", e.message)
+                }
+                Err(e) => format!("no: it cannot be fetched now: {} (--drop takes the reference away)", e.message),
+            };
+        }
         let of = |finding: &&mut Finding| {
             let is_blob = matches!(finding.kind, Kind::Blob) && finding.state != State::Orphaned;
             (is_blob && finding.of.contains(name)) || (finding.is(State::Torn, Kind::Image) && finding.name == *name)

@@ -54,6 +54,8 @@ impl Tool for ImgSquash {
         let stack = Stack::open(&image)?;
         let rewrite = Rewrite { latest: epoch, ..Rewrite::default() };
         let ((), layer) = blob(&spools, self.compression, |out| flatten(&stack, rewrite, out))?;
+        // What a removal took meanwhile would be missing in it.
+        stack.check()?;
         let config = self.config(&image, &layer.diff_id, &created(epoch))?.to_string();
         let (digest, size) = (layer.file.digest().as_str(), layer.file.size());
         let layers = [json!({"mediaType": layer.media_type, "digest": digest, "size": size})];
