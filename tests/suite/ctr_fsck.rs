@@ -286,11 +286,11 @@ fn one_of_two_images_of_one_id_goes() {
     let host = Host::new();
     host.load("busybox");
     host.sh("mkdir made && echo x >made/x && tar -C made -c . | img-import - one >/dev/null").succeeds();
-    let squash = |how: &str, tag: &str| {
-        host.sh(&format!("SOURCE_DATE_EPOCH=1 img-squash --compression {how} -t {tag} one")).ok().json()["image"]
-            .clone()
+    let squash = |how: &str| {
+        let ran = host.sh(&format!("SOURCE_DATE_EPOCH=1 img-squash --compression {how} one"));
+        ran.ok().json()["image"].clone()
     };
-    let (zip, zstd) = (squash("gzip", "two:zip"), squash("zstd", "two:zstd"));
+    let (zip, zstd) = (squash("gzip"), squash("zstd"));
     assert_eq!(zip["id"], zstd["id"]);
     assert_ne!(zip["manifest"]["digest"], zstd["manifest"]["digest"]);
     flip(&blob(&host, &zip["layers"][0]["digest"]));
