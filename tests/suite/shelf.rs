@@ -51,7 +51,7 @@ fn killed_at_any_instant() {
     ];
     let begin = Instant::now();
     let mut n = 0_u64;
-    while begin.elapsed() < Duration::from_secs(seconds()) {
+    while n < commands.len() as u64 || begin.elapsed() < Duration::from_secs(seconds()) {
         n += 1;
         host.sh(&setup).ok();
         let running = host.sh_cmd(&commands[usize::try_from(n).unwrap() % commands.len()]).spawn();
@@ -68,7 +68,6 @@ fn killed_at_any_instant() {
         host.sh("ls -A | grep '^\\.' || true").ok().stdout_is("");
         fs::remove_file(host.dir().join("out.tar")).ok();
     }
-    assert!(n > 3, "{n} rounds");
 }
 
 /// Eight processes pull, tag, remove, prune, load and save on one store. What fails says that another was at work.

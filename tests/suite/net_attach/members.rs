@@ -8,7 +8,9 @@ pub fn tests() -> Vec<Test> {
         ["root", "overlay", "umoci", "nft", "ip"]:
             on_and_off_while_it_runs,
             on_and_off_while_it_does_not,
-            changes_that_are_refused;
+            changes_that_are_refused,
+            ports_that_cannot_move_are_closed,
+            files_that_a_container_keeps_stop_nothing;
         ["root", "overlay", "umoci", "nft", "ip", "strace"]:
             a_change_killed_at_every_step
     )
@@ -176,5 +178,47 @@ fn a_change_killed_at_every_step() {
     }
     assert!(died > 15, "{died}");
     host.sh("ctr rm -f a").ok();
+    nothing_is_left(&host);
+}
+
+/// The address that they led to is another's in a moment.
+fn ports_that_cannot_move_are_closed() {
+    let host = host();
+    let outside = Outside::of(&host);
+    networks(&host);
+    server(&host, "a", "--network blue --network red -p 8080:80");
+    let led = |host: &Host| host.sh("nft list ruleset").ok().text().matches("tcp . 8080 :").count();
+    outside.sh(&host, &get(&format!("{HOST}:8080"))).ok();
+    assert_ne!(led(&host), 0);
+    // Nothing is bound while the firewall leads there.
+    host.sh(
+        "busybox nc -l -p 8080 >/dev/null 2>&1 </dev/null & pid=$!; sleep 0.5; ctr network disconnect blue a; status=$?; \
+         kill $pid; exit $status",
+    )
+    .fails(1)
+    .stderr_has("8080");
+    assert_eq!(led(&host), 0);
+    host.sh("ctr-inspect a | net-attach --repair >/dev/null").ok();
+    outside.sh(&host, &get(&format!("{HOST}:8080"))).ok();
+    // The same port in other words is the same port.
+    host.sh("ctr port add a 0.0.0.0:8080:80").fails(1).stderr_has("does so already");
+    host.sh("ctr restart -t 0 a").ok();
+    host.sh("ctr rm -f a && ctr network rm red blue").ok();
+    nothing_is_left(&host);
+}
+
+/// Its own /etc/hosts runs as a program: nobody can write to that.
+fn files_that_a_container_keeps_stop_nothing() {
+    let host = host();
+    let _outside = Outside::of(&host);
+    networks(&host);
+    server(&host, "a", "--network blue");
+    host.sh(
+        "ctr exec a sh -c 'cp /bin/busybox /etc/hosts && chmod +x /etc/hosts && ln -s /etc/hosts /sleep' && ctr exec -d a /sleep 1000",
+    )
+    .succeeds();
+    host.sh("ctr network connect red a").succeeds().stderr_has("hosts");
+    is_whole(&host, "a");
+    host.sh("ctr rm -f a && ctr network rm red blue").ok();
     nothing_is_left(&host);
 }

@@ -156,6 +156,14 @@ impl Asked {
             ranges: args.ip_range.iter().map(parse).collect::<Result<_>>()?,
             aux: args.aux_address.iter().map(aux).collect::<Result<_>>()?,
         };
+        if let Some(name) = asked
+            .aux
+            .iter()
+            .enumerate()
+            .find_map(|(at, (name, _))| asked.aux[..at].iter().any(|(other, _)| other == name).then_some(name))
+        {
+            return Err(Error::new(Code::Invalid, format!("--aux-address {name} is given twice")));
+        }
         if let Some((name, address)) = asked.aux.iter().find(|(_, a)| !asked.subnets.iter().any(|s| s.contains(a))) {
             let message = format!("--aux-address {name}={address} is in no --subnet of the network");
             return Err(Error::new(Code::Invalid, message));

@@ -10,7 +10,7 @@ use crate::{
     host, hosts,
     word::Wanted,
 };
-use ctr_core::{Code, Document, Error, Failures, Lock as StoreLock, Result, Rollback, Step, container, json};
+use ctr_core::{Code, Document, Error, Failures, Lock as StoreLock, Result, Rollback, Step, container, json, trace};
 use ctr_net::{Lock, Net, Network, address, names, netns, network, port, proxy, resolver};
 use ctr_netlink::{Netlink, forget};
 
@@ -60,18 +60,24 @@ impl Changed {
         container::save(&record)
     }
 
+    /// Closes the container's ports, whatever they lead to.
+    fn close_ports(&self, lock: &Lock) -> Result<()> {
+        ctr_net::unpublish(&self.id, lock)?;
+        proxy::retire(&self.id)
+    }
+
     /// Moves the container's ports to the way out that it has now, where they were led to another.
     fn move_ports(&self, netlink: &Netlink, ends: &[End], lock: &Lock) -> Result<()> {
         let claims = port::claims_of(&self.id)?;
         let out = end::way_in(ends);
         let Some((out, target)) = out.and_then(|out| Some((out, out.target()?))) else {
-            ctr_net::unpublish(&self.id, lock)?;
-            return proxy::retire(&self.id);
+            return self.close_ports(lock);
         };
         if self.net.ports.is_empty() || claims.iter().any(|claim| claim.leads_to(target)) {
             return Ok(());
         }
-        let runs = container::live_state(&self.id)?.is_some();
+        // One that has just ended is about to be recorded as such.
+        let runs = container::live_state(&self.id)?.is_some_and(|state| container::is_alive(&state));
         if claims.is_empty() && !runs {
             // It holds none until it starts.
             return Ok(());
@@ -90,6 +96,11 @@ impl Changed {
         }
         Ok(())
     }
+}
+
+/// What does not stop a change that is made.
+fn warn(e: &Error) {
+    trace::warn(&e.to_string());
 }
 
 /// Puts container `id` on the network that is wanted; gives it.
@@ -121,6 +132,7 @@ pub fn connect(id: &str, wanted: &Wanted) -> Result<Network> {
     rollback.push(move || Changed::record(&own, &before, &End::all(&before)?));
     Changed::record(id, &net, &ends)?;
     let new = &ends[ends.len() - 1];
+    let addresses = new.addresses.clone();
     // Of who had the addresses before.
     forget(&attach::of_addresses(&new.addresses))?;
     if netns::is_held(id) {
@@ -129,11 +141,18 @@ pub fn connect(id: &str, wanted: &Wanted) -> Result<Network> {
         new.link(&netlink, id, &bridge, false)?;
         end::configure(id, &[new], &ends)?;
     }
-    changed.move_ports(&netlink, &ends, &lock)?;
-    hosts::add(id, &changed.doc, &new.addresses)?;
-    hosts::link(id, &net)?;
-    hosts::ask(id, &changed.net.dns, &net.dns)?;
+    // Where they half moved they lead to an address that is free in a moment: closed, a repair brings them back.
+    changed
+        .move_ports(&netlink, &ends, &lock)
+        .inspect_err(|_| changed.close_ports(&lock).unwrap_or_else(|e| warn(&e)))?;
     rollback.disarm();
+    // Nobody else waits for files that the container can keep from us.
+    drop(lock);
+    for written in
+        [hosts::add(id, &changed.doc, &addresses), hosts::link(id, &net), hosts::ask(id, &changed.net.dns, &net.dns)]
+    {
+        written.unwrap_or_else(|e| warn(&e));
+    }
     Ok(network)
 }
 
@@ -173,12 +192,21 @@ pub fn disconnect(id: &str, word: &str, force: bool) -> Result<Option<Network>> 
     if netns::is_held(id) {
         note(end::configure(id, &[], &ends));
     }
-    note(changed.move_ports(&netlink, &ends, &lock));
+    let moved = changed.move_ports(&netlink, &ends, &lock);
+    // Ports that did not move lead to an address that is another's in a moment.
+    let closed = if moved.is_err() { changed.close_ports(&lock) } else { Ok(()) };
+    let is_free = closed.is_ok();
+    note(moved);
+    note(closed);
+    if is_free {
+        for address in &addresses {
+            note(address::release(name, *address, id));
+        }
+    }
+    // Nobody else waits for files that the container can keep from us.
+    drop(lock);
     note(hosts::remove(id, &changed.doc, &addresses));
     note(hosts::ask(id, &changed.net.dns, &net.dns));
-    for address in addresses {
-        note(address::release(name, address, id));
-    }
     failures.end().map(|()| network)
 }
 

@@ -3,10 +3,12 @@
 
 use ctr_core::{Cannot, Document, Result, container, ident, json, trace};
 use ctr_net::{Dns, Host, Net, network};
+use rustix::fs::OFlags;
 use std::{
     fs::{File, OpenOptions},
     io::{ErrorKind, Read, Seek, Write},
     net::IpAddr,
+    os::unix::fs::OpenOptionsExt,
 };
 
 /// Most bytes of a file that is written anew: it is the container's to write, too.
@@ -89,11 +91,13 @@ fn change(id: &str, doc: &Document, f: impl FnOnce(&str, &str) -> String) -> Res
 fn write(id: &str, file: &str, f: impl FnOnce(&str) -> String) -> Result<()> {
     let path = container::dir(id).join(file);
     let what = || format!("write {}", path.display());
-    let mut file = match OpenOptions::new().read(true).write(true).open(&path) {
-        // Another file is mounted there.
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
-        other => other.cannot(what)?,
-    };
+    // The container may hold a lease on it (fcntl(2), F_SETLEASE), for which we would wait.
+    let mut file =
+        match OpenOptions::new().read(true).write(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(&path) {
+            // Another file is mounted there.
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+            other => other.cannot(what)?,
+        };
     let mut bytes = Vec::new();
     Read::by_ref(&mut file).take(MAX).read_to_end(&mut bytes).cannot(what)?;
     let old = String::from_utf8_lossy(&bytes);

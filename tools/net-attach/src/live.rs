@@ -25,9 +25,12 @@ pub fn add(id: &str, mappings: &[Mapping]) -> Result<Vec<Claim>> {
     let (new, own) = (published.new.clone(), id.to_owned());
     rollback.push(move || withdraw(&own, &new));
     // What one that was killed has claimed is the container's, and not yet in the record.
-    if let Some(port) = published.ports.iter().find(|port| net.ports.contains(port)) {
-        return Err(Error::new(Code::Exists, format!("cannot publish {port}: the container does so already")));
+    let is_there = |claim: &&Claim| net.ports.iter().any(|port| claim.is_of(port));
+    if let Some(claim) = published.claims.iter().find(is_there) {
+        return Err(Error::new(Code::Exists, format!("cannot publish {claim}: the container does so already")));
     }
+    // It may have ended since, and its ports with it: now that these are claimed, its end would close them.
+    running(id)?;
     publish(&published)?;
     drop(lock);
     forget(&datagrams(&published.new))?;

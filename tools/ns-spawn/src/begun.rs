@@ -72,7 +72,8 @@ impl Begun {
             container::remove(&self.id)
         } else {
             let failed = state::failed(doc, self.whole, error.exit, &error.message);
-            failed.and_then(|()| container::forget_state(&self.id))
+            // One that does not run holds no port.
+            failed.and_then(|()| container::forget_state(&self.id)).and(ctr_net::close_ports(&self.id))
         };
         if let Err(e) = undone {
             trace::warn(&format!("rollback: {e}"));
