@@ -54,6 +54,12 @@ impl Document {
         self.0.get(key)?.as_str()
     }
 
+    /// The entries of `spec.mounts`; none where there is no such list.
+    pub fn mounts(&self) -> &[Value] {
+        let mounts = self.0.get("spec").and_then(|spec| spec.get("mounts")).and_then(Value::as_array);
+        mounts.map_or(&[], Vec::as_slice)
+    }
+
     /// The section `key` as its type; `None` where the document has none.
     ///
     /// # Errors

@@ -47,6 +47,11 @@ pub fn short(id: &str) -> &str {
     id.get(..12).unwrap_or(id)
 }
 
+/// A container as messages call it: its name and the first digits of its id, or these alone.
+pub fn called(id: &str, name: Option<&str>) -> String {
+    name.map_or_else(|| short(id).to_owned(), |name| format!("{name} ({})", short(id)))
+}
+
 /// Lower-case hex digits of `bytes`.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut s, b| {

@@ -1,7 +1,11 @@
 //! What is mounted, as the kernel says (proc_pid_mountinfo(5)).
 
 use crate::{Cannot, Result};
-use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+use rustix::{
+    fd::AsFd,
+    fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx},
+    path::Arg,
+};
 use std::{
     ffi::OsString,
     fs,
@@ -40,7 +44,12 @@ pub fn of(pid: i32) -> Result<Vec<Mount>> {
 
 /// Whether something is mounted on `point` (statx(2), `STATX_ATTR_MOUNT_ROOT`).
 pub fn is_mounted(point: &Path) -> bool {
-    statx(CWD, point, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::empty())
+    is_mounted_at(CWD, point)
+}
+
+/// The same for what `name` is in `dir`; with no name for what `dir` itself holds, which may be a file.
+pub fn is_mounted_at(dir: impl AsFd, name: impl Arg) -> bool {
+    statx(dir, name, AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH, StatxFlags::empty())
         .is_ok_and(|stat| stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }
 

@@ -39,8 +39,7 @@ impl Mount {
 /// file systems in the place of its own.
 pub fn mounts(doc: &Document) -> Vec<Mount> {
     let own = container::dir(doc.str("id").unwrap_or_default());
-    let list = doc.get("spec").and_then(|spec| spec.get("mounts")).and_then(Value::as_array);
-    list.into_iter().flatten().filter_map(|mount| bind(mount, &own)).collect()
+    doc.mounts().iter().filter_map(|mount| bind(mount, &own)).collect()
 }
 
 fn bind(mount: &Value, own: &Path) -> Option<Mount> {

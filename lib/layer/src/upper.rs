@@ -32,9 +32,8 @@ pub struct Upper<'a> {
 }
 
 /// The places on which the container has something mounted, as paths in its root; `mounts` as in a runtime-spec.
-pub fn mount_points(mounts: Option<&Value>) -> HashSet<Vec<u8>> {
-    let mounts = mounts.and_then(Value::as_array).into_iter().flatten();
-    let places = mounts.filter_map(|mount| mount["destination"].as_str());
+pub fn mount_points(mounts: &[Value]) -> HashSet<Vec<u8>> {
+    let places = mounts.iter().filter_map(|mount| mount["destination"].as_str());
     places.map(|place| place.split('/').filter(|name| !name.is_empty()).collect::<Vec<_>>().join("/").into()).collect()
 }
 
@@ -216,7 +215,7 @@ mod tests {
 
     #[test]
     fn places_of_mounts() {
-        let points = mount_points(Some(&json!([{"destination": "/etc//hosts/"}, {"destination": "/proc"}])));
+        let points = mount_points(&[json!({"destination": "/etc//hosts/"}), json!({"destination": "/proc"})]);
         assert_eq!(points, HashSet::from([b"etc/hosts".to_vec(), b"proc".to_vec()]));
     }
 

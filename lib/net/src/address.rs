@@ -63,9 +63,9 @@ pub fn held(address: IpAddr, id: &str) -> String {
 
 /// A container as messages call it: its name, and the first digits of its id.
 pub fn name_of(id: &str) -> String {
-    let name = container::recorded(id).ok().and_then(|doc| doc.str("name").map(str::to_owned));
+    let name = container::recorded_name(id);
     let name = name.or_else(|| cni::find(id).ok().flatten().map(|record| record.key.container_id));
-    name.map_or_else(|| ident::short(id).to_owned(), |name| format!("{name} ({})", ident::short(id)))
+    ident::called(id, name.as_deref())
 }
 
 /// Makes an address of each of the network's subnets the container's: that of `wanted`, or the lowest of the range that is

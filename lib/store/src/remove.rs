@@ -203,8 +203,7 @@ pub fn trees_of(doc: &Document) -> Result<Vec<Digest>> {
 
 /// The layers of other images that a container has mounted: sources and lower directories of its mounts.
 fn mounted(doc: &Document) -> Vec<Digest> {
-    let mounts = doc.get("spec").and_then(|spec| spec.get("mounts")).and_then(Value::as_array);
-    let words = mounts.into_iter().flatten().flat_map(|mount| {
+    let words = doc.mounts().iter().flat_map(|mount| {
         let options = mount["options"].as_array().into_iter().flatten();
         let lowers = options.filter_map(|option| option.as_str()?.strip_prefix("lowerdir+="));
         lowers.chain(mount["source"].as_str())

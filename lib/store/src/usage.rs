@@ -1,13 +1,13 @@
 //! What a tree occupies on its disk, as du(1) counts it.
 
-use ctr_core::{Cannot, Result};
+use ctr_core::{Cannot, Result, mountinfo::is_mounted_at};
 use rustix::{
-    fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, StatxAttributes, StatxFlags, fstat, openat, statat, statx},
+    fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fstat, openat, statat},
     io::Errno,
 };
 use std::{
     collections::HashSet,
-    ffi::{CStr, CString},
+    ffi::CString,
     fs::Metadata,
     os::{
         fd::{AsFd, OwnedFd},
@@ -111,12 +111,6 @@ pub fn usage_beside(path: &Path, links: &Links) -> Result<Usage> {
     Ok(usage)
 }
 
-/// Whether something is mounted on a name (statx(2), `STATX_ATTR_MOUNT_ROOT`).
-fn is_mounted(dir: &OwnedFd, name: &CStr) -> bool {
-    statx(dir, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::empty())
-        .is_ok_and(|stat| stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
-}
-
 /// Counts what a directory has, and gives it with its directories yet to be counted.
 fn level(fd: OwnedFd, device: u64, usage: &mut Usage, links: &Links) -> rustix::io::Result<Level> {
     let mut below = Vec::new();
@@ -133,7 +127,7 @@ fn level(fd: OwnedFd, device: u64, usage: &mut Usage, links: &Links) -> rustix::
         }
         let is_dir = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
         // What is mounted here of the same file system lies elsewhere.
-        if is_dir && is_mounted(&fd, name) {
+        if is_dir && is_mounted_at(&fd, name) {
             continue;
         }
         if is_dir {

@@ -26,7 +26,7 @@ pub fn remove(name: &str, except: Option<&str>) -> Result<()> {
     }
     let users: Vec<_> = users(name)?.into_iter().filter(|id| Some(&**id) != except).collect();
     if !users.is_empty() {
-        let names: Vec<_> = users.iter().map(|id| called(id)).collect();
+        let names: Vec<_> = users.iter().map(|id| ident::called(id, container::recorded_name(id).as_deref())).collect();
         let by = if names.len() == 1 { "container" } else { "containers" };
         return Err(Error::new(Code::Busy, format!("cannot remove volume {name}: used by {by} {}", names.join(", ")))
             .hint("remove what uses it first"));
@@ -46,12 +46,6 @@ pub fn remove(name: &str, except: Option<&str>) -> Result<()> {
             files::remove_tree(&aside)
         },
     )
-}
-
-/// A container as people call it.
-fn called(id: &str) -> String {
-    let short = ident::short(id);
-    container::recorded_name(id).map_or_else(|| short.to_owned(), |name| format!("{name} ({short})"))
 }
 
 /// Removes what killed processes left beside the volumes, and takes off what is mounted as a volume that nobody uses. Volumes

@@ -45,7 +45,6 @@ pub fn users(name: &str) -> Result<Vec<String>> {
 
 /// The volumes that a document mounts, by name.
 pub fn of(doc: &Document) -> BTreeSet<String> {
-    let mounts = doc.get("spec").and_then(|spec| spec["mounts"].as_array());
-    let sources = mounts.into_iter().flatten().filter_map(|mount| mount.get("source").and_then(Value::as_str));
+    let sources = doc.mounts().iter().filter_map(|mount| mount.get("source").and_then(Value::as_str));
     sources.filter_map(|source| Some(paths::volume_at(Path::new(source))?.0.to_owned())).collect()
 }

@@ -144,11 +144,7 @@ impl CtrCommit {
             groups: ranges(linux.and_then(|linux| linux.get("gidMappings"))),
         };
         let stack = Stack::open(image)?;
-        let upper = Upper {
-            stack: &stack,
-            points: &mount_points(doc.get("spec").and_then(|spec| spec.get("mounts"))),
-            merged: &|| ctr_rootfs::mounted(doc),
-        };
+        let upper = Upper { stack: &stack, points: &mount_points(doc.mounts()), merged: &|| ctr_rootfs::mounted(doc) };
         let tree = writable(&container::recorded(id)?)?;
         let packed = blob(spools, self.compression, |out| upper.pack(tree, rewrite, out))?;
         stack.check()?;

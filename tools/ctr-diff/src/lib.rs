@@ -31,10 +31,9 @@ pub fn run(args: CtrDiff) -> Result<()> {
     let doc = container::load(&container::find(&args.container)?)?;
     let rootfs: Rootfs = doc.need("rootfs", "overlay-mount")?;
     let image: Image = doc.need("image", "img-unpack")?;
-    let mounts = doc.get("spec").and_then(|spec| spec.get("mounts"));
     let layers = Stack::open(&image)?;
     let Some(upper) = &rootfs.upper else { return Ok(()) };
-    for change in Walk::new(&layers, mount_points(mounts)).run(upper)? {
+    for change in Walk::new(&layers, mount_points(doc.mounts())).run(upper)? {
         print_line(&if args.json { change.as_json() } else { change.as_text() })?;
     }
     Ok(())

@@ -135,8 +135,7 @@ fn bindings(doc: &Document) -> Value {
 
 /// Bytes that /dev/shm may hold, docker's 64 MiB where it says nothing; 0 where it is not the container's own.
 fn shm_size(doc: &Document) -> u64 {
-    let mounts = doc.get("spec").and_then(|spec| spec.get("mounts")).and_then(Value::as_array);
-    let shm = mounts.into_iter().flatten().find(|m| m["destination"] == "/dev/shm" && m["type"] == "tmpfs");
+    let shm = doc.mounts().iter().find(|m| m["destination"] == "/dev/shm" && m["type"] == "tmpfs");
     let Some(shm) = shm else { return 0 };
     let options = strings(Some(shm), "options");
     options.iter().find_map(|option| option.strip_prefix("size=")?.parse().ok()).unwrap_or(64 << 20)

@@ -31,10 +31,9 @@ fn are_wanted(doc: &Document) -> Result<bool> {
         return Ok(false);
     }
     let image = doc.get("image").map(|image| &image["config"]["config"]["Volumes"]);
-    let mounts = doc.get("spec").and_then(|spec| spec.get("mounts")).and_then(Value::as_array);
     let is_mounted = |place: &str| {
         let is_there = |mount: &Value| mount["destination"].as_str().is_some_and(|d| Path::new(d) == Path::new(place));
-        mounts.into_iter().flatten().any(is_there)
+        doc.mounts().iter().any(is_there)
     };
     Ok(image.and_then(Value::as_object).into_iter().flat_map(|map| map.keys()).any(|place| !is_mounted(place)))
 }

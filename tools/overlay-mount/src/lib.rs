@@ -7,6 +7,8 @@ mod mount;
 mod undo;
 mod writable;
 
+pub use layers::{all_there, lowers};
+
 use clap::Args;
 use ctr_core::{
     Code, Common, Document, Done, Error, Image, Lock, Result, Rollback, Rootfs, Tool, Value, container, files, ident,

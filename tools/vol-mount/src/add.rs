@@ -151,10 +151,9 @@ fn destination(mount: &Value) -> String {
 }
 
 /// The places of the mounts that the document has.
-fn taken(doc: &Document) -> BTreeMap<String, String> {
-    let mounts = doc.get("spec").and_then(|spec| spec.get("mounts")).and_then(Value::as_array);
+pub fn taken(doc: &Document) -> BTreeMap<String, String> {
     let mut places = BTreeMap::new();
-    for mount in mounts.into_iter().flatten() {
+    for mount in doc.mounts() {
         let place = destination(mount);
         places.insert(word::target(&place, &place).unwrap_or(place), "the document".to_owned());
     }
@@ -203,9 +202,8 @@ fn others(word: &str) -> Result<Vec<Value>> {
     };
     let doc = container::recorded(&container::find(name)?)?;
     let users: Vec<_> = ctr_docker::mounts(&doc).into_iter().map(|mount| mount.destination).collect();
-    let mounts = doc.get("spec").and_then(|spec| spec.get("mounts")).and_then(Value::as_array);
-    let mut found: Vec<Value> =
-        mounts.into_iter().flatten().filter(|mount| users.contains(&destination(mount))).cloned().collect();
+    let is_users = |mount: &&Value| users.contains(&destination(mount));
+    let mut found: Vec<Value> = doc.mounts().iter().filter(is_users).cloned().collect();
     if readonly {
         for options in found.iter_mut().filter_map(|mount| mount["options"].as_array_mut()) {
             for word in ["ro", "rro"] {

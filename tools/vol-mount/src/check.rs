@@ -2,7 +2,7 @@
 
 use ctr_core::{Code, Document, Error, Result, Value, container, mountinfo};
 use ctr_layer::Root;
-use rustix::fs::{AtFlags, OFlags, StatxAttributes, StatxFlags, statx};
+use rustix::fs::OFlags;
 use std::path::Path;
 
 /// One error for each thing that differs.
@@ -10,7 +10,6 @@ use std::path::Path;
 /// # Errors
 /// `invalid` for a document that no container is in.
 pub fn check(doc: &Document) -> Result<Vec<Error>> {
-    container::checked_id(doc.str("id").unwrap_or_default())?;
     let inside = root(doc)?;
     let mut findings = Vec::new();
     for mount in own(doc)? {
@@ -47,9 +46,7 @@ pub fn root(doc: &Document) -> Result<Option<Root>> {
 
 /// Whether something is mounted on `place`, wherever links lead (statx(2), `STATX_ATTR_MOUNT_ROOT`).
 pub fn is_mounted(root: &Root, place: &str) -> bool {
-    let Ok(fd) = root.open(place, OFlags::PATH) else { return false };
-    statx(&fd, "", AtFlags::EMPTY_PATH, StatxFlags::empty())
-        .is_ok_and(|stat| stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+    root.open(place, OFlags::PATH).is_ok_and(|fd| mountinfo::is_mounted_at(fd, ""))
 }
 
 /// The entries of `spec.mounts` that this tool wrote.
@@ -57,6 +54,5 @@ pub fn own(doc: &Document) -> Result<Vec<Value>> {
     let steps = doc.steps()?;
     let own: Vec<_> =
         steps.iter().filter(|step| step.tool == "vol-mount").map(|step| ctr_vol::is_own(&step.undo)).collect();
-    let mounts = doc.get("spec").and_then(|spec| spec.get("mounts")).and_then(Value::as_array);
-    Ok(mounts.into_iter().flatten().filter(|mount| own.iter().any(|own| own(mount))).cloned().collect())
+    Ok(doc.mounts().iter().filter(|mount| own.iter().any(|own| own(mount))).cloned().collect())
 }

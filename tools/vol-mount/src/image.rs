@@ -2,7 +2,6 @@
 
 use ctr_core::{Cannot, Code, Document, Error, Image, Result, Value, json, steps, trace};
 use std::{
-    fs,
     path::PathBuf,
     process::{Command, Stdio},
 };
@@ -34,15 +33,7 @@ pub fn layers(reference: &str) -> Result<Vec<PathBuf>> {
             .map_err(|e| Error::new(Code::Internal, format!("img-unpack gave no document: {e}")))?;
         Document::from_value(value)?.need::<Image>("image", "img-unpack").map(Some)
     })?;
-    let mut trees = Vec::new();
-    for layer in image.iter().flat_map(|image| &image.layers).rev() {
-        let path = layer.path.as_deref().map(PathBuf::from).unwrap_or_default();
-        // Of two equal layers the upper one hides all of the lower, and the kernel refuses one twice.
-        if !trees.contains(&path) {
-            trees.push(path);
-        }
-    }
-    Ok(trees)
+    image.as_ref().map_or(Ok(Vec::new()), overlay_mount::lowers)
 }
 
 /// The entry: an overlay of the trees that nobody can write to. Until it is recorded the lock of the store keeps them.
@@ -50,9 +41,7 @@ pub fn layers(reference: &str) -> Result<Vec<PathBuf>> {
 /// # Errors
 /// `not-found` where a removal was faster.
 pub fn entry(target: &str, layers: &[PathBuf]) -> Result<Value> {
-    if let Some(gone) = layers.iter().find(|path| !fs::metadata(path).is_ok_and(|meta| meta.is_dir())) {
-        return Err(Error::new(Code::NotFound, format!("layer {} is gone", gone.display())).hint("try again"));
-    }
+    overlay_mount::all_there(layers)?;
     if let [only] = layers {
         let options = ["bind", "rprivate", "ro", "nodev"];
         return Ok(json!({"destination": target, "type": "bind", "source": only, "options": options}));

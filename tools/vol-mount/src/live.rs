@@ -2,7 +2,7 @@
 //! killed between leaves a record that `--check` finds wrong and `--repair` makes true.
 
 use crate::{
-    add::append,
+    add::{append, taken},
     check,
     entry::{self, Entry},
     fill, image,
@@ -56,7 +56,7 @@ fn mount_entry(word: &str, id: &str, wanted: &Wanted, entry: &Entry) -> Result<(
     let _change = container::hold_limits(id)?;
     let process = running(word, id)?;
     let doc = container::recorded(id)?;
-    if is_taken(&doc, &wanted.target) {
+    if taken(&doc).contains_key(&wanted.target) {
         return Err(Error::new(Code::Exists, format!("something is mounted on {} already", wanted.target)));
     }
     if !trace::dry_run() {
@@ -177,14 +177,6 @@ fn push(undo: &mut Value, key: &str, more: impl IntoIterator<Item = Value>) {
     {
         list.extend(more);
     }
-}
-
-fn is_taken(doc: &Document, target: &str) -> bool {
-    let mounts = doc.get("spec").and_then(|spec| spec.get("mounts")).and_then(Value::as_array);
-    mounts
-        .into_iter()
-        .flatten()
-        .any(|mount| mount["destination"].as_str().is_some_and(|d| Path::new(d) == Path::new(target)))
 }
 
 /// Takes the entry out of the record and its step.

@@ -18,7 +18,7 @@ use ctr_cgroup::Groups;
 use ctr_core::{Cannot, Code, Error, Process, Result, container, json, mountinfo, trace};
 use oci_spec::runtime::{Mount, Spec};
 use rustix::{
-    fs::{AtFlags, FileType, Mode, OFlags, StatxAttributes, StatxFlags, statx},
+    fs::{AtFlags, FileType, Mode, OFlags, StatxFlags, statx},
     io::Errno,
     mount::{MountAttrFlags, UnmountFlags},
     process::{Pid, WaitOptions, waitpid},
@@ -56,7 +56,7 @@ pub fn mount_into(process: Process, spec: &Spec, mount: &Mount) -> Result<Option
                 None => bind::open(mount, &options)?,
             }
         } else if kind == "tmpfs" {
-            (tmpfs(&options)?, true)
+            (NewFs::of(kind, mount, &options)?.mount(options.top.set)?, true)
         } else {
             return Err(Error::new(Code::Unsupported, format!("a {kind} cannot be mounted in a container that runs")));
         };
@@ -84,15 +84,6 @@ pub fn mount_into(process: Process, spec: &Spec, mount: &Mount) -> Result<Option
         })?;
         Ok(number_of(&tree))
     })
-}
-
-fn tmpfs(options: &MountOptions) -> Result<OwnedFd> {
-    let fs = NewFs::open("tmpfs")?;
-    fs.set("source", Some("tmpfs"))?;
-    for (key, value) in &options.data {
-        fs.set(key, value.as_deref())?;
-    }
-    fs.mount(options.top.set)
 }
 
 /// Unmounts what is on the destination of `mount` in the container, if it is that mount: by the number that [`mount_into`] gave,
@@ -181,9 +172,7 @@ fn number_of(fd: &OwnedFd) -> Option<u64> {
 
 /// Whether `path` is where something is mounted (statx(2), `STATX_ATTR_MOUNT_ROOT`).
 fn is_mounted(root: &Root, path: &Path) -> bool {
-    let Ok(fd) = root.open(path, OFlags::PATH) else { return false };
-    statx(&fd, "", AtFlags::EMPTY_PATH, StatxFlags::empty())
-        .is_ok_and(|stat| stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+    root.open(path, OFlags::PATH).is_ok_and(|fd| mountinfo::is_mounted_at(fd, ""))
 }
 
 /// Does `f` in a process in the mount namespace of `process`, with the container's root.

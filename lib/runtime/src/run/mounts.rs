@@ -77,16 +77,11 @@ fn bind(root: &Root, mount: &Mount, options: &MountOptions, prepared: Option<&Ow
 fn file_system(root: &Root, mount: &Mount, kind: &str, options: &MountOptions) -> Result<()> {
     let dest = mount.destination();
     let what = || format!("mount {kind} on {}", dest.display());
-    let is_new = kind == "tmpfs" && root.open(dest, OFlags::PATH).is_err();
+    let has_mode = kind != "tmpfs" || options.data.iter().any(|(key, _)| key == "mode");
+    let is_new = !has_mode && root.open(dest, OFlags::PATH).is_err();
     let on = place_for(root, dest, kind, None, Kind::Directory)?;
-    let fs = NewFs::open(kind)?;
-    if let Some(source) = mount.source() {
-        fs.set("source", Some(&source.to_string_lossy()))?;
-    }
-    for (key, value) in &options.data {
-        fs.set(key, value.as_deref())?;
-    }
-    if kind == "tmpfs" && !options.data.iter().any(|(key, _)| key == "mode") {
+    let fs = NewFs::of(kind, mount, options)?;
+    if !has_mode {
         // As a mount over /tmp must stay 1777: the mode of the directory it covers, where the image has one.
         let mode = if is_new { 0o1777 } else { rustix::fs::fstat(&on).cannot(what)?.st_mode & 0o7777 };
         fs.set("mode", Some(&format!("{mode:o}")))?;
@@ -148,6 +143,18 @@ impl<'a> NewFs<'a> {
             Err(Errno::NODEV) => Err(Error::new(Code::Unsupported, format!("this kernel has no file system {kind}"))),
             Err(e) => Err(e).cannot(|| format!("open file system {kind}")),
         }
+    }
+
+    /// One with the source and the options of a mount.
+    pub fn of(kind: &'a str, mount: &Mount, options: &MountOptions) -> Result<Self> {
+        let fs = Self::open(kind)?;
+        if let Some(source) = mount.source() {
+            fs.set("source", Some(&source.to_string_lossy()))?;
+        }
+        for (key, value) in &options.data {
+            fs.set(key, value.as_deref())?;
+        }
+        Ok(fs)
     }
 
     /// Sets one option, `key` or `key=value`.
