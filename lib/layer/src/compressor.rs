@@ -54,7 +54,7 @@ impl Compression {
     /// Bytes of a block: enough for what it begins with not to matter, few enough for a small layer to have several.
     fn block(self) -> usize {
         match self {
-            Self::Gzip => 512 << 10,
+            Self::Gzip => 256 << 10,
             Self::Zstd | Self::None => 2 << 20,
         }
     }

@@ -13,9 +13,10 @@ use crate::{
 };
 use ctr_core::{Cannot, Code, Error, Result, trace};
 use rustix::{
-    fd::{AsFd, AsRawFd, OwnedFd},
+    fd::{AsFd, OwnedFd},
     fs::{self, CWD, FileType, Mode, OFlags, Stat, Timespec},
     io::Errno,
+    path::DecInt,
 };
 use std::{
     collections::HashMap,
@@ -137,7 +138,7 @@ impl<'a> Writer<'a> {
                 held.insert(fs::openat(CWD, "/proc/self/fd", flags, Mode::empty())?)
             }
         };
-        fs::openat(held, fd.as_raw_fd().to_string(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        fs::openat(held, DecInt::from_fd(fd), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
     }
 
     /// Writes the file, but a directory (see [`Writer::directory`]) and a socket, which means nothing without who

@@ -9,6 +9,8 @@ use std::{ffi::CString, sync::OnceLock};
 
 /// What the kernel gives at most of a list and of a value (`XATTR_LIST_MAX`, `XATTR_SIZE_MAX`).
 const MAX: usize = 64 << 10;
+/// What is tried first: the kernel takes and clears as much memory as the buffer has, for every call.
+const USUAL: usize = 256;
 
 /// Overlay's own would make whiteouts, opaque directories and redirects of whatever they stand on.
 const OVERLAYS: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
@@ -37,6 +39,11 @@ pub(crate) struct Marks {
 }
 
 impl Marks {
+    /// Whether an attribute of overlay's says anything here: a copied file has others, each a call to read.
+    fn says(key: &[u8]) -> bool {
+        matches!(key, b"opaque" | b"redirect" | b"metacopy" | b"whiteout")
+    }
+
     fn take(&mut self, key: &[u8], value: &[u8]) {
         match key {
             b"opaque" => self.opaque = value == b"y",
@@ -99,10 +106,10 @@ impl Reader {
             // The link leads to the file that is held, a symbolic link too.
             Access::Held(fd) => format!("/proc/self/fd/{}", fd.as_raw_fd()),
         };
-        let length = match file {
-            Access::Open(fd) => flistxattr(fd, &mut self.list[..]),
-            Access::Held(_) => listxattr(&held, &mut self.list[..]),
-        };
+        let length = with_room(&mut self.list, |list| match file {
+            Access::Open(fd) => flistxattr(fd, list),
+            Access::Held(_) => listxattr(&held, list),
+        });
         let length = match length {
             Err(Errno::OPNOTSUPP) => return Ok(Default::default()),
             other => other?,
@@ -110,13 +117,14 @@ impl Reader {
         let (mut found, mut marks) = (Vec::new(), Marks::default());
         for name in self.list[..length].split(|b| *b == 0) {
             let mark = name.strip_prefix(overlays_own());
-            if name.is_empty() || (mark.is_none() && !goes_along(name)) {
+            let is_wanted = mark.map_or_else(|| !name.is_empty() && goes_along(name), Marks::says);
+            if !is_wanted {
                 continue;
             }
-            let length = match file {
-                Access::Open(fd) => fgetxattr(fd, name, &mut self.value[..]),
-                Access::Held(_) => getxattr(&held, name, &mut self.value[..]),
-            };
+            let length = with_room(&mut self.value, |value| match file {
+                Access::Open(fd) => fgetxattr(fd, name, value),
+                Access::Held(_) => getxattr(&held, name, value),
+            });
             let value = match length {
                 // Taken away since it was listed.
                 Err(Errno::NODATA) => continue,
@@ -130,5 +138,16 @@ impl Reader {
         }
         found.sort();
         Ok((found, marks))
+    }
+}
+
+/// Reads into the beginning of the room; into all of it what is longer.
+fn with_room(
+    room: &mut [u8],
+    mut read: impl FnMut(&mut [u8]) -> rustix::io::Result<usize>,
+) -> rustix::io::Result<usize> {
+    match read(&mut room[..USUAL]) {
+        Err(Errno::RANGE) => read(room),
+        other => other,
     }
 }

@@ -14,6 +14,7 @@ use std::{
     collections::BTreeSet,
     fmt,
     io::{ErrorKind, Write},
+    net::Ipv4Addr,
     process::{Command, Output, Stdio},
 };
 
@@ -21,7 +22,9 @@ use std::{
 ///
 /// What comes from a container for 127/8, or as from there, is dropped: with `route_localnet`, by which the host's own
 /// loopback reaches published ports, it would reach what listens on the host's loopback. So is what comes with a source that
-/// is not behind its bridge: neither the kernel's `rp_filter` nor masquerade keeps such from others. What a neighbour sends
+/// is not behind its bridge: neither the kernel's `rp_filter` nor masquerade keeps such from others. To look up the route of
+/// each costs a bulk transfer two of a hundred; what comes from the bridge's own subnet is known by one key, where that has
+/// the size that subnets get by default. What a neighbour sends
 /// for 127/8 is not led on, for that would be before the kernel finds it martian; the host's own is led on in the hook output.
 /// What is for ::1 is not led on: the kernel lets nothing from there out by another interface, whatever becomes of its address.
 /// Containers of one bridge that talk by a port of the host are masqueraded, for else the answer would go past the host;
@@ -30,6 +33,7 @@ use std::{
 /// asks the resolver of its network goes to that one's own port, before any published one.
 const CHAINS: &str = "\
 	set bridges { type ifname; }
+	set homes { type ifname . ipv4_addr; }
 	set within { type ifname . ifname; }
 	set open { type ifname; }
 	set internal { type ifname; }
@@ -45,10 +49,12 @@ const CHAINS: &str = "\
 	map ports_any6 { type inet_proto . inet_service : ipv6_addr . inet_service; }
 	chain spoofed {
 		type filter hook prerouting priority -300;
-		iifname @bridges ip daddr 127.0.0.0/8 drop
-		iifname @bridges ip saddr 127.0.0.0/8 drop
-		iifname @bridges meta nfproto ipv4 fib saddr . iif oif missing drop
-		iifname @bridges ip6 saddr != { ::, fe80::/10 } fib saddr . iif oif missing drop
+		ip daddr 127.0.0.0/8 iifname @bridges drop
+		iifname . ip saddr & HOME @homes accept
+		iifname != @bridges accept
+		ip saddr 127.0.0.0/8 drop
+		meta nfproto ipv4 fib saddr . iif oif missing drop
+		ip6 saddr != { ::, fe80::/10 } fib saddr . iif oif missing drop
 	}
 	chain publish {
 		meta l4proto { tcp, udp, sctp } dnat ip to meta l4proto . ip daddr . th dport map @ports
@@ -126,6 +132,9 @@ pub fn of_network(network: &Network) -> Vec<Element> {
     for Pool { subnet, gateway, .. } in &network.subnets {
         let six = if gateway.is_ipv6() { "6" } else { "" };
         elements.push(Element::new(&format!("near{six}"), format!("{subnet} . {subnet}")));
+        if gateway.is_ipv4() && subnet.prefix_len() == network::DEFAULT_LENGTH {
+            elements.push(Element::new("homes", format!("{bridge} . {}", subnet.network())));
+        }
         if !network.internal && network::is_masqueraded(subnet) {
             elements.push(Element::new(&format!("outward{six}"), subnet.to_string()));
         }
@@ -194,28 +203,27 @@ pub fn present() -> Result<Option<BTreeSet<Element>>> {
         let Some(set) = object.get("set").or(object.get("map")) else { continue };
         for element in set["elem"].as_array().into_iter().flatten() {
             let name = set["name"].as_str().unwrap_or_default().to_owned();
-            // An interface is written in quotation marks, the rest without.
-            let quoted = set["type"] == "ifname" || set["type"] == json!(["ifname", "ifname"]);
             let (key, value) = match element.as_array().map(Vec::as_slice) {
-                Some([key, value]) => (key, Some(text(value, false))),
+                Some([key, value]) => (key, Some(text(value, &Value::Null))),
                 _ => (element, None),
             };
-            elements.insert(Element { set: name, key: text(key, quoted), value });
+            elements.insert(Element { set: name, key: text(key, &set["type"]), value });
         }
     }
     Ok(Some(elements))
 }
 
-/// libnftables-json(5): a value, a prefix, a concatenation.
-fn text(value: &Value, quoted: bool) -> String {
+/// libnftables-json(5): a value, a prefix, a concatenation, of that type; an interface is written in quotation marks.
+fn text(value: &Value, kind: &Value) -> String {
     if let Some(parts) = value["concat"].as_array() {
-        return parts.iter().map(|part| text(part, quoted)).collect::<Vec<_>>().join(" . ");
+        let parts = parts.iter().enumerate().map(|(at, part)| text(part, &kind[at]));
+        return parts.collect::<Vec<_>>().join(" . ");
     }
     if let Some(prefix) = value.get("prefix") {
-        return format!("{}/{}", text(&prefix["addr"], false), prefix["len"]);
+        return format!("{}/{}", text(&prefix["addr"], kind), prefix["len"]);
     }
     match value.as_str() {
-        Some(word) if quoted => format!("\"{word}\""),
+        Some(word) if kind == "ifname" => format!("\"{word}\""),
         Some(word) => word.to_owned(),
         None => value.to_string(),
     }
@@ -228,7 +236,8 @@ fn text(value: &Value, quoted: bool) -> String {
 pub fn install(elements: &BTreeSet<Element>) -> Result<()> {
     let table = names::table();
     let adds: String = elements.iter().map(|element| element.command("add") + "\n").collect();
-    let chains = CHAINS.replace("RESOLVER", &resolver::PORT.to_string());
+    let mask = Ipv4Addr::from_bits(!(u32::MAX >> network::DEFAULT_LENGTH)).to_string();
+    let chains = CHAINS.replace("RESOLVER", &resolver::PORT.to_string()).replace("HOME", &mask);
     // The first line makes it, so that there is one to be deleted.
     let text = format!("table inet {table}\ndelete table inet {table}\ntable inet {table} {{\n{chains}}}\n{adds}");
     let shown: Vec<String> = elements.iter().map(ToString::to_string).collect();
@@ -348,8 +357,9 @@ mod tests {
 
     #[test]
     fn what_nft_lists_is_what_was_added() {
-        assert_eq!(text(&json!({"concat": ["br0", "br0"]}), true), "\"br0\" . \"br0\"");
-        assert_eq!(text(&json!({"prefix": {"addr": "10.9.0.0", "len": 24}}), false), "10.9.0.0/24");
-        assert_eq!(text(&json!({"concat": ["tcp", "127.0.0.1", 80]}), false), "tcp . 127.0.0.1 . 80");
+        let pair = json!(["ifname", "ipv4_addr"]);
+        assert_eq!(text(&json!({"concat": ["br0", "10.9.0.0"]}), &pair), "\"br0\" . 10.9.0.0");
+        assert_eq!(text(&json!({"prefix": {"addr": "10.9.0.0", "len": 24}}), &Value::Null), "10.9.0.0/24");
+        assert_eq!(text(&json!({"concat": ["tcp", "127.0.0.1", 80]}), &Value::Null), "tcp . 127.0.0.1 . 80");
     }
 }

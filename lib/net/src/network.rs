@@ -328,6 +328,9 @@ pub fn all() -> Result<Vec<Network>> {
     Ok(networks)
 }
 
+/// Bits of the prefix of a subnet that nobody asked for by its numbers, of IPv4.
+pub const DEFAULT_LENGTH: u8 = 16;
+
 /// A subnet that nobody has: of 10.90.0.0/16 to 10.254.0.0/16 the first that no network has and that no route of
 /// `routes` leads into.
 ///
@@ -337,7 +340,7 @@ pub fn free_subnet(routes: &[Subnet]) -> Result<Subnet> {
     let networks = all()?;
     let taken: Vec<Subnet> = networks.iter().flat_map(|n| &n.subnets).map(|pool| pool.subnet).collect();
     for second in 90..255 {
-        let subnet = Subnet::new_assert(Ipv4Addr::new(10, second, 0, 0).into(), 16);
+        let subnet = Subnet::new_assert(Ipv4Addr::new(10, second, 0, 0).into(), DEFAULT_LENGTH);
         if !taken.iter().chain(routes).any(|other| subnet::overlaps(other, &subnet)) {
             return Ok(subnet);
         }

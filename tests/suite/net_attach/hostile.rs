@@ -50,7 +50,7 @@ while True:
 print(a[0], u.recvfrom(9)[1][0])
 ";
 
-/// Sends a reset of no connection and a datagram from an address that is not its own; then a connection's first packet
+/// Sends a reset of no connection, and a datagram from each address that it is given and is not its own; then a connection's first packet
 /// and a datagram as everybody does.
 const FORGE: &str = "import socket, struct, sys
 to = sys.argv[1]
@@ -67,7 +67,8 @@ def tcp(source):
     return head[:16] + struct.pack('!H', sum16(pseudo + head)) + head[18:]
 own = sys.argv[2]
 r.sendto(ip(own, 6, tcp(own)), (to, 0))
-r.sendto(ip('203.0.113.9', 17, struct.pack('!HHHH', 7, 9, 9, 0) + b'x'), (to, 0))
+for other in sys.argv[3:]:
+    r.sendto(ip(other, 17, struct.pack('!HHHH', 7, 9, 9, 0) + b'x'), (to, 0))
 socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', (to, 9))
 try: socket.create_connection((to, 9), 1)
 except OSError: pass
@@ -78,16 +79,21 @@ fn a_container_has_no_other_address() {
     let outside = Outside::of(&host);
     // So that the kernel's own filter is not what the test finds.
     host.sh("echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter; echo 0 >/proc/sys/net/ipv4/conf/default/rp_filter").ok();
-    host.sh("ctr run -d --name a busybox sleep 6902").ok();
-    let address = address(&host, "a");
-    let netns = host.tool("ctr-inspect", &["a"]).ok().json()["net"]["netns"].as_str().unwrap().to_owned();
     std::fs::write(host.dir().join("listen"), LISTEN).unwrap();
     std::fs::write(host.dir().join("forge"), FORGE).unwrap();
-    let listener = outside.cmd(&host, "exec python3 listen").limit(20).spawn();
-    host.sh_cmd("until test -e ready; do sleep 0.02; done").limit(20).run().ok();
-    host.sh(&format!("nsenter --net={netns} python3 forge {OUTSIDE} {address}")).ok();
-    listener.wait().ok().stdout_is(&format!("{HOST} {HOST}\n"));
-    host.sh("ctr rm -f a").ok();
+    // A subnet that is not of the usual size, and beside it in the same bits of that size others' addresses.
+    host.sh("ctr network create --subnet 10.200.7.0/24 small").ok();
+    for (flags, others) in [("", "203.0.113.9 127.0.0.1 10.200.7.9"), ("--network small", "10.200.8.9 10.90.0.9")] {
+        host.sh(&format!("rm -f ready; ctr run -d --name a {flags} busybox sleep 6902")).ok();
+        let address = address(&host, "a");
+        let netns = host.tool("ctr-inspect", &["a"]).ok().json()["net"]["netns"].as_str().unwrap().to_owned();
+        let listener = outside.cmd(&host, "exec python3 listen").limit(20).spawn();
+        host.sh_cmd("until test -e ready; do sleep 0.02; done").limit(20).run().ok();
+        host.sh(&format!("nsenter --net={netns} python3 forge {OUTSIDE} {address} {others}")).ok();
+        listener.wait().ok().stdout_is(&format!("{HOST} {HOST}\n"));
+        host.sh("ctr rm -f a").ok();
+    }
+    host.sh("ctr network rm small").ok();
     nothing_is_left(&host);
 }
 
