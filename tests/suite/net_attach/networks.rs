@@ -41,9 +41,10 @@ fn networks_do_not_reach_each_other() {
     host.sh("ctr network rm red").fails(1).stderr_has("network red is in use: container a (");
     host.sh("ctr rm -f a b c d e f").ok();
     host.sh("ctr network rm red").ok().stdout_is("red\n");
+    host.sh("ls $CTR_ROOT/addresses").ok().stdout_is("blue\nfree\nopen\n");
     host.sh("ctr network prune").fails(2);
     host.sh("ctr network prune -f").ok().stdout_is("blue\nfree\nopen\n");
-    assert_eq!(host.sh("ctr network ls -q").ok().text(), "");
+    assert_eq!(host.sh("ctr network ls -q; ls $CTR_ROOT/addresses").ok().text(), "");
     nothing_is_left(&host);
     host.tool("net-attach", &["--gc"]).ok();
     assert_eq!(kernel(&host), "");
@@ -98,6 +99,8 @@ fn definitions_are_checked() {
         ("--gateway 10.9.0.1 x", "invalid", "parts of a --subnet"),
         ("--subnet 10.8.0.0/16 --aux-address r=10.9.0.1 x", "invalid", "r=10.9.0.1 is in no --subnet"),
         ("--subnet 10.8.0.0/16 --aux-address 10.8.0.9 x", "invalid", "not NAME=ADDRESS"),
+        ("--subnet 10.8.0.0/16 --aux-address r=10.8.0.1 x", "invalid", "r=10.8.0.1 is the gateway of 10.8.0.0/16"),
+        ("--subnet 10.8.0.0/16 --gateway 10.8.0.9 --aux-address r=10.8.0.9 x", "invalid", "is the gateway of"),
         ("-d nonsense x", "unsupported", "not there"),
         ("none", "invalid", "means another thing"),
         ("../x", "invalid", "invalid name"),
