@@ -8,6 +8,7 @@ pub fn tests() -> Vec<Test> {
             networks_do_not_reach_each_other,
             internal_and_secluded_ones,
             definitions_are_checked,
+            the_default_one_goes_after_its_last,
             fifty_at_once
     )
 }
@@ -136,6 +137,22 @@ fn definitions_are_checked() {
         attach(&["--ip", ip]).fails(1).code(code);
     }
     host.sh("ctr network rm web").fails(1).stderr_has("in use");
+}
+
+fn the_default_one_goes_after_its_last() {
+    let host = host();
+    let gc = || host.tool("net-attach", &["--gc"]).ok().text();
+    host.sh("ctr run --name web -p 8080:80 busybox true").ok();
+    let before = kernel(&host);
+    assert!(before.starts_with("br") && before.contains("table inet ctr"), "{before}");
+    // It has its address, and may start again.
+    assert_eq!((gc(), kernel(&host)), (String::new(), before));
+    host.sh("ctr rm web").ok();
+    let removed = gc();
+    assert!(removed.contains("\"removed\":\"link\"") && removed.contains("\"removed\":\"table\""), "{removed}");
+    assert_eq!(kernel(&host), "");
+    host.sh("cat /proc/sys/net/ipv4/ip_forward").ok().stdout_is("1\n");
+    nothing_is_left(&host);
 }
 
 /// Eight at a time, each a container of its own.
