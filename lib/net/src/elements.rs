@@ -103,7 +103,10 @@ pub fn change(table: &str, away: &[Port<'_>], add: &[Port<'_>]) -> Result<()> {
         Some(connection) => connection,
         None => Connection::open(what)?,
     };
-    kept.insert(connection).transact(NFTABLES, away.chain(add.iter().map(new))).cannot(what)
+    connection.transact(NFTABLES, away.chain(add.iter().map(new))).cannot(what)?;
+    // Not after a refusal: the answers behind it are there yet, and would be taken for those of the next.
+    *kept = Some(connection);
+    Ok(())
 }
 
 /// Who has a port of the host in the table of another instance; `None` where none has, or the kernel does not tell.

@@ -244,11 +244,19 @@ pub fn install(elements: &BTreeSet<Element>) -> Result<()> {
     trace::act("nft", || json!({"install": table, "elements": shown}), || run(&text))
 }
 
-/// Adds elements, and takes others away before, in one transaction; either may be done already.
+/// Adds elements, and takes others away before, in one transaction; either may be done already. A table that is gone, or that
+/// another release made without one of these sets, is made anew. What is added is claimed by now, as [`wanted`] reads it.
 ///
 /// # Errors
-/// As [`install`]; `not-found` where the table is gone.
+/// As [`install`].
 pub fn change(away: &[Element], add: &[Element]) -> Result<()> {
+    match apply(away, add) {
+        Err(e) if e.code == Code::NotFound => install(&wanted()?.into_iter().chain(add.iter().cloned()).collect()),
+        other => other,
+    }
+}
+
+fn apply(away: &[Element], add: &[Element]) -> Result<()> {
     if away.is_empty() && add.is_empty() {
         return Ok(());
     }
@@ -268,12 +276,16 @@ fn ports(elements: &[Element]) -> Option<Vec<Port<'_>>> {
     elements.iter().map(|e| Port::read(&e.set, &e.key, e.value.as_deref())).collect()
 }
 
-/// Takes elements away; succeeds where they, or the table, are gone.
+/// Takes elements away; succeeds where they, their sets or the table are gone.
 ///
 /// # Errors
 /// `unsupported` without nft(8).
 pub fn remove(elements: &[Element]) -> Result<()> {
-    match change(elements, &[]) {
+    match apply(elements, &[]) {
+        Err(e) if e.code == Code::NotFound && elements.len() > 1 => {
+            // The table may have the sets of some of them.
+            elements.iter().try_for_each(|element| remove(std::slice::from_ref(element)))
+        }
         Err(e) if e.code == Code::NotFound => Ok(()),
         other => other,
     }

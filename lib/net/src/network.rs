@@ -403,7 +403,16 @@ pub fn remove(network: &Network) -> Result<()> {
         let message = format!("network {} is in use: {holder}", network.name);
         return Err(Error::new(Code::Busy, message).hint("remove that container"));
     }
-    trace::act("remove", || json!({"network": network.name}), || files::remove_file(&record_file(&network.name)))
+    trace::act(
+        "remove",
+        || json!({"network": network.name}),
+        || {
+            files::remove_file(&record_file(&network.name))?;
+            // Where somebody put another file there it stays.
+            let _ = fs::remove_dir(address::root().join(&network.name));
+            Ok(())
+        },
+    )
 }
 
 #[cfg(test)]

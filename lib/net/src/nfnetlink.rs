@@ -68,7 +68,7 @@ impl Connection {
     /// Sends requests to a subsystem that does all of them or none.
     ///
     /// # Errors
-    /// The first refusal.
+    /// The first refusal; the connection is of no use then, for the answers behind it are not read.
     pub fn transact(&self, subsystem: u16, requests: impl IntoIterator<Item = (Request, u16)>) -> io::Result<()> {
         let mut bytes = Request::bound(NFNL_MSG_BATCH_BEGIN, subsystem).bytes(0);
         for (request, flags) in requests {

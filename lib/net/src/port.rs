@@ -1,7 +1,7 @@
 //! Published ports: docker's words for them, and who holds which. A claim is a symbolic link in the run directory.
 
 use crate::{PortMap, PublishMode, address, cni, elements, holder, proxy};
-use ctr_core::{Cannot, Code, Error, Result, container, files, json, paths, trace};
+use ctr_core::{Cannot, Code, Document, Error, Result, container, files, json, paths, trace};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::{
@@ -228,9 +228,22 @@ impl Claim {
             || json!({"port": self.to_string(), "to": SocketAddr::new(self.target, self.target_port)}),
             || {
                 files::make_dir(&dir())?;
+                self.oust_unread()?;
                 symlink(self.text(), self.link()).cannot(|| format!("claim port {self}"))
             },
         )
+    }
+
+    /// Takes away what is there in its place and is no claim, of another release: it holds nothing.
+    fn oust_unread(&self) -> Result<()> {
+        let Ok(text) = fs::read_link(self.link()) else { return Ok(()) };
+        let (link, text) = (self.link(), text.to_string_lossy().into_owned());
+        let name = link.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if Self::read(&name, &text).is_some() {
+            return Ok(());
+        }
+        trace::warn(&format!("the claim of port {self} does not read, and is taken away: {text:?}"));
+        files::remove_file(&link)
     }
 
     /// Takes the claim away; it may be gone, or another's. Hold the [`Lock`](crate::Lock).
@@ -267,6 +280,25 @@ pub fn claims() -> Result<Vec<Claim>> {
     }
     claims.sort();
     Ok(claims)
+}
+
+/// Whether the claims of container `id` hold: it runs, or somebody makes or starts it. Else they are anybody's, for docker
+/// frees the ports of one that does not run; whoever ended it may have been killed before it gave them back.
+pub fn holds(id: &str) -> bool {
+    let runs = || !matches!(container::live_state(id), Ok(None));
+    if cni::is_there(id) || runs() {
+        return true;
+    }
+    let is_whole = |doc: Document| doc.steps().is_ok_and(|steps| steps.iter().any(|step| step.tool == "ns-spawn"));
+    if !container::recorded(id).is_ok_and(is_whole) {
+        // It is begun by a pipe.
+        return !container::is_orphan(id);
+    }
+    // Who starts it has the lock from before its ports are claimed until its process is there.
+    match container::try_hold_limits(id) {
+        Ok(Some(_held)) => runs(),
+        _ => true,
+    }
 }
 
 /// Those of container `id`.
@@ -324,7 +356,7 @@ pub fn needed(mapping: &Mapping, port: u16, id: &str, target: Target, mode: Publ
 /// Makes ports of the host the container's, at `target`; hold the [`Lock`](crate::Lock). Nothing is claimed where one cannot
 /// be.
 ///
-/// A container that does not run holds no port: docker frees them when one stops.
+/// What is claimed by one whose claims do not hold ([`holds`]) is in nobody's way.
 ///
 /// # Errors
 /// `exists`, naming the holder, a container or a process; `invalid` for an address that the host has not; `limit`
@@ -421,7 +453,7 @@ fn check_free<'a>(claim: &Claim, mut own: impl Iterator<Item = &'a Claim>, other
         return refuse(&format!("this container, for its port {} at {other}", other.target_port));
     }
     let mut clashing = others.iter().filter(clashes);
-    if let Some(other) = clashing.find(|other| !container::is_orphan(&other.id) || cni::is_there(&other.id)) {
+    if let Some(other) = clashing.find(|other| holds(&other.id)) {
         return refuse(&format!("container {}", address::name_of(&other.id)));
     }
     for stale in others.iter().filter(clashes).filter(|other| other.mode == PublishMode::Proxy) {

@@ -6,6 +6,7 @@ pub fn tests() -> Vec<Test> {
     tests!("net-attach",
         ["root", "overlay", "umoci", "nft", "ip"]:
             others_by_links,
+            lines_of_links_go_with_the_network,
             links_that_are_refused,
             on_the_hosts_network
     )
@@ -19,7 +20,7 @@ fn others_by_links() {
     let (db, mail) = (address(&host, "db"), address(&host, "mail"));
     let lines = |host: &Host| host.sh("ctr exec web cat /etc/hosts").ok().text();
     let short = host.tool("ctr-inspect", &["mail"]).ok().json()["id"].as_str().unwrap()[..12].to_owned();
-    for line in [format!("{db}\tdata store db\n"), format!("{mail}\tmail {short}\n")] {
+    for line in [format!("{db}\tdata store db\t# link\n"), format!("{mail}\tmail {short}\t# link\n")] {
         assert!(lines(&host).contains(&line), "{}", lines(&host));
     }
     host.sh(&format!("ctr exec web {}", get_inside("data"))).ok().stdout_is("store\n");
@@ -34,11 +35,35 @@ fn others_by_links() {
     host.sh("ctr network disconnect bridge base && ctr network connect --ip 10.90.0.77 bridge base && ctr rm -f mail")
         .ok();
     host.sh("ctr start web").ok();
-    assert!(lines(&host).contains("10.90.0.77\tdata store base\n"), "{}", lines(&host));
+    assert!(lines(&host).contains("10.90.0.77\tdata store base\t# link\n"), "{}", lines(&host));
     assert!(!lines(&host).contains(&format!("{db}\t")) && !lines(&host).contains("mail"), "{}", lines(&host));
     assert!(lines(&host).contains(&format!("\t{}\n", &id[..12])));
     host.sh(&format!("ctr exec web {}", get_inside("data"))).ok();
     host.sh("ctr rm -f web base && ctr network rm red").ok();
+    nothing_is_left(&host);
+}
+
+fn lines_of_links_go_with_the_network() {
+    let host = host();
+    host.sh("ctr network create red && ctr run -d --name db busybox sleep 6914").succeeds();
+    // Other lines of that name are the user's, and so is a last one that is none yet.
+    host.sh("ctr run -d --name web --link db --add-host db:192.0.2.7 busybox sleep 6915").ok();
+    host.sh("ctr exec web sh -c 'printf \"192.0.2.8\\tdb\" >>/etc/hosts'").ok();
+    let lines = |host: &Host| host.sh("ctr exec web grep -w db /etc/hosts").ok().text();
+    let (short, db) = (host.tool("ctr-inspect", &["db"]).ok().json()["id"].clone(), address(&host, "db"));
+    let link = format!("{db}\tdb {}\t# link\n", &short.as_str().unwrap()[..12]);
+    assert_eq!(lines(&host), format!("192.0.2.7\tdb\n{link}192.0.2.8\tdb\n"));
+    host.sh("ctr-inspect web | net-attach --repair | net-attach --check >/dev/null").ok();
+    assert_eq!(lines(&host), format!("192.0.2.7\tdb\n192.0.2.8\tdb\n{link}"));
+    host.sh("ctr network connect red web && ctr network disconnect bridge web").ok();
+    assert_eq!(lines(&host), "192.0.2.7\tdb\n192.0.2.8\tdb\n");
+    host.sh("ctr network connect --link db:base bridge web").ok();
+    assert!(
+        lines(&host).ends_with(&link.replace("\tdb", "\tbase").replace("\t# link", " db\t# link")),
+        "{}",
+        lines(&host)
+    );
+    host.sh("ctr rm -f web db && ctr network rm red").ok();
     nothing_is_left(&host);
 }
 

@@ -8,6 +8,7 @@ pub fn tests() -> Vec<Test> {
             networks_do_not_reach_each_other,
             internal_and_secluded_ones,
             definitions_are_checked,
+            the_default_one_goes_after_its_last,
             fifty_at_once
     )
 }
@@ -41,9 +42,10 @@ fn networks_do_not_reach_each_other() {
     host.sh("ctr network rm red").fails(1).stderr_has("network red is in use: container a (");
     host.sh("ctr rm -f a b c d e f").ok();
     host.sh("ctr network rm red").ok().stdout_is("red\n");
+    host.sh("ls $CTR_ROOT/addresses").ok().stdout_is("blue\nfree\nopen\n");
     host.sh("ctr network prune").fails(2);
     host.sh("ctr network prune -f").ok().stdout_is("blue\nfree\nopen\n");
-    assert_eq!(host.sh("ctr network ls -q").ok().text(), "");
+    assert_eq!(host.sh("ctr network ls -q; ls $CTR_ROOT/addresses").ok().text(), "");
     nothing_is_left(&host);
     host.tool("net-attach", &["--gc"]).ok();
     assert_eq!(kernel(&host), "");
@@ -98,6 +100,8 @@ fn definitions_are_checked() {
         ("--gateway 10.9.0.1 x", "invalid", "parts of a --subnet"),
         ("--subnet 10.8.0.0/16 --aux-address r=10.9.0.1 x", "invalid", "r=10.9.0.1 is in no --subnet"),
         ("--subnet 10.8.0.0/16 --aux-address 10.8.0.9 x", "invalid", "not NAME=ADDRESS"),
+        ("--subnet 10.8.0.0/16 --aux-address r=10.8.0.1 x", "invalid", "r=10.8.0.1 is the gateway of 10.8.0.0/16"),
+        ("--subnet 10.8.0.0/16 --gateway 10.8.0.9 --aux-address r=10.8.0.9 x", "invalid", "is the gateway of"),
         ("-d nonsense x", "unsupported", "not there"),
         ("none", "invalid", "means another thing"),
         ("../x", "invalid", "invalid name"),
@@ -133,6 +137,22 @@ fn definitions_are_checked() {
         attach(&["--ip", ip]).fails(1).code(code);
     }
     host.sh("ctr network rm web").fails(1).stderr_has("in use");
+}
+
+fn the_default_one_goes_after_its_last() {
+    let host = host();
+    let gc = || host.tool("net-attach", &["--gc"]).ok().text();
+    host.sh("ctr run --name web -p 8080:80 busybox true").ok();
+    let before = kernel(&host);
+    assert!(before.starts_with("br") && before.contains("table inet ctr"), "{before}");
+    // It has its address, and may start again.
+    assert_eq!((gc(), kernel(&host)), (String::new(), before));
+    host.sh("ctr rm web").ok();
+    let removed = gc();
+    assert!(removed.contains("\"removed\":\"link\"") && removed.contains("\"removed\":\"table\""), "{removed}");
+    assert_eq!(kernel(&host), "");
+    host.sh("cat /proc/sys/net/ipv4/ip_forward").ok().stdout_is("1\n");
+    nothing_is_left(&host);
 }
 
 /// Eight at a time, each a container of its own.

@@ -10,6 +10,10 @@ pub fn tests() -> Vec<Test> {
             ports_of_a_running_container,
             ports_of_another_instance,
             ports_of_one_that_has_stopped,
+            ports_of_one_that_does_not_run,
+            a_repair_beside_an_end,
+            a_refused_change_of_the_firewall,
+            a_table_of_another_release,
             ports_of_one_address_of_ranges_and_of_the_image;
         ["root", "overlay", "umoci", "nft", "ip", "python3"]:
             udp_is_led_on_too,
@@ -252,6 +256,116 @@ fn ports_of_one_that_has_stopped() {
     host.sh_cmd("until ctr start web; do sleep 0.05; done 2>/dev/null").limit(20).run().ok();
     assert_eq!(rules(&host), "2\n");
     host.sh("ctr rm -f web front often").ok();
+    nothing_is_left(&host);
+}
+
+/// The rules and claims of ports that there are; "0 0\n" where there is none.
+fn held(host: &Host) -> String {
+    host.sh("echo $(nft list ruleset | grep -c 'tcp . 80[0-9]* :') $(ls $CTR_RUN/ports | wc -l)").ok().text()
+}
+
+fn ports_of_one_that_does_not_run() {
+    let host = host();
+    // Who made them lives as long as the line.
+    let other = |line: &str, mode: &str| {
+        host.sh(&format!(
+            "{line} && ctr run -d --name other --publish-mode {mode} -p 8080:80 busybox sleep 6916 && ctr rm -f other"
+        ))
+        .succeeds();
+    };
+    for mode in ["dnat", "proxy"] {
+        let web = format!("--name web --publish-mode {mode} -p 8080:80 busybox");
+        other(&format!("ctr create {web} sleep 6917"), mode);
+        host.tool("net-attach", &["--gc"]).ok();
+        assert_eq!(held(&host), "0 0\n", "{mode}");
+        host.sh("ctr start web && ctr-inspect web >doc && net-attach --check <doc >/dev/null").succeeds();
+        // The document is of when it ran.
+        other("ctr stop -t 0 web && net-attach --repair <doc >/dev/null", mode);
+        host.sh("ctr-inspect web | net-attach --repair >/dev/null").ok();
+        host.tool("net-attach", &["--gc"]).ok();
+        assert_eq!(held(&host), "0 0\n", "{mode}");
+        host.sh("ctr start web && net-attach --check <doc >/dev/null && ctr rm -f web").succeeds();
+        // Whose supervisor was killed: nobody took them away.
+        let killed = format!(
+            "ctr run -d {web} sleep 6917 && s=$(jq .supervisor.pid $CTR_RUN/containers/*/state.json) && kill -9 $s && \
+             while ctr-ls -q | grep -q . || kill -0 $s 2>/dev/null; do sleep 0.02; done"
+        );
+        other(&killed, mode);
+        host.sh("ctr start web").ok();
+        host.sh(&killed.replace(&format!("ctr run -d {web} sleep 6917 && "), "")).succeeds();
+        host.tool("net-attach", &["--gc"]).ok().stdout_has("\"removed\":\"port\"");
+        assert_eq!(held(&host), "0 0\n", "{mode}");
+        host.sh("ctr rm -f web").ok();
+        // One that cannot be started.
+        other(&format!("ctr create {web} /absent && ! ctr start web 2>/dev/null"), mode);
+        host.tool("net-attach", &["--gc"]).ok();
+        host.sh("ctr rm -f web").ok();
+    }
+    host.sh("ctr create --name web -p 8080:80 busybox /absent && ! ctr start web 2>/dev/null").ok();
+    assert_eq!(held(&host), "0 0\n");
+    host.sh("ctr rm -f web").ok();
+    nothing_is_left(&host);
+}
+
+/// The container ends between the look of a repair and its claims.
+fn a_repair_beside_an_end() {
+    let host = host();
+    server(&host, "web", "-p 8080:80");
+    host.sh("ctr-inspect web >doc && rm $CTR_RUN/ports/*").ok();
+    let repair = host
+        .sh_cmd("strace -f -o trace -e trace=symlink -e inject=symlink:delay_enter=3000000 net-attach --repair <doc")
+        .limit(60)
+        .spawn();
+    host.sh_cmd("until grep -qs tcp-0.0.0.0-8080 trace; do sleep 0.02; done").limit(20).run().ok();
+    host.sh("ctr kill web && ctr wait web").succeeds();
+    repair.wait().ok();
+    assert_eq!(held(&host), "0 0\n");
+    host.sh("ctr rm -f web").ok();
+    nothing_is_left(&host);
+}
+
+/// Our table, with one line of it made another.
+fn remake_table(host: &Host, sed: &str) {
+    host.sh(&format!(
+        "t=$(nft list tables inet | cut -d' ' -f3 | grep ^ctr) && nft list table inet $t >table && \
+         sed -i '{sed}' table && nft delete table inet $t && nft -f table"
+    ))
+    .ok();
+}
+
+/// Its late answers are not those of the change that takes it back.
+fn a_refused_change_of_the_firewall() {
+    let host = host();
+    server(&host, "web", "");
+    remake_table(&host, "/map ports_any {/a size 1");
+    host.sh("ctr port add web 8080:80 8081:81 8082:82").fails(1).stderr_has("cannot change the firewall");
+    assert_eq!(held(&host), "0 0\n");
+    host.sh("ctr port add web 8080:80").ok();
+    host.sh("ctr rm -f web").ok();
+    nothing_is_left(&host);
+}
+
+/// It has not all maps, and there is a claim that does not read.
+fn a_table_of_another_release() {
+    let host = host();
+    let outside = Outside::of(&host);
+    server(&host, "web", "-p 8081:80");
+    remake_table(&host, "/map ports_any {/,/^\\t}/d; /@ports_any$/d; /map ports6 {/,/^\\t}/d; /@ports6$/d");
+    outside.sh(&host, &get(&format!("{HOST}:8081"))).exits(1);
+    host.sh("ln -s nonsense $CTR_RUN/ports/tcp-0.0.0.0-8080").ok();
+    host.sh("ctr port add web 8080:80")
+        .succeeds()
+        .stderr_has("ctr-port: the claim of port 0.0.0.0:8080/tcp does not read, and is taken away: \"nonsense\"");
+    for port in [8080, 8081] {
+        outside.sh(&host, &get(&format!("{HOST}:{port}"))).ok();
+    }
+    host.sh("ctr-inspect web | net-attach --check >/dev/null").ok();
+    // What it has not is not in the way of what is taken away.
+    host.sh("ctr port add web 127.0.0.1:8082:80").ok();
+    remake_table(&host, "/map ports {/,/^\\t}/d; /@ports$/d");
+    host.sh("ctr stop -t 0 web").ok();
+    assert_eq!(held(&host), "0 0\n");
+    host.sh("ctr rm -f web").ok();
     nothing_is_left(&host);
 }
 

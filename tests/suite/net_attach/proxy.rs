@@ -17,6 +17,7 @@ pub fn tests() -> Vec<Test> {
             a_killed_proxy_is_told_of_and_comes_back,
             a_proxy_ends_with_its_container,
             proxied_ports_of_a_running_container,
+            a_lost_address_has_no_proxy,
             a_proxied_port_that_is_taken_names_its_holder,
             words_of_the_publish_mode;
         ["root", "overlay", "umoci", "nft", "ip", "python3"]:
@@ -244,6 +245,28 @@ fn proxied_ports_of_a_running_container() {
     host.sh("ctr port rm web 8090").ok();
     assert_eq!(proxy(&host, "web"), None);
     host.sh("ctr rm -f web").ok();
+    no_proxies(&host);
+}
+
+/// As a disconnect leaves it that is killed once the record says so.
+fn a_lost_address_has_no_proxy() {
+    let host = host();
+    host.sh("ctr network create --subnet 10.6.0.0/24 red && ctr network create --subnet 10.7.0.0/24 blue").ok();
+    server(&host, "web", "--network blue --network red --publish-mode proxy -p 8080:80");
+    host.sh(&get("127.0.0.1:8080")).ok();
+    host.sh(
+        "f=$(echo $CTR_ROOT/containers/*/document.json) && jq -c '.net |= (.networks |= map(select(.name == \"red\")) | \
+         .ips |= map(select(.address | startswith(\"10.6.\"))))' $f >new && cp new $f",
+    )
+    .ok();
+    host.tool("net-attach", &["--gc"]).ok().stdout_has("\"removed\":\"address\",\"address\":\"10.7.0.2\"");
+    assert_eq!(proxy(&host, "web"), None);
+    let other = server(&host, "other", "--network blue");
+    assert_eq!(address(&host, "other"), "10.7.0.2");
+    host.sh(&get("127.0.0.1:8080")).exits(1);
+    host.sh("ctr-inspect web | net-attach --repair >/dev/null").ok();
+    assert!(!host.sh(&get("127.0.0.1:8080")).ok().text().contains(&other[..12]));
+    host.sh("ctr rm -f web other && ctr network rm red blue").ok();
     no_proxies(&host);
 }
 

@@ -207,5 +207,12 @@ fn a_link_is_for_one_alone() {
     assert_eq!(other.addresses("data"), [address(&host, "far")]);
     host.sh("ctr network disconnect blue other").ok();
     assert_ne!(other.ask("data", TYPE::A).rcode, RCODE::NoError);
-    host.sh("ctr rm -f web other db far").ok();
+    // Nor is it mixed with who is called so on its other networks.
+    sleeper(&host, "both", "--network name=red --link db:far --network blue");
+    let both = Inside::of(&host, "both");
+    assert_eq!(both.addresses("far"), [address(&host, "db")]);
+    assert_eq!(both.addresses("far.blue"), [address(&host, "far")]);
+    host.sh("ctr stop -t 0 db").ok();
+    assert_ne!(both.ask("far", TYPE::A).rcode, RCODE::NoError);
+    host.sh("ctr rm -f web other db far both").ok();
 }

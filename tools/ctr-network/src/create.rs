@@ -194,7 +194,13 @@ impl Asked {
         let gateway = self.gateways.iter().copied().find(|gateway| gateway.is_ipv6() == six);
         let range = self.ranges.iter().copied().find(|range| is_six(range) == six);
         let aux = self.aux.iter().filter(|(_, address)| address.is_ipv6() == six).cloned().collect();
-        Pool::new(subnet, gateway, range).map(|pool| Pool { aux, ..pool })
+        let pool = Pool { aux, ..Pool::new(subnet, gateway, range)? };
+        match pool.aux.iter().find(|(_, address)| **address == pool.gateway) {
+            Some((name, address)) => {
+                Err(Error::new(Code::Invalid, format!("--aux-address {name}={address} is the gateway of {subnet}")))
+            }
+            None => Ok(pool),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Starts containers that were created or have ended: what their documents say is made again, step by step.
 
 use clap::Args;
-use ctr_core::{Code, Error, Policy, Result, State, Supervise, container, each, print_line, steps};
+use ctr_core::{Code, Error, Policy, Result, State, Supervise, container, each, print_line, steps, trace};
 
 /// The tool's name.
 pub const NAME: &str = "ctr-start";
@@ -88,8 +88,14 @@ fn start(word: &str, id: &str, again: bool, hold: bool) -> Result<()> {
         let supervise: Supervise = doc.section("supervise")?.unwrap_or_default();
         doc.set("supervise", &Supervise { hold, ..supervise })?;
     }
-    // The tool that failed has said why.
-    steps::repair_all(&doc).map_err(|e| Error::new(e.code, format!("cannot start container {word}: {}", e.message)))
+    steps::repair_all(&doc).map_err(|e| {
+        if container::live_state(id).is_ok_and(|state| state.is_none()) {
+            // One that does not run holds no port.
+            ctr_net::close_ports(id).unwrap_or_else(|e| trace::warn(&e.to_string()));
+        }
+        // The tool that failed has said why.
+        Error::new(e.code, format!("cannot start container {word}: {}", e.message))
+    })
 }
 
 /// The state of a container that runs; of one whose end is just being recorded there is none, once it is.

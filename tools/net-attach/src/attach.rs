@@ -131,6 +131,23 @@ pub fn publish(published: &port::Published) -> Result<()> {
     firewall::change(&firewall::of_claims(&published.ousted), &firewall::of_claims(&published.claims))
 }
 
+/// Whether the container's process runs.
+///
+/// # Errors
+/// The file system's.
+pub fn runs(id: &str) -> Result<bool> {
+    Ok(container::live_state(id)?.is_some_and(|state| container::is_alive(&state)))
+}
+
+/// Gives ports back that were claimed for a container which had ended by then: had it ended later, its end would close them.
+///
+/// # Errors
+/// Those of nft(8), the file system's.
+pub fn give_back(published: &port::Published) -> Result<()> {
+    firewall::remove(&firewall::of_claims(&published.ousted))?;
+    published.claims.iter().try_for_each(Claim::release)
+}
+
 /// What the kernel remembers of who had the addresses, and the ports of UDP, before: it would be led to this container, or still
 /// to the other.
 pub fn connections(ends: &[End], claims: &[Claim]) -> Vec<Connections> {
@@ -168,13 +185,14 @@ fn namespace(id: &str) -> Result<()> {
     })
 }
 
-/// Makes again what a reboot or another program took away of what the section says.
+/// Makes again what a reboot or another program took away of what the section says; ports where the container runs, or
+/// somebody starts it, by a document that says so.
 ///
 /// # Errors
 /// `exists` for an address or a port that another has by now; `not-found` for a network that was removed.
 ///
 /// The section is the record's, where it has one: `said` may be of before a change. Gives it.
-pub fn repair(id: &str, said: Net) -> Result<Net> {
+pub fn repair(id: &str, said: Net, is_to_run: bool) -> Result<Net> {
     let netlink = Netlink::open()?;
     // Where another has it that is a start, whose part this is, or a change.
     let held = container::try_hold_limits(id)?;
@@ -188,18 +206,24 @@ pub fn repair(id: &str, said: Net) -> Result<Net> {
     for end in &ends {
         ctr_net::address::claim(&end.network, id, &end.addresses, &[])?;
     }
-    if container::live_state(id)?.is_none() {
+    let running = runs(id)?;
+    if !running {
         // One of a run before leaves, and may not have noticed yet.
         proxy::end(id)?;
     }
+    let starts = is_to_run && held.is_none();
     // Off every network that has a way out it publishes nothing.
-    let published = match end::way_in(&ends).and_then(End::target) {
+    let mut published = match end::way_in(&ends).and_then(End::target).filter(|_| running || starts) {
         Some(target) => {
             let mappings = net.ports.iter().map(mapping).collect::<Result<Vec<_>>>()?;
             port::publish(&mappings, id, target, net.publish_mode)?
         }
         None => port::Published::default(),
     };
+    if running && !runs(id)? {
+        give_back(&published)?;
+        published = port::Published::default();
+    }
     // What a ctr-port that was killed left behind is no longer in the record; what one claims that goes on is not in it yet,
     // and only ports of what runs are changed.
     let settled = held.is_some() || container::live_state(id)?.is_none();
@@ -221,8 +245,8 @@ pub fn repair(id: &str, said: Net) -> Result<Net> {
             None => namespace(id)?,
         }
     }
-    let led = published.are_led();
-    let way_in = end::way_in(&ends).map(|end| end.place).filter(|_| led);
+    // Also of one that does not run: what is whole when it starts is left as it is.
+    let way_in = end::way_in(&ends).map(|end| end.place).filter(|_| !net.ports.is_empty());
     let mut new = Vec::new();
     for (end, bridge) in ends.iter().zip(&bridges) {
         if !end.is_whole(&netlink, id, bridge)? {
@@ -236,7 +260,7 @@ pub fn repair(id: &str, said: Net) -> Result<Net> {
         end::configure(id, &new, &ends)?;
     }
     proxy::carry(id)?;
-    if way_in.is_some() {
+    if published.are_led() {
         localnet(&ends)?;
     }
     plugins::repair(id, &net)?;

@@ -76,14 +76,15 @@ impl Changed {
         if self.net.ports.is_empty() || claims.iter().any(|claim| claim.leads_to(target)) {
             return Ok(());
         }
-        // One that has just ended is about to be recorded as such.
-        let runs = container::live_state(&self.id)?.is_some_and(|state| container::is_alive(&state));
-        if claims.is_empty() && !runs {
+        if !attach::runs(&self.id)? {
             // It holds none until it starts.
-            return Ok(());
+            return self.close_ports(lock);
         }
         let mappings = self.net.ports.iter().map(mapping).collect::<Result<Vec<_>>>()?;
         let published = port::publish(&mappings, &self.id, target, self.net.publish_mode)?;
+        if !attach::runs(&self.id)? {
+            return attach::give_back(&published);
+        }
         attach::publish(&published)?;
         forget(&attach::datagrams(&published.claims))?;
         proxy::carry(&self.id)?;
@@ -148,9 +149,9 @@ pub fn connect(id: &str, wanted: &Wanted) -> Result<Network> {
     rollback.disarm();
     // Nobody else waits for files that the container can keep from us.
     drop(lock);
-    for written in
-        [hosts::add(id, &changed.doc, &addresses), hosts::link(id, &net), hosts::ask(id, &changed.net.dns, &net.dns)]
-    {
+    let has_links = !changed.net.hosts.is_empty() || !net.hosts.is_empty();
+    let linked = if has_links { hosts::link(id, &net) } else { Ok(()) };
+    for written in [hosts::add(id, &changed.doc, &addresses), linked, hosts::ask(id, &changed.net.dns, &net.dns)] {
         written.unwrap_or_else(|e| warn(&e));
     }
     Ok(network)
@@ -206,6 +207,9 @@ pub fn disconnect(id: &str, word: &str, force: bool) -> Result<Option<Network>> 
     // Nobody else waits for files that the container can keep from us.
     drop(lock);
     note(hosts::remove(id, &changed.doc, &addresses));
+    if !changed.net.hosts.is_empty() {
+        note(hosts::link(id, &net));
+    }
     note(hosts::ask(id, &changed.net.dns, &net.dns));
     failures.end().map(|()| network)
 }

@@ -6,8 +6,8 @@ use ctr_net::{Lock, Net, address, cni, firewall, names, netns, network, port, pr
 use ctr_netlink::{Netlink, has_table};
 use std::{collections::BTreeSet, fs, net::IpAddr};
 
-/// Removes namespaces, veths, addresses and ports of containers that are gone; bridges that no container is on; and makes
-/// the firewall's table what the records say.
+/// Removes namespaces, veths, addresses and ports of containers that are gone, ports of those that do not run; bridges that no
+/// container is on; and makes the firewall's table what the records say.
 ///
 /// A container is claimed before anything of it is made here, and goes after it: what is listed before the containers are
 /// and has none is nobody's.
@@ -66,7 +66,8 @@ fn note<T>(result: Result<T>) -> Option<T> {
 }
 
 /// What a change of networks that was killed left of containers that are there: addresses on networks that their records do not
-/// name, and ports that lead to such: who gets the address next would be reached by them. One that is being changed, or has no networks in its record yet, is let be.
+/// name, and ports that lead to such, by a proxy too: who gets the address next would be reached by them. One that is being
+/// changed, or has no networks in its record yet, is let be.
 fn strays(containers: &[String]) -> Result<Vec<Value>> {
     let mut removed = Vec::new();
     let mut held = Vec::new();
@@ -97,8 +98,13 @@ fn strays(containers: &[String]) -> Result<Vec<Value>> {
                 removed.push(json!({"removed": "port", "port": claim.to_string()}));
             }
         }
-        for (name, address, _) in stray(&net) {
-            if note(address::release(name, *address, id)).is_some() {
+        let addresses = stray(&net);
+        if addresses.iter().any(|(_, address, _)| is_led_to(id, *address)) {
+            // It closes its ports, and has those that are claimed yet.
+            note(proxy::carry(id));
+        }
+        for (name, address, _) in addresses {
+            if !is_led_to(id, *address) && note(address::release(name, *address, id)).is_some() {
                 removed.push(json!({"removed": "address", "address": address, "network": name}));
             }
         }
@@ -106,34 +112,40 @@ fn strays(containers: &[String]) -> Result<Vec<Value>> {
     Ok(removed)
 }
 
+/// Whether the container's proxy leads a port to the address; it does where that cannot be told.
+fn is_led_to(id: &str, address: IpAddr) -> bool {
+    proxy::running(id).map_or(true, |note| note.is_some_and(|n| n.ports.iter().any(|port| port.to.ip() == address)))
+}
+
 /// The section of a container whose record has one.
 fn recorded(id: &str) -> Option<Net> {
     container::recorded(id).ok().filter(|doc| !doc.is_partial())?.section("net").ok()?
 }
 
-/// Addresses, proxies and ports of containers that are gone.
+/// Proxies and ports of containers that are gone or do not run, then addresses of those that are gone.
 fn claims() -> Result<Vec<Value>> {
     let mut removed = Vec::new();
     let gone = |id: &str| container::checked_id(id).is_err() || (container::is_gone(id) && !cni::is_there(id));
+    let idle = |id: &str| gone(id) || !port::holds(id);
+    for id in proxy::all().into_iter().filter(|id| idle(id)) {
+        if note(proxy::end(&id)).is_some() {
+            removed.push(json!({"removed": "proxy", "container": id}));
+        }
+    }
+    for claim in port::claims()?.into_iter().filter(|claim| idle(&claim.id)) {
+        if note(claim.release()).is_some() {
+            removed.push(json!({"removed": "port", "port": claim.to_string()}));
+        }
+    }
     for name in address::networks()? {
         for (address, id) in address::of_network(&name)? {
-            if gone(&id) && note(address::release(&name, address, &id)).is_some() {
+            if gone(&id) && !is_led_to(&id, address) && note(address::release(&name, address, &id)).is_some() {
                 removed.push(json!({"removed": "address", "address": address, "network": name}));
             }
         }
         if !trace::dry_run() {
             // Only where it is empty.
             let _ = fs::remove_dir(address::root().join(&name));
-        }
-    }
-    for id in proxy::all().into_iter().filter(|id| gone(id)) {
-        if note(proxy::end(&id)).is_some() {
-            removed.push(json!({"removed": "proxy", "container": id}));
-        }
-    }
-    for claim in port::claims()?.into_iter().filter(|claim| gone(&claim.id)) {
-        if note(claim.release()).is_some() {
-            removed.push(json!({"removed": "port", "port": claim.to_string()}));
         }
     }
     Ok(removed)

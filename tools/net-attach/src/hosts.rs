@@ -2,7 +2,7 @@
 //! are mounted there are written in place.
 
 use ctr_core::{Cannot, Document, Result, container, ident, json, trace};
-use ctr_net::{Dns, Host, Net, network};
+use ctr_net::{Dns, Host, Net};
 use rustix::fs::OFlags;
 use std::{
     fs::{File, OpenOptions},
@@ -13,6 +13,9 @@ use std::{
 
 /// Most bytes of a file that is written anew: it is the container's to write, too.
 const MAX: u64 = 1 << 20;
+/// How a line of a link ends, by which it is known, whatever its names; ns-spawn writes the first ones so
+/// (`lib/runtime/src/spec/etc.rs`).
+const LINKED: &str = "\t# link";
 
 /// Adds a line for each address.
 ///
@@ -21,7 +24,7 @@ const MAX: u64 = 1 << 20;
 pub fn add(id: &str, doc: &Document, addresses: &[IpAddr]) -> Result<()> {
     change(id, doc, |text, name| {
         let lines = addresses.iter().map(|address| format!("{address}\t{name}\n"));
-        text.to_owned() + if text.is_empty() || text.ends_with('\n') { "" } else { "\n" } + &lines.collect::<String>()
+        whole(text.to_owned()) + &lines.collect::<String>()
     })
 }
 
@@ -39,24 +42,22 @@ pub fn remove(id: &str, doc: &Document, addresses: &[IpAddr]) -> Result<()> {
     })
 }
 
-/// Makes the lines of its links those that the section has: the first name of one is the link's alias.
+/// Makes the lines of its links those that the section has.
 ///
 /// # Errors
 /// The file system's.
 pub fn link(id: &str, net: &Net) -> Result<()> {
-    let links: Vec<_> = net.networks.iter().filter(|on| on.name == network::DEFAULT).flat_map(|on| &on.links).collect();
-    if links.is_empty() {
-        return Ok(());
-    }
     write(id, "hosts", |text| {
-        let is_link = |line: &&str| {
-            let name = line.split_ascii_whitespace().nth(1);
-            name.is_some_and(|name| links.iter().any(|link| link.alias == name))
-        };
-        let line = |host: &Host| format!("{}\t{}\n", host.address, host.names.join(" "));
+        let line = |host: &Host| format!("{}\t{}{LINKED}\n", host.address, host.names.join(" "));
+        let is_link = |line: &&str| line.strip_suffix('\n').unwrap_or(line).ends_with(LINKED);
         let kept: String = text.split_inclusive('\n').filter(|line| !is_link(line)).collect();
-        kept + &net.hosts.iter().map(line).collect::<String>()
+        if net.hosts.is_empty() { kept } else { whole(kept) + &net.hosts.iter().map(line).collect::<String>() }
     })
+}
+
+/// The text, whose last line is one: what is added begins another.
+fn whole(text: String) -> String {
+    if text.is_empty() || text.ends_with('\n') { text } else { text + "\n" }
 }
 
 /// Lets it ask the servers of `new`, by its options, in place of those of `old`.
@@ -75,8 +76,7 @@ pub fn ask(id: &str, old: &Dns, new: &Dns) -> Result<()> {
             lines = servers.collect::<String>() + &lines;
         }
         if old.options != new.options && !new.options.is_empty() && (old.options.is_empty() || text.contains(&gone)) {
-            lines += if lines.is_empty() || lines.ends_with('\n') { "" } else { "\n" };
-            lines += &options;
+            lines = whole(lines) + &options;
         }
         lines
     })

@@ -18,7 +18,7 @@ mod word;
 use attach::Attach;
 pub use change::{connect, disconnect};
 use clap::Args;
-use ctr_core::{Code, Common, Document, Done, Error, Result, Rollback, Tool, Value, container, json};
+use ctr_core::{Code, Common, Document, Done, Error, Result, Rollback, State, Tool, Value, container, json};
 use ctr_net::{Mapping, Net, PublishMode, mode::Mode, names, network, port};
 pub use word::{Wanted, alias, ip, link};
 
@@ -145,7 +145,8 @@ impl Tool for NetAttach {
         let id = container::checked_id(doc.str("id").unwrap_or_default())?;
         // One that was removed is not there to be repaired.
         container::recorded(id)?;
-        let net = attach::repair(id, net)?;
+        let is_to_run = doc.section::<State>("state")?.is_some_and(|state| state.is_live());
+        let net = attach::repair(id, net, is_to_run)?;
         doc.set("net", &net)
     }
 

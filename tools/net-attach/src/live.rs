@@ -1,7 +1,7 @@
 //! Ports of a container that runs: published and taken back, in the kernel and in its record.
 
 use crate::{
-    attach::{datagrams, localnet, publish, target},
+    attach::{datagrams, give_back, localnet, publish, runs, target},
     end::{self, End},
 };
 use ctr_core::{Code, Error, Lock as Store, Result, Rollback, Value, container, json};
@@ -30,7 +30,10 @@ pub fn add(id: &str, mappings: &[Mapping]) -> Result<Vec<Claim>> {
         return Err(Error::new(Code::Exists, format!("cannot publish {claim}: the container does so already")));
     }
     // It may have ended since, and its ports with it: now that these are claimed, its end would close them.
-    running(id)?;
+    if let Err(e) = running(id) {
+        give_back(&published)?;
+        return Err(e);
+    }
     publish(&published)?;
     drop(lock);
     forget(&datagrams(&published.new))?;
@@ -64,7 +67,7 @@ pub fn remove(id: &str, which: impl Fn(&PortMap) -> bool) -> Result<()> {
 fn running(id: &str) -> Result<Net> {
     let doc = container::recorded(id)?;
     let name = doc.str("name").unwrap_or(id).to_owned();
-    if !container::live_state(id)?.is_some_and(|state| container::is_alive(&state)) {
+    if !runs(id)? {
         let message = format!("cannot change the ports of container {name}: it is not running");
         return Err(Error::new(Code::NotFound, message));
     }

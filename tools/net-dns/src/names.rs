@@ -58,11 +58,11 @@ struct On {
 }
 
 impl On {
-    /// What `name` stands for: where it is that of a link, the other's, else itself.
-    fn meant<'a>(&'a self, name: &'a str) -> &'a str {
+    /// What the other is called whose link has this name; `None` where none has.
+    fn linked(&self, name: &str) -> Option<&str> {
         let bare = name.strip_suffix(&self.network.to_ascii_lowercase()).and_then(|name| name.strip_suffix('.'));
         let link = self.links.iter().find(|(alias, _)| alias == name || Some(alias.as_str()) == bare);
-        link.map_or(name, |(_, other)| other)
+        link.map(|(_, other)| other.as_str())
     }
 }
 
@@ -162,11 +162,17 @@ impl Names {
         self.members(&own).iter().any(|(address, _)| *address == from)
     }
 
-    /// The addresses of those who run and whom the name, in lower case, means to the asker; `None` where it means nobody.
+    /// The addresses of those who run and whom the name, in lower case, means to the asker; `None` where it means nobody. What
+    /// a link of the asker's says is all that its name means, on its other networks too.
     pub fn addresses(&mut self, asker: &Asker, name: &str) -> Option<Vec<IpAddr>> {
         let mut found = Vec::new();
+        let is_link = asker.networks.iter().any(|on| on.linked(name).is_some());
         for on @ On { network, .. } in &asker.networks {
-            let name = on.meant(name);
+            let name = match on.linked(name) {
+                Some(other) => other,
+                None if is_link => continue,
+                None => name,
+            };
             for (address, id) in self.members(network).iter() {
                 if self.called(id).answers(network, name) && runs(id) && !found.contains(address) {
                     found.push(*address);
@@ -277,10 +283,10 @@ mod tests {
     fn a_link_stands_for_another_name() {
         let links = vec![("data".to_owned(), "db".to_owned())];
         let on = On { network: "Red".to_owned(), aliases: Vec::new(), links };
-        for (name, meant) in
-            [("data", "db"), ("data.red", "db"), ("db", "db"), ("data.blue", "data.blue"), ("red", "red")]
+        for (name, other) in
+            [("data", Some("db")), ("data.red", Some("db")), ("db", None), ("data.blue", None), ("red", None)]
         {
-            assert_eq!(on.meant(name), meant);
+            assert_eq!(on.linked(name), other, "{name}");
         }
     }
 

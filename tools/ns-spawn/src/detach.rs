@@ -40,7 +40,13 @@ pub fn detach(args: &mut NsSpawn, doc: &mut Document, rootfs: &Rootfs) -> Result
         begun.take_back(doc, &e);
         return Err(e);
     }
-    Ok(if args.create { Done::Print } else { Done::Saved })
+    if !args.create {
+        return Ok(Done::Saved);
+    }
+    // One that does not run holds no port.
+    let closed = ctr_net::proxy::end(&begun.id).and(ctr_net::close_ports(&begun.id));
+    closed.unwrap_or_else(|e| trace::warn(&e.to_string()));
+    Ok(Done::Print)
 }
 
 /// `--repair`: a container whose document says that it runs, runs again; one that ended by itself stays ended.

@@ -19,6 +19,9 @@ use std::{
 /// Most bytes that are taken of a file of the host.
 const MAX_HOST_FILE: u64 = 1 << 20;
 
+/// How a line of a link ends: by it net-attach knows its lines when they change (`tools/net-attach/src/hosts.rs`).
+const LINKED: &str = "\t# link";
+
 /// What every container's /etc/hosts begins with.
 const LOCAL: &str = "127.0.0.1\tlocalhost\n\
     ::1\tlocalhost ip6-localhost ip6-loopback\n\
@@ -137,7 +140,7 @@ fn linked(net: Option<&Value>) -> Result<String> {
         if names.is_empty() || !names.iter().all(|name| is_host_name(name)) {
             return Err(bad(host));
         }
-        let _ = writeln!(text, "{}\t{}", address.ok_or_else(|| bad(host))?, names.join(" "));
+        let _ = writeln!(text, "{}\t{}{LINKED}", address.ok_or_else(|| bad(host))?, names.join(" "));
     }
     Ok(text)
 }
@@ -221,7 +224,7 @@ mod tests {
     #[test]
     fn linked_hosts() {
         let net = |names: Value| json!({"hosts": [{"address": "10.90.0.2", "names": names}]});
-        assert_eq!(linked(Some(&net(json!(["data", "db"])))).unwrap(), "10.90.0.2\tdata db\n");
+        assert_eq!(linked(Some(&net(json!(["data", "db"])))).unwrap(), "10.90.0.2\tdata db\t# link\n");
         for bad in [json!([]), json!(["a\n1.2.3.4 b"]), json!([""]), json!(["#"])] {
             assert_eq!(linked(Some(&net(bad))).unwrap_err().code, Code::Invalid);
         }
