@@ -4,7 +4,10 @@ use crate::{
     flags::Flag,
     verbs::{GROUPS, VERBS, Verb},
 };
-use clap::{Arg, ArgAction, Command};
+use clap::{
+    Arg, ArgAction, Command,
+    error::{ContextKind, ContextValue},
+};
 
 /// The command line of ctr-plan itself.
 pub fn tool() -> Command {
@@ -64,6 +67,16 @@ pub fn text(words: &[String]) -> String {
         }
     }
     command.render_help().to_string()
+}
+
+/// The command whose name is most like these words, none of which names one.
+pub fn nearest(first: &str, second: Option<&String>) -> Option<String> {
+    let words = ["ctr", first].into_iter().chain(second.map(String::as_str));
+    let error = command().try_get_matches_from(words).err()?;
+    let Some(ContextValue::Strings(names)) = error.get(ContextKind::SuggestedSubcommand) else { return None };
+    // The last one is the most like it.
+    let name = names.last()?;
+    Some(second.map_or_else(|| name.clone(), |_| format!("{first} {name}")))
 }
 
 fn subcommand(verb: &Verb, word: &'static str, name: &str) -> Command {
