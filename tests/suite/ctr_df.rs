@@ -79,7 +79,7 @@ fn everything_adds_up() {
     host.sh("ctr system df --format '{{.Type}} {{.TotalCount}}'").ok().stdout_has("Containers 2\n");
     let text = host.sh("ctr system df -v").ok().text();
     let of = |name: &str| text.lines().find(|line| line.ends_with(name)).unwrap_or_default().to_owned();
-    assert!(of("  done").contains("Exited (0) ") && of("  done").contains("\"sh -c 'head -c 10000…\""), "{text}");
+    assert!(of("  done").contains("Exited (0) ") && of("  done").contains("\"sh -c 'head -c 1000…\""), "{text}");
     assert!(of("  new").contains("Created") && text.lines().any(|line| line.starts_with("data  ")), "{text}");
     fs::remove_dir(host.root().join("containers/stray")).unwrap();
     host.sh("ctr rm new done").ok();

@@ -231,7 +231,7 @@ fn a_restored_backup_is_whole() {
         .ok();
     let trees = ["busybox", "marked"].map(|image| PathBuf::from(layer(&host, image)["path"].as_str().unwrap()));
     let restore = "cp -a $CTR_ROOT away && find $CTR_ROOT -mindepth 1 -delete && cp -a away/. $CTR_ROOT && rm -r away
-        find $CTR_ROOT/layers/sha256 -mindepth 2 -exec chmod u+r {} + ";
+        for tree in $CTR_ROOT/layers/sha256/*; do find $tree -type f -exec chmod --reference={} {} \\; -quit; done";
     host.sh(restore).ok();
     let younger = |tree: &PathBuf| {
         let times = |depth: &str| format!("$(find {} {depth} -printf '%C@\\n' | sort -n | tail -n 1)", tree.display());

@@ -347,9 +347,9 @@ fn what_is_not_there_says_so() {
 #[test]
 fn what_is_nearly_a_command_is_told() {
     for (line, hint) in [
-        ("imagse", "did you mean 'ctr images'?"),
-        ("stpo web", "did you mean 'ctr stop'?"),
-        ("volume inspct x", "did you mean 'ctr volume inspect'?"),
+        ("imagse", "did you mean 'ctr image' or 'ctr images'?"),
+        ("comit web", "did you mean 'ctr commit'?"),
+        ("volume inspct x", "did you mean 'ctr volume inspect' or 'ctr volume list'?"),
         ("netwrok ls", "did you mean 'ctr network'?"),
         ("zzzz", "see ctr help"),
         ("image zzzz", "see ctr help"),

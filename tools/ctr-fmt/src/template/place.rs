@@ -16,6 +16,14 @@ enum Zero {
     List,
     /// An empty map.
     Map,
+    /// The same of a field that is never left out: other records have none of that name.
+    Always,
+}
+
+impl Zero {
+    fn is_map(self) -> bool {
+        matches!(self, Self::Map | Self::Always)
+    }
 }
 
 /// The fields that may be left out or null, and all maps, of docker's shapes (Engine API: ContainerInspect, ImageInspect,
@@ -34,7 +42,7 @@ const FIELDS: &[(&str, Zero)] = &[
     ("Config.User", Zero::Text),
     ("Config.Volumes", Zero::Map),
     ("Config.WorkingDir", Zero::Text),
-    ("Containers", Zero::Map),
+    ("Containers", Zero::Always),
     ("GraphDriver.Data", Zero::Map),
     ("HostConfig.Binds", Zero::List),
     ("HostConfig.BlkioDeviceReadBps", Zero::List),
@@ -53,7 +61,7 @@ const FIELDS: &[(&str, Zero)] = &[
     ("IPAM.Config.*.AuxiliaryAddresses", Zero::Map),
     ("IPAM.Config.*.Gateway", Zero::Text),
     ("IPAM.Config.*.IPRange", Zero::Text),
-    ("Labels", Zero::Map),
+    ("Labels", Zero::Always),
     ("Mounts.*.Driver", Zero::Text),
     ("Mounts.*.Name", Zero::Text),
     ("NetworkSettings.Gateway", Zero::Text),
@@ -66,7 +74,7 @@ const FIELDS: &[(&str, Zero)] = &[
     ("NetworkSettings.Networks.*.Links", Zero::List),
     ("NetworkSettings.Ports", Zero::Map),
     ("NetworkSettings.Ports.*", Zero::List),
-    ("Options", Zero::Map),
+    ("Options", Zero::Always),
     ("SizeRootFs", Zero::Nil),
     ("SizeRw", Zero::Nil),
     ("State.Health", Zero::Nil),
@@ -83,7 +91,7 @@ pub struct Place(String);
 impl Place {
     /// The place of a field, or of what a map has under that key.
     pub fn field(&self, name: &str) -> Self {
-        if self.zero() == Some(Zero::Map) { self.any() } else { self.then(name) }
+        if self.zero().is_some_and(Zero::is_map) { self.any() } else { self.then(name) }
     }
 
     /// The place of whatever a list or a map has.
@@ -103,15 +111,18 @@ impl Place {
     /// one may ask for it, else nothing.
     pub fn absent(&self, holder: &Value, name: &str) -> Option<(Value, Self)> {
         match (self.zero(), holder) {
-            (Some(Zero::Map), Value::Object(_) | Value::Null) => return Some((Value::Null, self.any())),
+            (Some(zero), Value::Object(_) | Value::Null) if zero.is_map() => return Some((Value::Null, self.any())),
             // What is in a key that is not there is as little there.
             (None, Value::Null) if self.0.ends_with('*') => return Some((Value::Null, self.clone())),
             (_, Value::Object(_)) => {}
             _ => return None,
         }
         let place = self.field(name);
-        let value = if place.zero()? == Zero::Text { json!("") } else { Value::Null };
-        Some((value, place))
+        match place.zero()? {
+            Zero::Always => None,
+            Zero::Text => Some((json!(""), place)),
+            _ => Some((Value::Null, place)),
+        }
     }
 
     /// How Go prints null in this place.
@@ -121,7 +132,7 @@ impl Place {
             Some(Zero::Nil) => "<nil>",
             Some(Zero::Text) => "",
             Some(Zero::List) => "[]",
-            Some(Zero::Map) => "map[]",
+            Some(Zero::Map | Zero::Always) => "map[]",
         }
     }
 }
