@@ -257,7 +257,7 @@ fn a_restored_backup_is_whole() {
     ] {
         host.sh(&format!("cd {} && {change}", trees[1].display())).ok();
         let line = host.tool("ctr-fsck", &[]).fails(1).jsons()[0].clone();
-        let path = change.split(' ').filter(|word| word.len() == 1 || *word == "l/a").last().unwrap();
+        let path = change.split(' ').rfind(|word| word.len() == 1 || *word == "l/a").unwrap();
         assert!(line["reason"].as_str().unwrap().ends_with(&format!("unpacked: /{path}")), "{change}: {line}");
         assert_eq!(found(&host, &["--repair"]), ["torn layer"], "{change}");
         host.sh("img-inspect --document marked | img-unpack").ok();

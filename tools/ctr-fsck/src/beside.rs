@@ -105,18 +105,18 @@ fn attributes(path: &Path) -> io::Result<BTreeSet<(Vec<u8>, Vec<u8>)>> {
     names.map(value).collect()
 }
 
-fn has_same_bytes(a: &Path, b: &Path, [x, y]: &mut [Vec<u8>; 2]) -> io::Result<bool> {
-    let (mut a, mut b) = (File::open(a)?, BufReader::with_capacity(PIECE, File::open(b)?));
+fn has_same_bytes(one: &Path, other: &Path, [piece, beside]: &mut [Vec<u8>; 2]) -> io::Result<bool> {
+    let (mut one, mut other) = (File::open(one)?, BufReader::with_capacity(PIECE, File::open(other)?));
     loop {
-        let n = match a.read(x)? {
-            0 => return Ok(b.read(&mut y[..1])? == 0),
-            n => n,
+        let length = match one.read(piece)? {
+            0 => return Ok(other.read(&mut beside[..1])? == 0),
+            length => length,
         };
-        match b.read_exact(&mut y[..n]) {
+        match other.read_exact(&mut beside[..length]) {
             Err(e) if e.kind() == ErrorKind::UnexpectedEof => return Ok(false),
             other => other?,
         }
-        if x[..n] != y[..n] {
+        if piece[..length] != beside[..length] {
             return Ok(false);
         }
     }

@@ -112,12 +112,10 @@ fn line(listed: &Listed, users: &[Value]) -> Value {
 fn layers(listed: &Listed, images: &[Listed]) -> Value {
     let own = &listed.image;
     let others = || images.iter().filter(|other| other.image.manifest["digest"] != own.manifest["digest"]);
+    let short = |id: &str| ident::short(id.split_once(':').map_or(id, |(_, digits)| digits)).to_owned();
     let name = |other: &Listed| match &other.reference {
         Some(r) => format!("{}:{}", r.familiar_name(), r.tag.as_deref().unwrap_or("<none>")),
-        None => {
-            let id = other.image.id.as_deref().unwrap_or_default();
-            ident::short(id.split_once(':').map_or(id, |(_, digits)| digits)).to_owned()
-        }
+        None => short(other.image.id.as_deref().unwrap_or_default()),
     };
     let layers = own.layers.iter().map(|layer| {
         let shares = |other: &&Listed| other.image.layers.iter().any(|l| l.diff_id == layer.diff_id);
