@@ -343,6 +343,9 @@ fn it_is_a_filter() {
     let failed = host.sh("ctr-inspect c | ctr-commit UPPER").fails(1).code("invalid").json();
     assert_eq!((&failed["steps"], &failed["id"]), (&doc["steps"], &doc["id"]));
     host.sh("img-pull --pull never busybox | ctr-commit app:1").fails(1).code("invalid");
+    // Who found no container has said so, and nobody after.
+    host.sh("ctr-inspect nobody | ctr-commit app:1").fails(1).code("not-found").stderr_has("ctr-inspect: ");
+    host.sh("ctr-commit app:1 </dev/null").fails(1).code("invalid").stderr_has("stdin is empty");
     host.sh("ctr-commit -f c c app:1").fails(2).code("usage");
     host.sh("ctr-inspect c | ctr-commit --dry-run app:9 >/dev/null").succeeds().stderr_has("\"op\":\"commit\"");
     host.tool("img-inspect", &["app:9"]).fails(1);

@@ -34,7 +34,15 @@ fn nothing_is_nothing() {
     }
     host.tool("ctr-df", &["--each", "moon"]).fails(2);
     host.sh("ctr system df").ok().stdout_has("RECLAIMABLE");
-    host.sh("ctr system df -v").ok().stdout_has("Local Volumes space usage:");
+    let text = host.sh("ctr system df -v").ok().text();
+    for title in [
+        "Images space usage:\n\nREPOSITORY   TAG       IMAGE ID   CREATED   SIZE      SHARED SIZE   UNIQUE SIZE   CONTAINERS\n",
+        "Containers space usage:\n\nCONTAINER ID   IMAGE     COMMAND   LOCAL VOLUMES   SIZE      CREATED   STATUS    NAMES\n",
+        "Local Volumes space usage:\n\nVOLUME NAME   LINKS     SIZE\n",
+    ] {
+        assert!(text.contains(title), "{title}: {text}");
+    }
+    host.sh("ctr system df -v --format json").fails(2).stderr_has("ctr-df --each");
 }
 
 fn everything_adds_up() {
@@ -69,7 +77,10 @@ fn everything_adds_up() {
     assert_eq!(host.tool("ctr-df", &["--each", "volume"]).ok().json()["Name"], "data");
     assert_eq!(host.tool("ctr-df", &["--each", "leftover"]).ok().jsons().len(), 1);
     host.sh("ctr system df --format '{{.Type}} {{.TotalCount}}'").ok().stdout_has("Containers 2\n");
-    host.sh("ctr system df -v").ok().stdout_has("Containers space usage:").stdout_has("data");
+    let text = host.sh("ctr system df -v").ok().text();
+    let of = |name: &str| text.lines().find(|line| line.ends_with(name)).unwrap_or_default().to_owned();
+    assert!(of("  done").contains("Exited (0) ") && of("  done").contains("\"sh -c 'head -c 1000…\""), "{text}");
+    assert!(of("  new").contains("Created") && text.lines().any(|line| line.starts_with("data  ")), "{text}");
     fs::remove_dir(host.root().join("containers/stray")).unwrap();
     host.sh("ctr rm new done").ok();
     host.assert_clean();

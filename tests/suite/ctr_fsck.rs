@@ -18,6 +18,7 @@ pub fn tests() -> Vec<Test> {
             what_is_missing_is_fetched_again;
         ["root", "overlay", "umoci"]:
             a_changed_tree_is_found,
+            a_restored_backup_is_whole,
             a_containers_layer_comes_back,
             names_and_records;
         []:
@@ -219,6 +220,53 @@ fn a_changed_tree_is_found() {
     assert!(kept["repair"].as_str().unwrap().contains("container c"), "{kept}");
     host.sh("ctr rm c; ctr fsck --repair").ok();
     clean(&host);
+}
+
+/// Its change times are all new, and not in the order in which img-unpack makes them.
+fn a_restored_backup_is_whole() {
+    let host = busybox();
+    // Overlay's marks, and an owner, a mode and a time that are not those of who restores.
+    host.sh("mkdir -p d/o d/l; touch d/l/.wh.a d/o/.wh..wh..opq; echo x >d/f; chmod 640 d/f; chown 5:6 d/f; ln -s f d/s
+        touch -d 2001-01-01 d/f; tar c -C d . | img-import - marked | img-unpack; img-inspect --document busybox | img-unpack")
+        .ok();
+    let trees = ["busybox", "marked"].map(|image| PathBuf::from(layer(&host, image)["path"].as_str().unwrap()));
+    let restore = "cp -a $CTR_ROOT away && find $CTR_ROOT -mindepth 1 -delete && cp -a away/. $CTR_ROOT && rm -r away
+        for tree in $CTR_ROOT/layers/sha256/*; do find $tree -type f -exec chmod --reference={} {} \\; -quit; done";
+    host.sh(restore).ok();
+    let younger = |tree: &PathBuf| {
+        let times = |depth: &str| format!("$(find {} {depth} -printf '%C@\\n' | sort -n | tail -n 1)", tree.display());
+        host.sh(&format!("[ {} \\> {} ]", times("-mindepth 1"), times("-maxdepth 0"))).status == 0
+    };
+    assert!(trees.iter().all(younger), "not what is looked at here");
+    let before = host.sh("find $CTR_ROOT | sort").ok().text();
+    clean(&host);
+    assert!(trees.iter().all(younger));
+    assert_eq!(host.sh("find $CTR_ROOT | sort").ok().text(), before);
+    // Noted, so that the blobs need not be unpacked again.
+    assert_eq!(found(&host, &["--repair"]), [""; 0]);
+    assert!(!trees.iter().any(younger));
+    clean(&host);
+    // What was changed, or what the backup did not keep, is found still.
+    for change in [
+        "setfattr -x trusted.overlay.opaque o",
+        "touch f",
+        "chown 0 f",
+        "rm l/a",
+        "ln -sf o s",
+        "echo y >f; touch -d 2001-01-01 f",
+    ] {
+        host.sh(&format!("cd {} && {change}", trees[1].display())).ok();
+        let line = host.tool("ctr-fsck", &[]).fails(1).jsons()[0].clone();
+        let path = change.split(' ').rfind(|word| word.len() == 1 || *word == "l/a").unwrap();
+        assert!(line["reason"].as_str().unwrap().ends_with(&format!("unpacked: /{path}")), "{change}: {line}");
+        assert_eq!(found(&host, &["--repair"]), ["torn layer"], "{change}");
+        host.sh("img-inspect --document marked | img-unpack").ok();
+        clean(&host);
+    }
+    // Without its blob nobody can tell.
+    host.sh(restore).ok();
+    fs::remove_file(blob(&host, &layer(&host, "marked")["digest"])).unwrap();
+    assert_eq!(found(&host, &[]), ["missing blob", "torn layer"]);
 }
 
 fn a_containers_layer_comes_back() {

@@ -39,6 +39,10 @@ fn goes_on_after_one_that_is_not_there() {
     host.tool("ctr-inspect", &["--if-any", "nobody", "a", "b"]).fails(1).stderr_has("record");
     host.tool("ctr-inspect", &["--if-any", "b"]).ok();
     host.tool("ctr-inspect", &["-s", "b"]).fails(2);
+    // A stage behind has nothing to add.
+    schema::assert_valid(&host.tool("ctr-inspect", &["nobody"]).fails(1).code("not-found").jsons());
+    host.tool("ctr-inspect", &["--docker", "nobody"]).fails(1).stdout_is("");
+    host.sh("img-inspect --document nobody | img-unpack").fails(1).code("not-found").stderr_has("img-inspect: ");
 }
 
 fn dockers_shape_of_one_that_ended() {
@@ -78,6 +82,16 @@ fn dockers_shape_of_one_that_ended() {
         (&json!([]), &json!(""))
     );
     assert!(shown.get("SizeRw").is_none());
+    // What was left out, and what no label says.
+    let templates = [
+        ("{{.State.Health}} {{if .State.Health}}x{{end}}", "<nil> "),
+        ("{{.Config.Labels.none}} {{index .Config.Labels \"none\"}}{{.Config.Labels.tier}}", "<no value> front"),
+        ("{{range .Mounts}}{{.Type}} {{.Name}}{{end}}{{.SizeRw}}", "<nil>"),
+    ];
+    for (template, text) in templates {
+        host.cmd("ctr", &["inspect", "-f", template, "web"]).run().ok().stdout_is(&format!("{text}\n"));
+    }
+    host.cmd("ctr", &["inspect", "-f", "{{.Nope}}", "web"]).run().fails(1).stderr_has("no field .Nope");
     // A template may ask for what docker's users ask for.
     let format = "'{{.State.ExitCode}} {{.HostConfig.RestartPolicy.Name}} {{.Config.Image}}'";
     host.sh(&format!("ctr-inspect --docker web | ctr-fmt {format}")).ok().stdout_is("3 no busybox\n");

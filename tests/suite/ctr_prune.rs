@@ -84,7 +84,8 @@ fn goes_on_after_one_that_stays() {
 fn asks_on_the_terminal() {
     let host = busybox();
     create(&host, "a", "");
-    host.tool("ctr-prune", &[]).fails(2).stderr_has("--force");
+    host.tool("ctr-prune", &[]).exits(1).stderr_has("--force");
+    host.sh("echo n | ctr container prune").exits(1).stderr_has("not confirmed");
     let mut pty = host.pty("ctr-prune");
     pty.expect("[y/N]");
     pty.send("n\r");

@@ -93,7 +93,12 @@ fn bad_input_is_one_line() {
     // Not unpacked.
     host.tool("img-diff", &["busybox", "busybox"]).fails(1).stderr_has("img-unpack");
     host.sh("ctr image diff busybox busybox").ok().stdout_is("");
-    host.sh("ctr image diff busybox nothing").fails(1);
+    for images in ["busybox nothing", "nothing busybox"] {
+        host.sh(&format!("ctr image diff {images}"))
+            .fails(1)
+            .stderr_has("image nothing is not in the store")
+            .stderr_has("ctr pull nothing");
+    }
     host.tool("img-history", &["nothing"]).fails(1).stdout_is("");
     host.tool("img-history", &[]).fails(2);
 }
@@ -130,7 +135,15 @@ fn shared_layers_are_shown() {
     assert_eq!(of("busybox")[0]["SharedBy"], json!(["layers300:latest"]));
     assert_eq!(of("layers300")[0]["SharedBy"], json!(["busybox:latest"]));
     assert_eq!(of("layers300")[1]["SharedBy"], json!([]));
-    host.sh("ctr images --tree busybox").ok().stdout_has("also in layers300:latest");
+    host.sh("ctr images --tree busybox").ok().stdout_has("\n└─ ").stdout_has("also in layers300:latest\n");
+    let tree = host.sh("ctr images --tree layers300").ok().text();
+    let branches: Vec<_> = tree.lines().skip(1).map(|line| line.chars().next().unwrap()).collect();
+    assert_eq!((branches.len(), branches.iter().position(|c| *c == '└')), (300, Some(299)), "{tree}");
+    let diff_id = of("busybox")[0]["DiffID"].as_str().unwrap().to_owned();
+    host.sh("ctr images --tree --no-trunc busybox").ok().stdout_has(&format!("└─ {diff_id}  "));
+    let json = host.sh("ctr images --tree --format json busybox").ok().json();
+    assert_eq!(json["Layers"][0]["DiffID"], diff_id);
+    host.sh("ctr images --tree --format '{{.ID}}'").fails(2).stderr_has("--format json");
     let names = |filter: &str| host.tool("img-ls", &["-f", filter]).ok().jsons().len();
     assert_eq!((names("until=2100-01-01"), names("until=2001-01-01")), (2, 0));
     host.tool("img-ls", &["-f", "until=soon"]).fails(2);

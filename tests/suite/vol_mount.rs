@@ -29,6 +29,7 @@ pub fn tests() -> Vec<Test> {
             into_leads_nowhere_else,
             volumes_go_out_and_in_as_tars,
             filters_and_prune,
+            prune_asks,
             twenty_first_uses_at_once,
             kills_leave_nothing_half_made,
             devices_of_an_image_are_not_the_hosts,
@@ -275,7 +276,7 @@ fn a_volume_in_use_stays() {
     host.sh("ctr create --name a -v db:/x busybox true && ctr create --name b -v db:/y busybox true").succeeds();
     host.sh("ctr volume rm db").fails(1).stderr_has("a (").stderr_has("b (");
     host.sh("ctr volume rm -f db").fails(1);
-    host.sh("ctr volume prune -af").ok().stdout_is("");
+    host.sh("ctr volume prune -af").ok().stdout_is("Total reclaimed space: 0B\n");
     host.sh("ctr rm a; ctr volume rm db").fails(1).stderr_has("b (");
     host.sh("ctr rm b && ctr volume rm db").succeeds();
     host.sh("ctr volume rm db").fails(1).stderr_has("no volume db");
@@ -511,11 +512,36 @@ fn filters_and_prune() {
     host.sh("ctr volume ls -f nonsense=1").fails(2).stderr_has("name=");
     host.sh("ctr volume create one").ok().stdout_is("one\n");
     host.sh("ctr volume create --label other one").fails(1).stderr_has("other options");
-    host.sh("ctr volume prune").fails(2).stderr_has("--force");
-    host.sh("ctr volume prune -f | wc -l").ok().stdout_is("1\n");
-    host.sh("ctr volume prune -f --filter label!=tier -a").ok().stdout_is("");
-    host.sh("ctr volume prune -fa").ok().stdout_is("one\n");
+    let anonymous = host.sh("ctr volume ls -q | grep -E '.{64}'").ok().text();
+    let pruned = host.tool("ctr-volume", &["prune", "-f"]).ok().json();
+    assert_eq!(pruned["VolumesDeleted"], json!([anonymous.trim()]));
+    host.sh("ctr volume prune -f --filter label!=tier -a").ok().stdout_is("Total reclaimed space: 0B\n");
+    let size = host.sh("du -s -B1 $CTR_ROOT/volumes/one | cut -f1").ok().text();
+    let done = host.sh("ctr volume prune -fa").ok().text();
+    assert!(done.starts_with("Deleted Volumes:\none\n\nTotal reclaimed space: "), "{done}");
+    let shown = host.sh(&format!("echo {{\\\"s\\\": {}}} | ctr-fmt '{{{{size .s}}}}'", size.trim())).ok().text();
+    assert!(done.ends_with(&format!(": {shown}")), "{done} {shown}");
     host.sh("ctr rm c; ctr volume rm two").succeeds();
+    host.assert_clean();
+}
+
+/// As `ctr system prune` does: a terminal or not, a line of stdin is the answer.
+fn prune_asks() {
+    let host = host();
+    let names = || host.sh("ctr volume ls -q").ok().text();
+    host.sh("ctr volume create one").ok();
+    let question = "all local volumes not used by at least one container.\nAre you sure";
+    for no in ["</dev/null ctr volume prune -a", "echo n | ctr volume prune -a", "echo yes | ctr volume prune -a"] {
+        host.sh(no).exits(1).stderr_has(question).stderr_has("not confirmed");
+        assert_eq!(names(), "one\n", "{no}");
+    }
+    host.sh("ctr volume prune -a </dev/null").exits(1).stderr_has("--force");
+    host.sh("echo y | ctr volume prune").succeeds().stderr_has("anonymous local volumes");
+    let mut pty = host.pty("ctr volume prune -a");
+    pty.expect("[y/N]");
+    pty.send("n\r");
+    assert_eq!((pty.wait().0, names().as_str()), (1, "one\n"));
+    host.sh("echo y | ctr volume prune -a").succeeds().stdout_has("Deleted Volumes:\none\n");
     host.assert_clean();
 }
 

@@ -23,7 +23,9 @@ pub mod steps;
 mod sys;
 pub mod trace;
 
-pub use cli::{Common, Done, Tool, command, confirm, each, pipe, plain, plain_command, print_line, read_document};
+pub use cli::{
+    Common, Done, Tool, command, confirm, each, pipe, plain, plain_command, print_error, print_line, read_document,
+};
 pub use doc::{Document, Step};
 pub use error::{Cannot, Code, Error, Failures, Result};
 pub use lock::Lock;

@@ -43,8 +43,10 @@ fn networks_do_not_reach_each_other() {
     host.sh("ctr rm -f a b c d e f").ok();
     host.sh("ctr network rm red").ok().stdout_is("red\n");
     host.sh("ls $CTR_ROOT/addresses").ok().stdout_is("blue\nfree\nopen\n");
-    host.sh("ctr network prune").fails(2);
-    host.sh("ctr network prune -f").ok().stdout_is("blue\nfree\nopen\n");
+    host.sh("ctr network prune </dev/null").exits(1).stderr_has("all custom networks").stderr_has("--force");
+    host.sh("echo n | ctr network prune").exits(1).stderr_has("not confirmed");
+    host.sh("echo y | ctr network prune").succeeds().stdout_is("Deleted Networks:\nblue\nfree\nopen\n\n");
+    assert_eq!(host.tool("ctr-network", &["prune", "-f"]).ok().json(), json!({"NetworksDeleted": []}));
     assert_eq!(host.sh("ctr network ls -q; ls $CTR_ROOT/addresses").ok().text(), "");
     nothing_is_left(&host);
     host.tool("net-attach", &["--gc"]).ok();

@@ -1,14 +1,16 @@
 //! The bytes: every blob has the digest that it is named by, and no tree was changed since it is a tree.
 
 use crate::{
+    beside,
     finding::{Finding, Kind, State},
     images::Images,
     repair::UNREAD,
     survey::Checked,
 };
-use ctr_core::{Error, Result, paths};
+use ctr_core::{Code, Error, Result, paths};
 use ctr_store::{Digest, Hasher, Store, usage};
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     io::{self, ErrorKind},
     num::NonZero,
@@ -84,17 +86,27 @@ pub(crate) fn blob(path: &Path, digest: &Digest) -> Option<Fault> {
     }
 }
 
-/// Looks at every tree of a layer, in parallel.
-pub(crate) fn trees(quick: bool, checked: &mut Checked) -> Result<Vec<Finding>> {
+/// Looks at every tree of a layer, in parallel; `layers` has the blob of each. One that only seems to be changed is noted to be
+/// whole where that may be noted: then the next look is short again.
+pub(crate) fn trees(
+    quick: bool,
+    note: bool,
+    layers: &BTreeMap<Digest, Digest>,
+    checked: &mut Checked,
+) -> Result<Vec<Finding>> {
     if !paths::layers().exists() {
         return Ok(Vec::new());
     }
-    let trees = Store::open()?.trees();
+    let store = Store::open()?;
+    let trees = store.trees();
     checked.layers = trees.len();
     if quick {
         return Ok(Vec::new());
     }
-    let found = in_parallel(&trees, |(path, _)| tree(path));
+    let found = in_parallel(&trees, |(path, diff_id)| match tree(path)? {
+        Changed::Perhaps => changed(path, diff_id, layers.get(diff_id).map(|digest| store.blob_path(digest)), note),
+        Changed::Unknown(fault) => Some(fault),
+    });
     Ok(found
         .into_iter()
         .map(|(at, fault)| {
@@ -104,28 +116,54 @@ pub(crate) fn trees(quick: bool, checked: &mut Checked) -> Result<Vec<Finding>> 
         .collect())
 }
 
-/// What is wrong with a tree.
+/// What its times say of a tree.
+enum Changed {
+    /// Something is younger than the tree.
+    Perhaps,
+    /// It is no tree, or cannot be read.
+    Unknown(Fault),
+}
+
+/// What is wrong with a tree, as far as its times tell.
 ///
 /// Nothing in it is ever changed after it was renamed to its place, and the kernel notes the time of every change of a
 /// file, of its name or of its metadata (inode(7), ctime), which nobody can set. So nothing in it is younger than that
 /// rename; and the root itself bears the time that its layer says, unless a name in it was made or taken away.
-fn tree(path: &PathBuf) -> Option<Fault> {
+fn tree(path: &Path) -> Option<Changed> {
     let root = match fs::symlink_metadata(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => return None,
-        Err(e) => return Some(Fault::unread(Error::io("read it", &e).message)),
+        Err(e) => return Some(Changed::Unknown(Fault::unread(Error::io("read it", &e).message))),
         Ok(root) => root,
     };
     if !root.is_dir() {
-        return Some(Fault::found("it is no directory".to_owned()));
+        return Some(Changed::Unknown(Fault::found("it is no directory".to_owned())));
     }
     let time = |seconds: i64, nanoseconds: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds);
     let published = time(root.ctime(), root.ctime_nsec());
     match usage(path) {
-        Err(e) => Some(Fault::unread(e.message)),
+        Err(e) => Some(Changed::Unknown(Fault::unread(e.message))),
         Ok(inside) if inside.changed > published || time(root.mtime(), root.mtime_nsec()) == published => {
-            Some(Fault::found("it was changed since it was unpacked".to_owned()))
+            Some(Changed::Perhaps)
         }
         Ok(_) => None,
+    }
+}
+
+/// What is wrong with a tree whose times are too young. A restored backup has such: where its blob is there, that decides.
+fn changed(path: &Path, diff_id: &Digest, blob: Option<PathBuf>, note: bool) -> Option<Fault> {
+    let found = |what: &str| Some(Fault::found(format!("it was changed since it was unpacked{what}")));
+    let Some(blob) = blob.filter(|blob| blob.exists()) else { return found("") };
+    match beside::difference(path, diff_id, &blob) {
+        Ok(None) => {
+            // A change of the root's mode to what it is makes it the youngest.
+            let noted = note.then(|| fs::set_permissions(path, fs::symlink_metadata(path)?.permissions()));
+            let failed = noted.and_then(Result::err)?;
+            Some(Fault::unread(Error::io("note that it is whole", &failed).message))
+        }
+        Ok(Some(at)) => found(&format!(": /{}", at.display())),
+        // Its blob is torn.
+        Err(e) if e.code == Code::Corrupt => found(""),
+        Err(e) => Some(Fault::unread(e.message)),
     }
 }
 

@@ -16,6 +16,8 @@ pub(crate) struct Images {
     pub(crate) count: usize,
     /// Every blob that one names, with its size and who names it.
     pub(crate) needs: BTreeMap<Digest, (u64, Vec<String>)>,
+    /// The blob that each tree is of.
+    pub(crate) layers: BTreeMap<Digest, Digest>,
     /// Whether all that images name is known.
     pub(crate) is_whole: bool,
 }
@@ -102,7 +104,12 @@ impl Images {
                 self.is_whole = false;
                 Ok(())
             }
-            other => other.map(drop).inspect_err(|_| self.is_whole = false),
+            other => {
+                for layer in other.inspect_err(|_| self.is_whole = false)?.layers {
+                    self.layers.insert(Digest::parse(&layer.diff_id)?, Digest::parse(&layer.digest)?);
+                }
+                Ok(())
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! Verifies all that lies under the root: blobs, layers, images, records, and what killed processes left.
 
+mod beside;
 mod bytes;
 mod finding;
 mod images;

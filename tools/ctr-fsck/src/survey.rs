@@ -4,6 +4,7 @@ use crate::{bytes, finding::Finding, images::Images, leftovers, records};
 use ctr_core::{Result, paths};
 use ctr_store::Store;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// What was looked at.
 #[derive(Debug, Default, Serialize)]
@@ -27,17 +28,17 @@ impl Survey {
     /// very moment is a finding only with `all`: to repair it is harmless.
     pub(crate) fn take(quick: bool, all: bool) -> Result<Self> {
         let mut survey = Self::default();
-        let mut is_whole = true;
+        let (mut is_whole, mut layers) = (true, BTreeMap::new());
         if paths::images().exists() {
             let store = Store::open()?;
             let images = Images::read(&store)?;
             survey.checked.images = images.count;
             let mut blobs = bytes::blobs(&store, quick, &images, &mut survey.checked);
             survey.findings.append(&mut blobs);
-            is_whole = images.is_whole;
+            (is_whole, layers) = (images.is_whole, images.layers);
             survey.findings.extend(images.findings);
         }
-        survey.findings.extend(bytes::trees(quick, &mut survey.checked)?);
+        survey.findings.extend(bytes::trees(quick, all, &layers, &mut survey.checked)?);
         is_whole &= records::look(&mut survey)?;
         // What is torn besides was named already.
         let known = |new: &Finding| survey.findings.iter().any(|f| f.kind == new.kind && f.name == new.name);

@@ -3,25 +3,8 @@
 use crate::{config::strings, docker::process, network};
 use ctr_core::{Document, LogLimits, Result, Supervise, Value, container, json};
 use ctr_docker::{attachments, mounts, namespace};
+use ctr_runtime::spec::DEFAULT_CAPABILITIES;
 use std::{fs, path::Path};
-
-/// The capabilities that docker gives: `CapAdd` and `CapDrop` are what differs from them.
-const CAPABILITIES: [&str; 14] = [
-    "CAP_CHOWN",
-    "CAP_DAC_OVERRIDE",
-    "CAP_FSETID",
-    "CAP_FOWNER",
-    "CAP_MKNOD",
-    "CAP_NET_RAW",
-    "CAP_SETGID",
-    "CAP_SETUID",
-    "CAP_SETFCAP",
-    "CAP_SETPCAP",
-    "CAP_NET_BIND_SERVICE",
-    "CAP_SYS_CHROOT",
-    "CAP_KILL",
-    "CAP_AUDIT_WRITE",
-];
 
 /// The section.
 pub fn host_config(doc: &Document) -> Result<Value> {
@@ -54,10 +37,11 @@ pub fn host_config(doc: &Document) -> Result<Value> {
         "MaskedPaths": strings(linux, "maskedPaths"),
         "ReadonlyPaths": strings(linux, "readonlyPaths"),
     });
+    // What differs from docker's.
     let bounding = strings(process.and_then(|p| p.get("capabilities")), "bounding");
     let settled = process.is_some() && !privileged;
-    section["CapAdd"] = names(bounding.iter().filter(|c| settled && !CAPABILITIES.contains(c)));
-    section["CapDrop"] = names(CAPABILITIES.iter().filter(|c| settled && !bounding.contains(c)));
+    section["CapAdd"] = names(bounding.iter().filter(|c| settled && !DEFAULT_CAPABILITIES.contains(c)));
+    section["CapDrop"] = names(DEFAULT_CAPABILITIES.iter().filter(|c| settled && !bounding.contains(c)));
     section["Ulimits"] = Value::Array(ulimits(process));
     if let (Some(all), Some(limits)) =
         (section.as_object_mut(), resources(linux.and_then(|l| l.get("resources"))).as_object())

@@ -9,7 +9,7 @@ mod network;
 pub use config::config;
 
 use clap::Args;
-use ctr_core::{Code, Result, container, each, print_line};
+use ctr_core::{Code, Result, container, each, print_error, print_line};
 use ctr_docker::Sizes;
 use std::process;
 
@@ -40,7 +40,7 @@ pub struct CtrInspect {
 /// # Errors
 /// The last failure; the earlier ones are printed.
 pub fn run(args: CtrInspect) -> Result<()> {
-    let mut absent = false;
+    let (mut absent, mut printed) = (false, false);
     let mut sizes = args.size.then(Sizes::default);
     let shown = each(&args.containers, |word| match container::find(word).and_then(|id| container::load(&id)) {
         Err(e) if args.if_any && e.code == Code::NotFound => {
@@ -48,8 +48,18 @@ pub fn run(args: CtrInspect) -> Result<()> {
             Ok(())
         }
         Ok(doc) if args.docker => print_line(&docker::inspect(&doc, sizes.as_mut())?),
-        other => print_line(&other?.to_line()),
+        other => {
+            let line = other?.to_line();
+            printed = true;
+            print_line(&line)
+        }
     });
+    if let Err(e) = &shown
+        && !args.docker
+        && !printed
+    {
+        print_error(e);
+    }
     if absent && shown.is_ok() {
         // Nothing is said, so there is no error to give.
         process::exit(1);

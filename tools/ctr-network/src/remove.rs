@@ -1,7 +1,7 @@
 //! `rm` and `prune`: the record, the bridge and the rules of a network that no container is on.
 
 use clap::Args;
-use ctr_core::{Code, Error, Result, each, print_line};
+use ctr_core::{Code, Error, Failures, Result, confirm, each, json, print_line};
 use ctr_net::{Lock, Network, firewall, names, network};
 use ctr_netlink::{Netlink, has_table};
 
@@ -38,27 +38,28 @@ impl Rm {
 /// The arguments of `prune`.
 #[derive(Args, Debug)]
 pub struct Prune {
-    /// Say that it is meant: nothing asks
+    /// Do not ask
     #[arg(short = 'f', long)]
     force: bool,
 }
 
 impl Prune {
-    /// Removes them and prints their names.
+    /// Removes them, and prints which went; goes on after one that stays.
     pub fn run(&self) -> Result<()> {
         if !self.force {
-            let message = "every network that no container is on would be removed";
-            return Err(Error::new(Code::Usage, message).hint("give --force"));
+            confirm("This will remove all custom networks not used by at least one container.")?;
         }
         let netlink = Netlink::open()?;
         let lock = Lock::take()?;
-        for network in network::all()?.iter().filter(|network| network.name != network::DEFAULT) {
-            if network::holder(network)?.is_none() {
-                remove(&netlink, network, &lock)?;
-                print_line(&network.name)?;
+        let mut deleted = Vec::new();
+        let mut failures = Failures::default();
+        for network in network::all()?.into_iter().filter(|network| network.name != network::DEFAULT) {
+            if network::holder(&network)?.is_none() && failures.note(remove(&netlink, &network, &lock)).is_some() {
+                deleted.push(network.name);
             }
         }
-        Ok(())
+        print_line(&json!({"NetworksDeleted": deleted}))?;
+        failures.end()
     }
 }
 

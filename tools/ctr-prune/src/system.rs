@@ -1,7 +1,7 @@
 //! `--system`: what else nothing uses, each kind by its own tool.
 
 use crate::CtrPrune;
-use ctr_core::{Cannot, Code, Error, Failures, Result, Value, json, steps};
+use ctr_core::{Cannot, Code, Error, Failures, Value, json, steps};
 use std::process::{Command, Stdio};
 
 /// docker's words.
@@ -22,38 +22,34 @@ pub(crate) fn warning(args: &CtrPrune) -> String {
 /// Goes on after a kind that fails. Networks and volumes know no filters, so with one they are left.
 pub(crate) fn prune(args: &CtrPrune, done: &mut Value, failures: &mut Failures) {
     if args.filters.is_empty() {
-        let networks = failures.note(run("ctr-network", &["prune", "-f"]));
-        done["NetworksDeleted"] = names(&networks.unwrap_or_default());
+        take(done, "NetworksDeleted", &run("ctr-network", &["prune", "-f"], failures));
         if args.volumes {
-            let volumes = failures.note(run("ctr-volume", &["prune", "-f"]));
-            done["VolumesDeleted"] = names(&volumes.unwrap_or_default());
+            take(done, "VolumesDeleted", &run("ctr-volume", &["prune", "-f"], failures));
         }
     }
     let mut words = vec!["-f"];
     words.extend(args.all.then_some("-a"));
     words.extend(args.filters.iter().flat_map(|filter| ["--filter", filter]));
-    let pruned = failures.note(run("img-prune", &words)).unwrap_or_default();
-    let pruned: Value = pruned.parse().unwrap_or_default();
-    done["ImagesDeleted"] = pruned.get("ImagesDeleted").cloned().unwrap_or_else(|| json!([]));
+    take(done, "ImagesDeleted", &run("img-prune", &words, failures));
     for tool in ["img-rm", "img-unpack"] {
-        failures.note(run(tool, &["--gc"]));
+        run(tool, &["--gc"], failures);
     }
+}
+
+/// Adds what a tool says that it removed, and the bytes that it freed.
+fn take(done: &mut Value, key: &str, pruned: &Value) {
     let bytes = |value: &Value| value["SpaceReclaimed"].as_u64().unwrap_or_default();
-    done["SpaceReclaimed"] = json!(bytes(done) + bytes(&pruned));
+    done["SpaceReclaimed"] = json!(bytes(done) + bytes(pruned));
+    done[key] = pruned.get(key).cloned().unwrap_or_else(|| json!([]));
 }
 
-fn names(lines: &str) -> Value {
-    json!(lines.lines().collect::<Vec<_>>())
-}
-
-/// What a tool prints.
-fn run(tool: &str, args: &[&str]) -> Result<String> {
+/// The last line that a tool prints, also where it fails: it has said of what.
+fn run(tool: &str, args: &[&str], failures: &mut Failures) -> Value {
     let program = steps::sibling(tool);
     let what = || format!("run {}", program.display());
     let mut command = Command::new(&program);
-    let output = command.args(args).stdin(Stdio::null()).stderr(Stdio::inherit()).output().cannot(what)?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    Err(Error::new(Code::Io, format!("{tool} failed")))
+    let output = command.args(args).stdin(Stdio::null()).stderr(Stdio::inherit()).output().cannot(what);
+    let Some(output) = failures.note(output) else { return Value::Null };
+    failures.note(if output.status.success() { Ok(()) } else { Err(Error::new(Code::Io, format!("{tool} failed"))) });
+    String::from_utf8_lossy(&output.stdout).lines().last().and_then(|line| line.parse().ok()).unwrap_or_default()
 }

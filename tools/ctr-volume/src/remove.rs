@@ -2,7 +2,7 @@
 
 use crate::filter::Filters;
 use clap::Args;
-use ctr_core::{Code, Error, Result, each, print_line};
+use ctr_core::{Code, Failures, Result, confirm, each, json, print_line};
 
 /// The arguments of `rm`.
 #[derive(Args, Debug)]
@@ -34,29 +34,45 @@ pub struct Prune {
     /// Only these: label=, label!=; all=true is --all
     #[arg(long, value_name = "KEY=VALUE")]
     filter: Vec<String>,
-    /// Say that it is meant: nothing asks
+    /// Do not ask
     #[arg(short = 'f', long)]
     force: bool,
 }
 
 impl Prune {
-    /// Removes them and prints their names.
+    /// Removes them, and prints which went and the bytes that they took; goes on after one that stays.
     pub fn run(&self) -> Result<()> {
-        if !self.force {
-            let message = "every volume that no container uses would be removed";
-            return Err(Error::new(Code::Usage, message).hint("give --force"));
-        }
         let filters = Filters::parse(&self.filter, &["label", "all"])?;
-        let mut names = Vec::new();
+        let all = self.all || filters.all();
+        if !self.force {
+            let which = if all { "all local" } else { "anonymous local" };
+            confirm(&format!("This will remove {which} volumes not used by at least one container."))?;
+        }
+        let (mut deleted, mut bytes) = (Vec::new(), 0);
+        let mut failures = Failures::default();
         for volume in ctr_vol::all()? {
-            if (self.all || filters.all() || volume.anonymous) && filters.match_all(&volume)? {
-                names.push(volume.name);
+            if !(all || volume.anonymous) || !filters.match_all(&volume)? {
+                continue;
+            }
+            if let Some(size) = failures.note(remove_idle(&volume.name)).flatten() {
+                deleted.push(volume.name);
+                bytes += size;
             }
         }
-        each(&names, |name| match ctr_vol::remove(name, None) {
-            // In use, or gone since.
-            Err(e) if matches!(e.code, Code::Busy | Code::NotFound) => Ok(()),
-            other => other.and_then(|()| print_line(&name)),
-        })
+        print_line(&json!({"VolumesDeleted": deleted, "SpaceReclaimed": bytes}))?;
+        failures.end()
+    }
+}
+
+/// Removes a volume, and gives the bytes that were allocated for it; `None` for one that is in use or gone since.
+fn remove_idle(name: &str) -> Result<Option<u64>> {
+    if !ctr_vol::users(name)?.is_empty() {
+        return Ok(None);
+    }
+    // Of what cannot be measured nothing is counted; it is removed all the same.
+    let size = ctr_store::usage(&ctr_vol::dir(name)).map_or(0, |usage| usage.bytes);
+    match ctr_vol::remove(name, None) {
+        Err(e) if matches!(e.code, Code::Busy | Code::NotFound) => Ok(None),
+        other => other.map(|()| Some(size)),
     }
 }

@@ -37,7 +37,7 @@ const FOUND: &str = "{{if .checked}}{{.checked.images}} images, {{.checked.blobs
     {{else}}{{.state}} {{.kind}} {{.name}}: {{.reason}}{{if .of}} (of {{join .of \", \"}}){{end}}\
     {{if .repair}}: {{.repair}}{{end}}{{end}}";
 
-/// The kinds of `system df -v`, each with its title and its table.
+/// The kinds of `system df -v`, each with its title and its table: docker's of what docker has.
 const EACH: &[(&str, &str, &str)] = &[
     (
         "image",
@@ -48,9 +48,9 @@ const EACH: &[(&str, &str, &str)] = &[
     (
         "container",
         "Containers space usage:",
-        "table {{short .ID}}\\t{{.Image}}\\t{{.LocalVolumes}}\\t{{size .Size}}\\t{{size .Writable}}\\t{{size .Log}}\\t{{.State}}\\t{{.Names}}",
+        "table {{.ID}}\\t{{.Image}}\\t{{.Command}}\\t{{.LocalVolumes}}\\t{{.Size}}\\t{{.RunningFor}}\\t{{.Status}}\\t{{.Names}}",
     ),
-    ("volume", "Local Volumes space usage:", "table {{.Name}}\\t{{.Links}}\\t{{size .Size}}"),
+    ("volume", "Local Volumes space usage:", "table {{.Name}}\\t{{.Links}}\\t{{.Size}}"),
     ("leftover", "Leftovers space usage:", "table {{.Path}}\\t{{size .Size}}"),
 ];
 
@@ -66,7 +66,8 @@ pub fn df(given: &Given) -> Result<Plan> {
         return Err(usage("system df: -v has its own tables, and no --format").hint("ctr-df --each KIND prints JSON"));
     }
     let table = |(kind, title, format): &(&str, &str, &str)| {
-        let print = Stage::new("ctr-fmt").words_if(*kind == "image", ["--view", "image"]).operands([format]);
+        let is_dockers = matches!(*kind, "image" | "container" | "volume");
+        let print = Stage::new("ctr-fmt").words_if(is_dockers, ["--view", kind]).operands([format]);
         format!("printf '%s\\n\\n' '{title}' && {}", printed(&Stage::new("ctr-df").words(["--each", kind]), &print))
     };
     Ok(Plan::of(EACH.iter().map(table).collect::<Vec<_>>().join(" && echo && ")))
@@ -75,13 +76,23 @@ pub fn df(given: &Given) -> Result<Plan> {
 /// Containers, networks, volumes where asked, images.
 pub fn prune(given: &Given) -> Result<Plan> {
     none(given, "system prune")?;
-    let kinds = [("Containers", "ContainersDeleted"), ("Networks", "NetworksDeleted"), ("Volumes", "VolumesDeleted")];
-    let deleted = kinds.map(|(title, key)| {
-        format!("{{{{if .{key}}}}}Deleted {title}:\\n{{{{range .{key}}}}}{{{{println .}}}}{{{{end}}}}\\n{{{{end}}}}")
-    });
-    let lines = format!("{}{}Total reclaimed space: {{{{size .SpaceReclaimed}}}}", deleted.concat(), image::PRUNED);
+    let deleted = ["Containers", "Networks", "Volumes"].map(deleted).concat();
     let remove = Stage::new("ctr-prune").words(["--system"]).words(given.for_tool("ctr-prune"));
-    Ok(Plan::of(printed(&remove, &Stage::new("ctr-fmt").operands([lines]))))
+    Ok(pruned(&remove, &format!("{deleted}{}{RECLAIMED}", image::PRUNED)))
+}
+
+/// What docker prints of the things of a kind, `Volumes`, that were pruned.
+pub fn deleted(kind: &str) -> String {
+    let key = format!("{kind}Deleted");
+    format!("{{{{if .{key}}}}}Deleted {kind}:\\n{{{{range .{key}}}}}{{{{println .}}}}{{{{end}}}}\\n{{{{end}}}}")
+}
+
+/// What docker prints last of a prune.
+pub const RECLAIMED: &str = "Total reclaimed space: {{size .SpaceReclaimed}}";
+
+/// A tool that prunes, and what is printed of it.
+pub fn pruned(remove: &Stage, lines: &str) -> Plan {
+    Plan::of(printed(remove, &Stage::new("ctr-fmt").operands([lines])))
 }
 
 /// What is wrong, a line each.

@@ -4,7 +4,10 @@ use crate::{
     flags::Flag,
     verbs::{GROUPS, VERBS, Verb},
 };
-use clap::{Arg, ArgAction, Command};
+use clap::{
+    Arg, ArgAction, Command,
+    error::{ContextKind, ContextValue},
+};
 
 /// The command line of ctr-plan itself.
 pub fn tool() -> Command {
@@ -64,6 +67,17 @@ pub fn text(words: &[String]) -> String {
         }
     }
     command.render_help().to_string()
+}
+
+/// The commands, one or two, whose names are most like these words, which name none: `'ctr images' or 'ctr image'`.
+pub fn nearest(first: &str, second: Option<&String>) -> Option<String> {
+    let words = ["ctr", first].into_iter().chain(second.map(String::as_str));
+    let error = command().try_get_matches_from(words).err()?;
+    let Some(ContextValue::Strings(names)) = error.get(ContextKind::SuggestedSubcommand) else { return None };
+    // The last one is the most like it.
+    let whole =
+        |name: &String| if second.is_some() { format!("'ctr {first} {name}'") } else { format!("'ctr {name}'") };
+    Some(names.iter().rev().take(2).map(whole).collect::<Vec<_>>().join(" or "))
 }
 
 fn subcommand(verb: &Verb, word: &'static str, name: &str) -> Command {

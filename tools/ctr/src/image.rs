@@ -1,7 +1,7 @@
 //! The commands about images.
 
 use crate::{
-    Plan,
+    Plan, disk,
     flags::{Flag, Given, list, switch, usage, value},
     pipe::{Stage, pipe, printed},
 };
@@ -88,9 +88,11 @@ pub fn pull(given: &Given) -> Result<Plan> {
     Ok(unpacked(fetch, "{{.image.ref}}"))
 }
 
-/// An image and a line for each of its layers.
-const TREE: &str = "{{.Repository}}:{{.Tag}}  {{short .ID}}  {{size .Size}}{{range .Layers}}\\n├─ {{short .DiffID}}  \
-    {{size .Size}}{{if .SharedBy}}  also in {{join .SharedBy \", \"}}{{end}}{{end}}";
+/// An image and a line for each of its layers: each is printed when it is known whether another follows.
+const TREE: &str = "{{.Repository}}:{{.Tag}}  {{short .ID}}  {{size .Size}}{{$layer := \"\"}}{{range .Layers}}\
+    {{if $layer}}\\n├─ {{$layer}}{{end}}\
+    {{$also := \"\"}}{{if .SharedBy}}{{$also = join .SharedBy \", \" | printf \"  also in %s\"}}{{end}}\
+    {{$layer = printf \"%s  %s%s\" (short .DiffID) (size .Size) $also}}{{end}}{{if $layer}}\\n└─ {{$layer}}{{end}}";
 
 /// docker's table of images.
 pub fn images(given: &Given) -> Result<Plan> {
@@ -98,8 +100,7 @@ pub fn images(given: &Given) -> Result<Plan> {
         return Err(usage("images takes one repository").hint("ctr images [OPTIONS] [REPOSITORY[:TAG]]"));
     }
     if given.on("tree") {
-        let list = Stage::new("img-ls").words(["--layers"]).words(given.for_tool("img-ls")).operands(&given.operands);
-        return Ok(Plan::of(printed(&list, &Stage::new("ctr-fmt").operands([TREE]))));
+        return tree(given);
     }
     let format = match given.last("format") {
         Some(format) => format,
@@ -115,6 +116,20 @@ pub fn images(given: &Given) -> Result<Plan> {
         .words_if(given.on("no-trunc"), ["--no-trunc"])
         .operands([format]);
     Ok(Plan::of(printed(&list, &print)))
+}
+
+/// Images with their layers.
+fn tree(given: &Given) -> Result<Plan> {
+    let format = match given.last("format") {
+        Some("json") => "json".to_owned(),
+        Some(_) => return Err(usage("images: --tree has a form of its own, or --format json")),
+        None if given.on("quiet") => return Err(usage("images: --tree and --quiet are one too many")),
+        None if given.on("digests") => return Err(usage("images: --tree has no column of digests")),
+        None if given.on("no-trunc") => TREE.replace("short ", ""),
+        None => TREE.to_owned(),
+    };
+    let list = Stage::new("img-ls").words(["--layers"]).words(given.for_tool("img-ls")).operands(&given.operands);
+    Ok(Plan::of(printed(&list, &Stage::new("ctr-fmt").operands([format]))))
 }
 
 /// Takes names away, and what no name holds any more.
@@ -184,8 +199,7 @@ pub fn prune(given: &Given) -> Result<Plan> {
         return Err(usage(format!("prune takes no operand, not {word:?}")));
     }
     let remove = Stage::new("img-prune").words(given.for_tool("img-prune"));
-    let lines = format!("{PRUNED}Total reclaimed space: {{{{size .SpaceReclaimed}}}}");
-    Ok(Plan::of(printed(&remove, &Stage::new("ctr-fmt").operands([lines]))))
+    Ok(disk::pruned(&remove, &format!("{PRUNED}{}", disk::RECLAIMED)))
 }
 
 /// Both are unpacked first, for it is files that are compared.

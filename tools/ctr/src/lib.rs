@@ -140,5 +140,6 @@ fn unknown(first: &str, second: Option<&String>) -> Result<Plan> {
     if later {
         return Err(Error::new(Code::Unsupported, format!("{name}: not there yet")));
     }
-    Err(usage(format!("'{name}' is not a ctr command")).hint("see ctr help"))
+    let hint = help::nearest(first, second.filter(|_| group)).map(|near| format!("did you mean {near}?"));
+    Err(usage(format!("'{name}' is not a ctr command")).hint(hint.unwrap_or_else(|| "see ctr help".to_owned())))
 }

@@ -1,7 +1,7 @@
 //! The commands about the life of containers.
 
 use crate::{
-    Plan,
+    Plan, disk,
     flags::{Flag, Given, list, switch, usage, value},
     pipe::{Stage, printed, printed_live},
 };
@@ -289,9 +289,8 @@ pub fn prune(given: &Given) -> Result<Plan> {
     if let Some(word) = given.operands.first() {
         return Err(usage(format!("prune takes no operand, not {word:?}")));
     }
-    const LINES: &str = "{{if .ContainersDeleted}}Deleted Containers:\\n{{range .ContainersDeleted}}{{println .}}{{end}}\\n{{end}}Total reclaimed space: {{size .SpaceReclaimed}}";
     let remove = Stage::new("ctr-prune").words(given.for_tool("ctr-prune"));
-    Ok(Plan::of(printed(&remove, &Stage::new("ctr-fmt").operands([LINES]))))
+    Ok(disk::pruned(&remove, &(disk::deleted("Containers") + disk::RECLAIMED)))
 }
 
 fn one_stage(given: &Given, tool: &str, verb: &str) -> Result<Plan> {

@@ -1,7 +1,7 @@
 //! The commands about networks and ports.
 
 use crate::{
-    Plan,
+    Plan, disk,
     flags::{Flag, Given, list, switch, usage, value},
     pipe::{Stage, printed},
 };
@@ -95,10 +95,10 @@ pub fn ls(given: &Given) -> Result<Plan> {
     let format = match given.last("format") {
         Some(format) => format,
         None if given.on("quiet") => "{{.ID}}",
-        None => "table {{.ID}}\\t{{.Name}}\\t{{.Driver}}\\t{{.Scope}}",
+        None => "table",
     };
     let find = Stage::new(TOOL).words(["ls"]).words(given.for_tool(TOOL));
-    Ok(Plan::of(printed(&find, &Stage::new("ctr-fmt").operands([format]))))
+    Ok(Plan::of(printed(&find, &Stage::new("ctr-fmt").words(["--view", "network"]).operands([format]))))
 }
 
 /// Everything about networks, and who is on them.
@@ -112,10 +112,14 @@ pub fn rm(given: &Given) -> Result<Plan> {
     Ok(stage(given, "rm", given.some("network rm", "network")?))
 }
 
+/// What docker prints of networks that were pruned: it speaks of no space here.
+const PRUNED: &str = "{{if .NetworksDeleted}}Deleted Networks:\\n{{range .NetworksDeleted}}{{println .}}{{end}}{{end}}";
+
 /// Removes those that nobody is on.
 pub fn prune(given: &Given) -> Result<Plan> {
     given.none("network prune")?;
-    Ok(stage(given, "prune", &[] as &[String]))
+    let remove = Stage::new(TOOL).words(["prune"]).words(given.for_tool(TOOL));
+    Ok(disk::pruned(&remove, PRUNED))
 }
 
 /// Where its ports are found on the host; with a word before the container others are published, or those no more.

@@ -135,6 +135,7 @@ fn commands_about_images() {
         ("images -q", "{ img-ls || echo $?; } | ctr-fmt --view image '{{.ID}}'"),
         ("images -q --no-trunc", "{ img-ls || echo $?; } | ctr-fmt --view image --no-trunc '{{.ID}}'"),
         ("images --format '-{{.ID}}'", "{ img-ls || echo $?; } | ctr-fmt --view image -- '-{{.ID}}'"),
+        ("images --tree --format json", "{ img-ls --layers || echo $?; } | ctr-fmt json"),
         ("images --format json", "{ img-ls || echo $?; } | ctr-fmt --view image json"),
         ("images -q --format '{{.Tag}}'", "{ img-ls || echo $?; } | ctr-fmt --view image '{{.Tag}}'"),
         (
@@ -205,12 +206,22 @@ fn commands_about_containers_and_the_machine() {
             "network create --subnet 10.1.0.0/16 -o mtu=1400 --internal a",
             "ctr-network create --subnet 10.1.0.0/16 -o mtu=1400 --internal a",
         ),
-        ("network ls -q", "{ ctr-network ls || echo $?; } | ctr-fmt '{{.ID}}'"),
+        ("network ls -q", "{ ctr-network ls || echo $?; } | ctr-fmt --view network '{{.ID}}'"),
+        ("volume ls", "{ ctr-volume ls || echo $?; } | ctr-fmt --view volume table"),
         ("network inspect -f json a", "{ ctr-network inspect a || echo $?; } | ctr-fmt json"),
         ("network connect --alias x --ip 10.1.0.2 a b", "ctr-network connect --alias x --ip 10.1.0.2 a b"),
         ("network disconnect -f a b", "ctr-network disconnect -f a b"),
         ("network rm a b", "ctr-network rm a b"),
-        ("network prune -f", "ctr-network prune -f"),
+        (
+            "network prune -f",
+            "{ ctr-network prune -f || echo $?; } | ctr-fmt '{{if .NetworksDeleted}}Deleted Networks:\\n\
+             {{range .NetworksDeleted}}{{println .}}{{end}}{{end}}'",
+        ),
+        (
+            "volume prune -af",
+            "{ ctr-volume prune -a -f || echo $?; } | ctr-fmt '{{if .VolumesDeleted}}Deleted Volumes:\\n\
+             {{range .VolumesDeleted}}{{println .}}{{end}}\\n{{end}}Total reclaimed space: {{size .SpaceReclaimed}}'",
+        ),
         ("container rm -f a", "ctr-rm -f a"),
         ("inspect a", "{ ctr-inspect --docker --if-any a || img-inspect a || echo $?; } | ctr-fmt"),
         (
@@ -313,6 +324,9 @@ fn what_is_not_there_says_so() {
         ("tag a", Usage, "tag needs"),
         ("save", Usage, "save needs an image"),
         ("history", Usage, "history needs one image"),
+        ("images --tree --format '{{.ID}}'", Usage, "--tree has a form of its own"),
+        ("images --tree -q", Usage, "--tree and --quiet"),
+        ("images --tree --digests", Usage, "--tree has no column of digests"),
         ("image prune x", Usage, "prune takes no operand"),
         ("image diff a", Usage, "image diff needs two images"),
         ("save --platform x a", Unsupported, "--platform: not there yet"),
@@ -327,6 +341,20 @@ fn what_is_not_there_says_so() {
         let e = planned(line).unwrap_err();
         assert_eq!(e.code, code, "{line}: {e}");
         assert!(e.message.contains(part), "{line}: {e}");
+    }
+}
+
+#[test]
+fn what_is_nearly_a_command_is_told() {
+    for (line, hint) in [
+        ("imagse", "did you mean 'ctr image' or 'ctr images'?"),
+        ("comit web", "did you mean 'ctr commit'?"),
+        ("volume inspct x", "did you mean 'ctr volume inspect' or 'ctr volume list'?"),
+        ("netwrok ls", "did you mean 'ctr network'?"),
+        ("zzzz", "see ctr help"),
+        ("image zzzz", "see ctr help"),
+    ] {
+        assert_eq!(planned(line).unwrap_err().hint.as_deref(), Some(hint), "{line}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! The commands about volumes.
 
 use crate::{
-    Plan,
+    Plan, disk,
     flags::{Flag, Given, list, switch, usage, value},
     pipe::{Stage, printed},
 };
@@ -65,10 +65,10 @@ pub fn ls(given: &Given) -> Result<Plan> {
     let format = match given.last("format") {
         Some(format) => format,
         None if given.on("quiet") => "{{.Name}}",
-        None => "table {{.Driver}}\\t{{.Name}}",
+        None => "table",
     };
     let find = Stage::new(TOOL).words(["ls"]).words(given.for_tool(TOOL));
-    Ok(Plan::of(printed(&find, &Stage::new("ctr-fmt").operands([format]))))
+    Ok(Plan::of(printed(&find, &Stage::new("ctr-fmt").words(["--view", "volume"]).operands([format]))))
 }
 
 /// Everything about volumes, and who uses them.
@@ -85,7 +85,8 @@ pub fn rm(given: &Given) -> Result<Plan> {
 /// Removes those that nobody uses.
 pub fn prune(given: &Given) -> Result<Plan> {
     given.none("volume prune")?;
-    Ok(stage(given, "prune", &[] as &[String]))
+    let remove = Stage::new(TOOL).words(["prune"]).words(given.for_tool(TOOL));
+    Ok(disk::pruned(&remove, &(disk::deleted("Volumes") + disk::RECLAIMED)))
 }
 
 /// Its files as a tar.

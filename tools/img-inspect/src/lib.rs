@@ -1,7 +1,7 @@
 //! Shows images as docker's inspect does: a JSON list, one object an image.
 
 use clap::Args;
-use ctr_core::{Code, Error, Map, Result, Value, each, json, print_line};
+use ctr_core::{Code, Error, Map, Result, Value, each, json, print_error, print_line};
 use ctr_store::{Entry, Reference, Store};
 
 /// The tool's name.
@@ -32,6 +32,9 @@ pub fn run(args: ImgInspect) -> Result<()> {
     });
     if args.document {
         found.iter().try_for_each(print_line)?;
+        if let Some(e) = result.as_ref().err().filter(|_| found.is_empty()) {
+            print_error(e);
+        }
     } else {
         let text = serde_json::to_string_pretty(&found).map_err(|e| Error::new(Code::Internal, e.to_string()))?;
         print_line(&text)?;

@@ -3,7 +3,7 @@
 mod filter;
 
 use clap::Args;
-use ctr_core::{Code, Error, Image, Result, Value, container, json, print_line, trace};
+use ctr_core::{Code, Error, Image, Result, Value, container, ident, json, print_line, trace};
 use ctr_store::{Entry, Reference, Store};
 use filter::Filter;
 
@@ -107,13 +107,15 @@ fn line(listed: &Listed, users: &[Value]) -> Value {
     })
 }
 
-/// The layers of an image, lowest first, each with the other images that have it, by their names.
+/// The layers of an image, lowest first, each with the other images that have it, by their names, or by twelve digits of
+/// their id.
 fn layers(listed: &Listed, images: &[Listed]) -> Value {
     let own = &listed.image;
     let others = || images.iter().filter(|other| other.image.manifest["digest"] != own.manifest["digest"]);
+    let short = |id: &str| ident::short(id.split_once(':').map_or(id, |(_, digits)| digits)).to_owned();
     let name = |other: &Listed| match &other.reference {
         Some(r) => format!("{}:{}", r.familiar_name(), r.tag.as_deref().unwrap_or("<none>")),
-        None => other.image.id.clone().unwrap_or_default(),
+        None => short(other.image.id.as_deref().unwrap_or_default()),
     };
     let layers = own.layers.iter().map(|layer| {
         let shares = |other: &&Listed| other.image.layers.iter().any(|l| l.diff_id == layer.diff_id);

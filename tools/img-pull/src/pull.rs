@@ -21,7 +21,7 @@ pub(crate) fn run(args: &Args, word: &str, doc: &mut Document) -> Result<Done> {
             let image = by_id(&store, word, platform)?;
             return finish(
                 doc,
-                &image.ok_or_else(|| Error::new(Code::NotFound, format!("{word} is not in the store")))?,
+                &image.ok_or_else(|| Error::new(Code::NotFound, format!("image {word} is not in the store")))?,
             );
         }
         other => other?,
@@ -34,8 +34,8 @@ pub(crate) fn run(args: &Args, word: &str, doc: &mut Document) -> Result<Done> {
         match found {
             Ok(Some(image)) => return finish(doc, &image),
             Ok(None) if args.pull == Policy::Never => {
-                return Err(Error::new(Code::NotFound, format!("{reference} is not in the store"))
-                    .hint("without --pull never it is fetched"));
+                return Err(Error::new(Code::NotFound, format!("image {word} is not in the store"))
+                    .hint(format!("'ctr pull {word}' or 'img-pull {word}' fetches it")));
             }
             Err(e) if args.pull == Policy::Never => return Err(e),
             // Not there, or not whole: fetched.

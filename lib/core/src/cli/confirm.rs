@@ -1,24 +1,26 @@
 //! A question before what cannot be undone.
 
 use crate::{Cannot, Code, Error, Result};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
-/// Prints `warning` and asks on the terminal whether to go on: nothing but `y` is a yes.
+/// Prints `warning` on stderr and reads a line of stdin, a terminal or not: nothing but `y` is a yes.
 ///
 /// # Errors
-/// `denied` where it is none, `usage` where nobody can be asked.
+/// `denied` where it is none, and where stdin is at its end.
 pub fn confirm(warning: &str) -> Result<()> {
-    if !io::stdin().is_terminal() {
-        let message = "cannot ask whether to remove: stdin is not a terminal";
-        return Err(Error::new(Code::Usage, message).hint("give --force"));
-    }
     let mut stderr = io::stderr();
     let question = format!("WARNING! {warning}\nAre you sure you want to continue? [y/N] ");
     stderr.write_all(question.as_bytes()).and_then(|()| stderr.flush()).cannot(|| "write to stderr")?;
     let mut answer = String::new();
-    io::stdin().read_line(&mut answer).cannot(|| "read stdin")?;
+    let read = io::stdin().read_line(&mut answer).cannot(|| "read stdin")?;
     if answer.trim().eq_ignore_ascii_case("y") {
         return Ok(());
     }
-    Err(Error::new(Code::Denied, "nothing is removed: not confirmed"))
+    let denied = Error::new(Code::Denied, "nothing is removed: not confirmed");
+    if read > 0 {
+        return Err(denied);
+    }
+    // Nobody has ended the line of the question.
+    let _ = stderr.write_all(b"\n");
+    Err(denied.hint("answer y, or give --force"))
 }

@@ -344,6 +344,17 @@ pub fn print_line(line: &impl std::fmt::Display) -> Result<()> {
     }
 }
 
+/// Prints a document that has nothing but the error, for a tool beside the pipe whose documents a pipe goes on from and that
+/// has none to print: the stage behind says no more then (`ctr-document(5)`, rule 5). On a terminal nothing is printed.
+pub fn print_error(error: &Error) {
+    if io::stdout().is_terminal() {
+        return;
+    }
+    let mut doc = Document::default();
+    doc.set_error(trace::tool(), error);
+    let _ = doc.print();
+}
+
 /// A reader that went away is no news (status of SIGPIPE, as the shell shows it); anything else is.
 fn unprinted(e: &io::Error) -> ExitCode {
     if e.kind() == io::ErrorKind::BrokenPipe {

@@ -22,6 +22,7 @@ mod user;
 mod version;
 
 pub use beside::beside;
+pub use capabilities::DEFAULT as DEFAULT_CAPABILITIES;
 pub use flags::Flags;
 pub use namespaces::rejoin;
 pub use user::{Accounts, User};

@@ -3,6 +3,7 @@
 use super::{
     functions, go_format, misfit,
     parser::{Command, Node, Operand, Pipeline},
+    place::Place,
 };
 use crate::{
     safe,
@@ -13,20 +14,25 @@ use ctr_core::{Result, Value, json};
 /// A value, or the path of a field that the record does not have: a condition may ask for one, nothing may print it.
 #[derive(Clone, Debug)]
 pub enum Val {
-    /// A value.
-    Is(Value),
+    /// A value, and where in the record it is; what a function made is nowhere.
+    Is(Value, Option<Place>),
     /// The field that is not there.
     Missing(String),
 }
 
 impl Val {
+    /// A value that is not the record's.
+    pub fn made(value: Value) -> Self {
+        Self::Is(value, None)
+    }
+
     /// The value.
     ///
     /// # Errors
     /// `invalid` for a missing field.
     pub fn present(self) -> Result<Value> {
         match self {
-            Self::Is(value) => Ok(value),
+            Self::Is(value, _) => Ok(value),
             Self::Missing(path) => Err(misfit(format!("there is no field {path}"))),
         }
     }
@@ -34,7 +40,7 @@ impl Val {
     /// The value, null for a missing field.
     pub fn or_null(self) -> Value {
         match self {
-            Self::Is(value) => value,
+            Self::Is(value, _) => value,
             Self::Missing(_) => Value::Null,
         }
     }
@@ -42,12 +48,20 @@ impl Val {
     /// Go's truth: not false, zero, empty or nil.
     pub fn truth(&self) -> bool {
         match self {
-            Self::Missing(_) | Self::Is(Value::Null) => false,
-            Self::Is(Value::Bool(b)) => *b,
-            Self::Is(Value::Number(n)) => n.as_f64() != Some(0.0),
-            Self::Is(Value::String(s)) => !s.is_empty(),
-            Self::Is(Value::Array(a)) => !a.is_empty(),
-            Self::Is(Value::Object(o)) => !o.is_empty(),
+            Self::Missing(_) | Self::Is(Value::Null, _) => false,
+            Self::Is(Value::Bool(b), _) => *b,
+            Self::Is(Value::Number(n), _) => n.as_f64() != Some(0.0),
+            Self::Is(Value::String(s), _) => !s.is_empty(),
+            Self::Is(Value::Array(a), _) => !a.is_empty(),
+            Self::Is(Value::Object(o), _) => !o.is_empty(),
+        }
+    }
+
+    /// As Go prints it.
+    fn display(self) -> Result<String> {
+        match self {
+            Self::Is(Value::Null, Some(place)) => Ok(place.null().to_owned()),
+            other => other.present().map(|value| go_format::display(&value)),
         }
     }
 }
@@ -67,7 +81,7 @@ pub struct Eval<'a> {
 impl<'a> Eval<'a> {
     /// A rendering of `record`.
     pub fn new(record: &Value, titles: Option<&'a Headers>, printable: bool) -> Self {
-        let dot = Val::Is(record.clone());
+        let dot = Val::Is(record.clone(), Some(Place::default()));
         Self { variables: vec![(String::new(), dot.clone())], dot, titles, printable, out: String::new() }
     }
 
@@ -82,7 +96,7 @@ impl<'a> Eval<'a> {
             match node {
                 Node::Text(text) => self.out.push_str(text),
                 Node::Print(pipeline) => {
-                    let text = go_format::display(&self.pipeline(pipeline)?.present()?);
+                    let text = self.pipeline(pipeline)?.display()?;
                     self.out.push_str(&match pipeline.0.last() {
                         _ if !self.printable => text,
                         Some(Command::Call(name, _)) if functions::prints(name) || name == "join" => safe::lines(&text),
@@ -121,7 +135,11 @@ impl<'a> Eval<'a> {
     }
 
     fn range(&mut self, names: &[String], pipeline: &Pipeline, body: &[Node], other: &[Node]) -> Result<()> {
-        let items: Vec<(Value, Value)> = match self.pipeline(pipeline)?.or_null() {
+        let (value, place) = match self.pipeline(pipeline)? {
+            Val::Is(value, place) => (value, place.map(|place| place.any())),
+            Val::Missing(_) => (Value::Null, None),
+        };
+        let items: Vec<(Value, Value)> = match value {
             Value::Array(list) => list.into_iter().enumerate().map(|(i, v)| (json!(i), v)).collect(),
             Value::Object(map) => {
                 let mut items: Vec<_> = map.into_iter().map(|(k, v)| (json!(k), v)).collect();
@@ -138,9 +156,10 @@ impl<'a> Eval<'a> {
         }
         for (key, value) in items {
             let outer = self.variables.len();
-            let bound = [key, value.clone()].into_iter().skip(2 - names.len());
-            self.variables.extend(names.iter().cloned().zip(bound.map(Val::Is)));
-            let done = self.scope(Val::Is(value), body);
+            let value = Val::Is(value, place.clone());
+            let bound = [Val::made(key), value.clone()].into_iter().skip(2 - names.len());
+            self.variables.extend(names.iter().cloned().zip(bound));
+            let done = self.scope(value, body);
             self.variables.truncate(outer);
             done?;
         }
@@ -167,7 +186,7 @@ impl<'a> Eval<'a> {
                 Command::Call(name, operands) => self.call(name, operands, value)?,
             });
         }
-        Ok(value.unwrap_or(Val::Is(Value::Null)))
+        Ok(value.unwrap_or(Val::made(Value::Null)))
     }
 
     fn call(&mut self, name: &str, operands: &[Operand], piped: Option<Val>) -> Result<Val> {
@@ -175,13 +194,13 @@ impl<'a> Eval<'a> {
             if let [Operand::Field(names), Operand::Literal(Value::String(key))] = operands
                 && *names == [LABEL]
             {
-                return Ok(Val::Is(json!(title_of_label(key))));
+                return Ok(Val::made(json!(title_of_label(key))));
             }
             // The title of `{{upper .ID}}` is that of `.ID`.
             return match (operands.iter().find(|o| !matches!(o, Operand::Literal(_))), piped) {
                 (_, Some(piped)) => Ok(piped),
                 (Some(operand), None) => self.operand(operand),
-                (None, None) => Ok(Val::Is(json!(""))),
+                (None, None) => Ok(Val::made(json!(""))),
             };
         }
         let mut arguments = operands.iter().map(|o| self.operand(o)).collect::<Result<Vec<_>>>()?;
@@ -191,7 +210,7 @@ impl<'a> Eval<'a> {
 
     fn operand(&mut self, operand: &Operand) -> Result<Val> {
         match operand {
-            Operand::Literal(value) => Ok(Val::Is(value.clone())),
+            Operand::Literal(value) => Ok(Val::made(value.clone())),
             Operand::Field(names) => self.fields(self.dot.clone(), names),
             Operand::Variable(variable, names) => match self.variables.iter().rev().find(|(n, _)| n == variable) {
                 Some((_, value)) => self.fields(value.clone(), names),
@@ -207,10 +226,10 @@ impl<'a> Eval<'a> {
     fn fields(&self, from: Val, names: &[String]) -> Result<Val> {
         let Some(first) = names.first() else { return Ok(from) };
         if let Some(titles) = self.titles {
-            return titles.of(first, &names[1..]).map(|title| Val::Is(json!(title)));
+            return titles.of(first, &names[1..]).map(|title| Val::made(json!(title)));
         }
-        let mut value = match from {
-            Val::Is(value) => value,
+        let (mut value, mut place) = match from {
+            Val::Is(value, place) => (value, place),
             missing @ Val::Missing(_) => return Ok(missing),
         };
         for (depth, name) in names.iter().enumerate() {
@@ -218,11 +237,19 @@ impl<'a> Eval<'a> {
                 Value::Object(map) => map.remove(name),
                 _ => None,
             };
-            match field {
-                Some(field) => value = field,
-                None => return Ok(Val::Missing(format!(".{}", names[..=depth].join(".")))),
-            }
+            let known = field.map(|field| (field, place.as_ref().map(|place| place.field(name))));
+            let next = known.or_else(|| {
+                let (value, place) = place.as_ref()?.absent(&value, name)?;
+                Some((value, Some(place)))
+            });
+            let Some(next) = next else {
+                let path = |depth: usize| format!(".{}", names[..depth].join("."));
+                let no_value = depth > 0 && value.is_null();
+                let why = if no_value { format!(": {} has no value", path(depth)) } else { String::new() };
+                return Ok(Val::Missing(path(depth + 1) + &why));
+            };
+            (value, place) = next;
         }
-        Ok(Val::Is(value))
+        Ok(Val::Is(value, place))
     }
 }

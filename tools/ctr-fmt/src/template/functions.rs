@@ -4,6 +4,7 @@ use super::{
     eval::Val,
     go_format::{display, sprint, sprintf, sprintln},
     misfit,
+    place::Place,
 };
 use crate::units;
 use ctr_core::{Result, Value, json};
@@ -31,14 +32,25 @@ pub fn call(name: &str, arguments: Vec<Val>) -> Result<Val> {
         "or" => return pick(name, arguments, Val::truth),
         "not" => {
             let [value] = take(name, arguments)?;
-            return Ok(Val::Is(json!(!value.truth())));
+            return Ok(Val::made(json!(!value.truth())));
         }
         _ => {}
     }
+    let place = if name == "index" { place(&arguments) } else { None };
     let lenient = matches!(name, "eq" | "ne" | "len" | "index");
     let values: Result<Vec<_>> =
         arguments.into_iter().map(|v| if lenient { Ok(v.or_null()) } else { v.present() }).collect();
-    strict(name, values?).map(Val::Is)
+    strict(name, values?).map(|value| Val::Is(value, place))
+}
+
+/// Where what `index` gives is in the record.
+fn place(arguments: &[Val]) -> Option<Place> {
+    let [Val::Is(_, Some(place)), keys @ ..] = arguments else { return None };
+    let within = |place: Place, key: &Val| match key {
+        Val::Is(Value::String(name), _) => place.field(name),
+        _ => place.any(),
+    };
+    Some(keys.iter().fold(place.clone(), within))
 }
 
 fn strict(name: &str, values: Vec<Value>) -> Result<Value> {

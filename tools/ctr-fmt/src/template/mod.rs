@@ -5,6 +5,7 @@ mod functions;
 mod go_format;
 mod lexer;
 mod parser;
+mod place;
 #[cfg(test)]
 mod tests;
 

@@ -61,6 +61,49 @@ fn templates_print_what_go_prints() {
 }
 
 #[test]
+fn what_dockers_records_leave_out_is_what_go_has_there() {
+    let record = json!({
+        "State": {"Status": "exited"}, "Config": {"Labels": {"a": "1"}, "Entrypoint": null}, "Options": null,
+        "Mounts": [{"Type": "bind", "Source": "/s"}],
+        "NetworkSettings": {"Networks": {"none": {"IPAddress": ""}}, "Ports": {"80/tcp": null}},
+    });
+    let render = |template: &str| Template::parse(template).and_then(|t| t.render(&record, false));
+    for (template, text) in [
+        ("{{.Config.Labels.x}}|{{.Config.Labels.org.x.y}}|{{.Config.Labels.a}}", "<no value>|<no value>|1"),
+        ("{{index .Config.Labels \"x\"}}|{{.Options.type}}|{{.Options}}", "|<no value>|map[]"),
+        ("{{with .Config}}{{with .Labels}}{{.x}}{{end}}{{end}}", "<no value>"),
+        (
+            "{{$c := .Config}}{{$c.Labels.x}}|{{json .Config.Labels.x}}|{{println .Config.Labels.x}}",
+            "<no value>|null|<nil>\n",
+        ),
+        ("{{.State.Health}}|{{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}", "<nil>|none"),
+        ("{{json .State.Health}}|{{with .State}}{{.Health}}{{end}}", "null|<nil>"),
+        ("{{range .Mounts}}[{{.Name}}{{.Driver}}{{.Source}}]{{end}}", "[/s]"),
+        ("{{(index .Mounts 0).Name}}{{len (index .Mounts 0).Name}}", "0"),
+        ("{{.Config.Entrypoint}} {{.Config.ExposedPorts}} {{.Config.User}}.", "[] map[] ."),
+        ("{{.SizeRw}} {{index .NetworkSettings.Ports \"80/tcp\"}}", "<nil> []"),
+        ("{{.NetworkSettings.Networks.none.IPAddress}}|{{.NetworkSettings.Networks.x.IPAddress}}", "|<no value>"),
+        ("{{range $name, $on := .NetworkSettings.Networks}}{{$name}} {{$on.Aliases}}{{end}}", "none []"),
+    ] {
+        assert_eq!(render(template).map_err(|e| e.to_string()), Ok(text.to_owned()), "{template}");
+    }
+    for (template, part) in [
+        ("{{.Nope}}", "no field .Nope"),
+        ("{{.State.Nope}}", "no field .State.Nope"),
+        ("{{range .Mounts}}{{.Nope}}{{end}}", "no field .Nope"),
+        ("{{(index .Mounts 0).Nope}}", "no field .Nope"),
+        ("{{.Labels.x}}", "no field .Labels"),
+        ("{{.State.Health.Status}}", "no field .State.Health.Status: .State.Health has no value"),
+        ("{{.NetworkSettings.Networks.none.Nope}}", "no field .NetworkSettings.Networks.none.Nope"),
+        ("{{.Config.Labels.a.b}}", "no field .Config.Labels.a.b"),
+        ("{{upper .Config.Labels.x}}", "upper of null"),
+    ] {
+        let error = render(template).unwrap_err();
+        assert!(error.code == Code::Invalid && error.message.contains(part), "{template}: {error}");
+    }
+}
+
+#[test]
 fn what_is_no_template_is_an_error_of_usage() {
     for template in [
         "{{",

@@ -65,6 +65,8 @@ pub fn field(record: &Value, field: &str, full: bool) -> Value {
             };
             list("Mounts").map(name).collect::<Vec<_>>().join(",")
         }
+        // ctr-df counts them itself.
+        "LocalVolumes" if record["LocalVolumes"].is_u64() => record["LocalVolumes"].to_string(),
         "LocalVolumes" => list("Mounts").filter(|m| m["Driver"] == "local").count().to_string(),
         "Networks" => list("Networks").filter_map(Value::as_str).collect::<Vec<_>>().join(","),
         other => text(other).to_owned(),
@@ -108,7 +110,8 @@ fn command(record: &Value) -> String {
 
 fn size(record: &Value) -> String {
     let bytes = |key: &str| record.get(key).and_then(Value::as_f64);
-    let writable = units::size(bytes("SizeRw").unwrap_or_default());
+    // ctr-df says what all of its directory takes.
+    let writable = units::size(bytes("SizeRw").or(bytes("Size")).unwrap_or_default());
     match bytes("SizeRootFs").filter(|all| *all > 0.0) {
         Some(all) => format!("{writable} (virtual {})", units::size(all)),
         None => writable,

@@ -4,9 +4,11 @@ mod container;
 mod event;
 mod history;
 mod image;
+mod network;
 mod ports;
 mod stats;
 mod usage;
+mod volume;
 
 use clap::ValueEnum;
 use ctr_core::{Code, Error, Map, Result, Value};
@@ -26,6 +28,10 @@ pub enum View {
     History,
     /// What the disk is used for, as ctr-df prints it
     Usage,
+    /// Volumes, as `ctr-volume ls` prints them
+    Volume,
+    /// Networks, as `ctr-network ls` prints them
+    Network,
 }
 
 impl View {
@@ -38,6 +44,8 @@ impl View {
             Self::Event => event::LINE,
             Self::History => history::TABLE,
             Self::Usage => usage::TABLE,
+            Self::Volume => volume::TABLE,
+            Self::Network => network::TABLE,
         }
     }
 
@@ -55,6 +63,8 @@ impl View {
             Self::Event => event::FIELDS,
             Self::History => history::FIELDS,
             Self::Usage => usage::FIELDS,
+            Self::Volume => volume::FIELDS,
+            Self::Network => network::FIELDS,
         }
     }
 
@@ -67,6 +77,8 @@ impl View {
             Self::Event => event::field(record, field),
             Self::History => history::field(record, field, full),
             Self::Usage => usage::field(record, field),
+            Self::Volume => volume::field(record, field),
+            Self::Network => network::field(record, field),
         };
         Value::Object(self.fields().iter().map(|(field, _)| ((*field).to_owned(), value(field))).collect::<Map<_, _>>())
     }
