@@ -27,7 +27,10 @@ pub fn tests() -> Vec<Test> {
 /// The only files that may hold `unsafe`, and why.
 const UNSAFE: &[(&str, &str)] = &[
     ("lib/cgroup/src/sys.rs", "bpf(2), which no crate here wraps; a child that joins groups before it is a command"),
-    ("lib/core/src/sys.rs", "pidfd_send_signal with any number, descriptors passed on, a session before exec"),
+    (
+        "lib/core/src/sys.rs",
+        "pidfd_send_signal with any number, mount_setattr, descriptors passed on, a session before exec",
+    ),
     ("lib/runtime/src/sys.rs", "clone3, execve and what no crate wraps"),
     ("lib/seccomp/src/tests/kernel.rs", "a child that loads a filter, in a test"),
     ("tests/src/sys.rs", "what a child does between fork and exec"),

@@ -33,7 +33,7 @@ pub use rollback::Rollback;
 pub use sections::{Health, HealthCheck, Image, Layer, LogLimits, Policy, Process, Restart, Rootfs, State, Supervise};
 pub use serde_json::{Map, Value, json};
 pub use size::parse_size;
-pub use sys::{in_own_session, take_fd};
+pub use sys::{in_own_session, mount_idmap, mount_setattr, take_fd};
 
 /// The version of the document this library reads and writes (`ctr-document(5)`, VERSIONING).
 pub const DOCUMENT_VERSION: u64 = 1;

@@ -1,5 +1,6 @@
 //! The raw system calls of this crate.
 
+use rustix::mount::MountAttrFlags;
 use std::{
     io,
     os::{
@@ -42,4 +43,58 @@ pub fn in_own_session(command: &mut Command) -> &mut Command {
     };
     // SAFETY: what runs between fork and exec are system calls, which touch nothing but the caller's stack.
     unsafe { command.pre_exec(own) }
+}
+
+/// mount_setattr(2) on the mount that `mount` is the root of.
+///
+/// `clear` may hold `MOUNT_ATTR__ATIME`, which must be cleared whole before one of its values is set.
+/// `propagation` is one of `MS_SHARED`, `MS_SLAVE`, `MS_PRIVATE`, `MS_UNBINDABLE`, or 0.
+///
+/// # Errors
+/// The kernel's.
+pub fn mount_setattr(
+    mount: BorrowedFd<'_>,
+    recursive: bool,
+    set: MountAttrFlags,
+    clear: MountAttrFlags,
+    propagation: u64,
+) -> io::Result<()> {
+    let attr = libc::mount_attr {
+        attr_set: u64::from(set.bits()),
+        attr_clr: u64::from(clear.bits()),
+        propagation,
+        userns_fd: 0,
+    };
+    set_attributes(mount, recursive, &attr)
+}
+
+/// The same for `MOUNT_ATTR_IDMAP`: the mount shows ids of its file system as those that they have in the parent of the user
+/// namespace `user`.
+///
+/// # Errors
+/// The kernel's: EPERM where the file system cannot.
+pub fn mount_idmap(mount: BorrowedFd<'_>, recursive: bool, user: BorrowedFd<'_>) -> io::Result<()> {
+    let attr = libc::mount_attr {
+        attr_set: libc::MOUNT_ATTR_IDMAP,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: user.as_raw_fd() as u64,
+    };
+    set_attributes(mount, recursive, &attr)
+}
+
+fn set_attributes(mount: BorrowedFd<'_>, recursive: bool, attr: &libc::mount_attr) -> io::Result<()> {
+    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
+    // SAFETY: path and structure outlive the call, and the size is the structure's.
+    let set = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            ptr::from_ref(attr),
+            size_of::<libc::mount_attr>(),
+        )
+    };
+    if set == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

@@ -128,7 +128,7 @@ impl<'a> Compressor<'a> {
         self.block.is_last = true;
         if self.pending.is_empty() {
             // A thread for it would only cost.
-            let block = compress(self.kind, std::mem::take(&mut self.block))?;
+            let block = compress(self.kind, std::mem::take(&mut self.block), &mut state())?;
             self.give(&block)?;
         } else {
             self.submit()?;
@@ -229,22 +229,29 @@ impl Workers {
     }
 }
 
+/// What deflate works in.
+fn state() -> Compress {
+    Compress::new(flate2::Compression::new(GZIP_LEVEL), false)
+}
+
 fn work(kind: Compression, queue: &Mutex<Receiver<Job>>) {
+    // Made once: it is more memory than a block.
+    let mut state = state();
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((block, done)) = job else { return };
         // Whoever asked may have failed meanwhile.
-        let _ = done.send(compress(kind, block));
+        let _ = done.send(compress(kind, block, &mut state));
     }
 }
 
-fn compress(kind: Compression, mut block: Block) -> io::Result<Block> {
+fn compress(kind: Compression, mut block: Block, state: &mut Compress) -> io::Result<Block> {
     block.packed.clear();
     match kind {
         Compression::Gzip => {
             block.crc = Crc::new();
             block.crc.update(&block.plain);
-            deflate(&block.plain, &mut block.packed, block.is_last)?;
+            deflate(&block.plain, &mut block.packed, block.is_last, state)?;
         }
         Compression::Zstd => {
             let mut encoder = zstd::bulk::Compressor::new(ZSTD_LEVEL)?;
@@ -257,9 +264,9 @@ fn compress(kind: Compression, mut block: Block) -> io::Result<Block> {
     Ok(block)
 }
 
-fn deflate(plain: &[u8], packed: &mut Vec<u8>, is_last: bool) -> io::Result<()> {
-    // A fresh one each time: what it compressed before must not show.
-    let mut deflate = Compress::new(flate2::Compression::new(GZIP_LEVEL), false);
+fn deflate(plain: &[u8], packed: &mut Vec<u8>, is_last: bool, deflate: &mut Compress) -> io::Result<()> {
+    // What it compressed before must not show.
+    deflate.reset();
     let flush = if is_last { FlushCompress::Finish } else { FlushCompress::Sync };
     packed.reserve(plain.len() + plain.len() / 64 + 64);
     loop {

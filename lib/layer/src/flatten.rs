@@ -22,7 +22,7 @@ fn entry(stack: &Stack, writer: &mut Writer<'_>, below: &Below, path: &[u8]) -> 
     name::fits(path)?;
     let file = writer.look(stack.hold(below, path)?, path)?;
     if file.kind != FileType::Directory {
-        return writer.file(file, path);
+        return writer.file(&file, path);
     }
     let head = writer.directory(&file, path)?;
     writer.put(&head)?;

@@ -47,7 +47,7 @@ fn entry(writer: &mut Writer<'_>, fd: OwnedFd, path: &[u8], beside: Option<u64>)
     match (file.kind, beside) {
         (FileType::Socket, None) => return Err(is_socket(path)),
         (FileType::Directory, _) => {}
-        _ => return writer.file(file, path),
+        _ => return writer.file(&file, path),
     }
     let dev = file.stat.st_dev;
     let crossed = beside.is_none_or(|beside| beside != dev)
@@ -60,7 +60,7 @@ fn entry(writer: &mut Writer<'_>, fd: OwnedFd, path: &[u8], beside: Option<u64>)
     if crossed {
         return Ok(());
     }
-    for name in names(&mut file, path)? {
+    for (name, _) in names(&mut file, path)? {
         let path = name::join(path, name.to_bytes());
         if let Some(fd) = open(&file.fd, &name, &path)? {
             entry(writer, fd, &path, Some(dev))?;
@@ -69,15 +69,15 @@ fn entry(writer: &mut Writer<'_>, fd: OwnedFd, path: &[u8], beside: Option<u64>)
     Ok(())
 }
 
-/// The names that a directory has, sorted.
-pub(crate) fn names(dir: &mut Held, path: &[u8]) -> Result<Vec<CString>> {
+/// The names that a directory has, sorted, and whether its list says that there is a regular file.
+pub(crate) fn names(dir: &mut Held, path: &[u8]) -> Result<Vec<(CString, bool)>> {
     let failed = || format!("read {}", named(path));
     let mut names = Vec::new();
     // Read once, and closed: one descriptor a level is enough.
     for entry in dir.open.take().map(Dir::new).transpose().cannot(failed)?.into_iter().flatten() {
         let entry = entry.cannot(failed)?;
         if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
-            names.push(entry.file_name().to_owned());
+            names.push((entry.file_name().to_owned(), entry.file_type() == FileType::RegularFile));
         }
     }
     names.sort_unstable();

@@ -21,8 +21,7 @@ use rustix::{
 use std::{
     collections::HashMap,
     fmt::Write as _,
-    fs::File,
-    io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
+    io::{self, Read, Write},
 };
 
 /// Size of the buffers.
@@ -71,9 +70,9 @@ fn inside(ranges: &[Range], number: u32) -> u32 {
 
 /// A file, looked at through the descriptor that holds it.
 pub(crate) struct Held {
-    /// By `O_PATH`.
+    /// By `O_PATH`, or for reading.
     pub(crate) fd: OwnedFd,
-    /// Opened for reading, if it is a directory or a regular file.
+    /// Opened for reading, if it is a directory or a regular file and `fd` is not.
     pub(crate) open: Option<OwnedFd>,
     pub(crate) stat: Stat,
     pub(crate) kind: FileType,
@@ -115,7 +114,7 @@ impl<'a> Writer<'a> {
         Self { sparse: true, ..self }
     }
 
-    /// Looks at what `fd` holds, which may have been opened with `O_PATH`.
+    /// Looks at what `fd` holds by `O_PATH`.
     pub(crate) fn look(&mut self, fd: OwnedFd, path: &[u8]) -> Result<Held> {
         let failed = || format!("read {}", named(path));
         let stat = fs::fstat(&fd).cannot(failed)?;
@@ -127,6 +126,14 @@ impl<'a> Writer<'a> {
         let access = open.as_ref().map_or(Access::Held(fd.as_fd()), |open| Access::Open(open.as_fd()));
         let (xattrs, marks) = self.xattrs.read(access).cannot(failed)?;
         Ok(Held { fd, open, stat, kind, xattrs, marks })
+    }
+
+    /// Looks at what `fd` has open for reading.
+    pub(crate) fn look_open(&mut self, fd: OwnedFd, path: &[u8]) -> Result<Held> {
+        let failed = || format!("read {}", named(path));
+        let stat = fs::fstat(&fd).cannot(failed)?;
+        let (xattrs, marks) = self.xattrs.read(Access::Open(fd.as_fd())).cannot(failed)?;
+        Ok(Held { fd, open: None, kind: FileType::from_raw_mode(stat.st_mode), stat, xattrs, marks })
     }
 
     /// Opens what a descriptor holds, by the magic link of our own procfs: it is the file that was looked at.
@@ -143,28 +150,25 @@ impl<'a> Writer<'a> {
 
     /// Writes the file, but a directory (see [`Writer::directory`]) and a socket, which means nothing without who
     /// listens. A file of several names is there once, and then as links to the first.
-    pub(crate) fn file(&mut self, mut file: Held, path: &[u8]) -> Result<()> {
-        let data = file.open.take();
-        self.file_from(&file, data, path)
+    pub(crate) fn file(&mut self, file: &Held, path: &[u8]) -> Result<()> {
+        self.file_from(file, file.open.as_ref().unwrap_or(&file.fd), path)
     }
 
-    /// The same with the data of another file.
-    pub(crate) fn file_from(&mut self, file: &Held, data: Option<OwnedFd>, path: &[u8]) -> Result<()> {
+    /// The same with the data of another file, if it is a regular one.
+    pub(crate) fn file_from(&mut self, file: &Held, data: &OwnedFd, path: &[u8]) -> Result<()> {
         let failed = || format!("read {}", named(path));
         let meta = self.meta(file);
         let item = Item { flag: b'0', path, link: b"", size: 0, sparse: None, device: (0, 0), meta: &meta };
-        match (file.kind, data) {
-            (FileType::Directory | FileType::Socket, _) => Ok(()),
+        match file.kind {
+            FileType::Directory | FileType::Socket => Ok(()),
             _ if self.is_link(&file.stat, &item)? => Ok(()),
-            (FileType::RegularFile, Some(data)) => {
-                self.data(File::from(data), &Item { size: file.stat.st_size as u64, ..item })
-            }
-            (FileType::CharacterDevice | FileType::BlockDevice, _) => {
+            FileType::RegularFile => self.data(data, &Item { size: file.stat.st_size as u64, ..item }),
+            FileType::CharacterDevice | FileType::BlockDevice => {
                 let flag = if file.kind == FileType::CharacterDevice { b'3' } else { b'4' };
                 let rdev = file.stat.st_rdev;
                 self.head(&Item { flag, device: (fs::major(rdev), fs::minor(rdev)), ..item })
             }
-            (FileType::Symlink, _) => {
+            FileType::Symlink => {
                 let target = fs::readlinkat(&file.fd, "", Vec::new()).cannot(failed)?;
                 self.head(&Item { flag: b'2', link: target.to_bytes(), ..item })
             }
@@ -217,11 +221,11 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes a regular file, of just the size that its header says.
-    fn data(&mut self, mut file: File, item: &Item<'_>) -> Result<()> {
-        let parts = if self.sparse { parts(&file, item)? } else { None };
+    fn data(&mut self, file: &OwnedFd, item: &Item<'_>) -> Result<()> {
+        let parts = if self.sparse { parts(file, item)? } else { None };
         let Some(parts) = parts else {
             self.head(item)?;
-            self.bytes(&mut file, item, item.size)?;
+            self.bytes(file, item, item.size)?;
             return self.zeros(item.size.next_multiple_of(BLOCK as u64) - item.size);
         };
         let mut map = parts.iter().fold(format!("{}\n", parts.len()), |mut map, (offset, length)| {
@@ -233,20 +237,20 @@ impl<'a> Writer<'a> {
         self.head(&Item { size, sparse: Some(item.size), ..*item })?;
         self.put(map.as_bytes())?;
         for (offset, length) in parts {
-            file.seek(SeekFrom::Start(offset)).cannot(|| format!("read {}", named(item.path)))?;
-            self.bytes(&mut file, item, length)?;
+            fs::seek(file, fs::SeekFrom::Start(offset)).cannot(|| format!("read {}", named(item.path)))?;
+            self.bytes(file, item, length)?;
         }
         self.zeros(size.next_multiple_of(BLOCK as u64) - size)
     }
 
     /// Writes so many bytes of a file; zeros where it has fewer by now.
-    fn bytes(&mut self, file: &mut File, item: &Item<'_>, length: u64) -> Result<()> {
+    fn bytes(&mut self, file: &OwnedFd, item: &Item<'_>, length: u64) -> Result<()> {
         let failed = || format!("read {}", named(item.path));
         let mut left = length;
         while left > 0 {
             let most = left.min(BUFFER as u64) as usize;
-            let read = match file.read(&mut self.buffer[..most]) {
-                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+            let read = match rustix::io::read(file, &mut self.buffer[..most]) {
+                Err(Errno::INTR) => continue,
                 other => other.cannot(failed)?,
             };
             if read == 0 {
@@ -274,7 +278,7 @@ impl<'a> Writer<'a> {
 ///
 /// # Errors
 /// `limit` for more parts than a reader takes.
-fn parts(file: &File, item: &Item<'_>) -> Result<Option<Vec<(u64, u64)>>> {
+fn parts(file: &OwnedFd, item: &Item<'_>) -> Result<Option<Vec<(u64, u64)>>> {
     let failed = || format!("read {}", named(item.path));
     let (mut parts, mut at) = (Vec::new(), 0);
     while at < item.size {

@@ -1,6 +1,6 @@
 //! The only raw system calls of the runtime: what no crate wraps, each as a safe function.
 
-use rustix::mount::MountAttrFlags;
+pub use ctr_core::{mount_idmap, mount_setattr};
 use std::{
     ffi::{CStr, CString, c_char, c_int, c_long, c_uint, c_ulong},
     io,
@@ -69,54 +69,6 @@ pub fn exit(status: u8) -> ! {
 pub fn unshare(namespaces: u64) -> io::Result<()> {
     // SAFETY: only namespace flags are passed, so descriptor table, memory and file system state stay as they are.
     cvt(c_long::from(unsafe { libc::unshare(namespaces as c_int) })).map(drop)
-}
-
-/// mount_setattr(2) on the mount that `mount` is the root of.
-///
-/// `clear` may hold `MOUNT_ATTR__ATIME`, which must be cleared whole before one of its values is set.
-/// `propagation` is one of `MS_SHARED`, `MS_SLAVE`, `MS_PRIVATE`, `MS_UNBINDABLE`, or 0.
-pub fn mount_setattr(
-    mount: BorrowedFd<'_>,
-    recursive: bool,
-    set: MountAttrFlags,
-    clear: MountAttrFlags,
-    propagation: u64,
-) -> io::Result<()> {
-    let attr = libc::mount_attr {
-        attr_set: u64::from(set.bits()),
-        attr_clr: u64::from(clear.bits()),
-        propagation,
-        userns_fd: 0,
-    };
-    set_attributes(mount, recursive, &attr)
-}
-
-/// The same for `MOUNT_ATTR_IDMAP`: the mount shows ids of its file system as those that they have in the parent of the user
-/// namespace `user`.
-pub fn mount_idmap(mount: BorrowedFd<'_>, recursive: bool, user: BorrowedFd<'_>) -> io::Result<()> {
-    let attr = libc::mount_attr {
-        attr_set: libc::MOUNT_ATTR_IDMAP,
-        attr_clr: 0,
-        propagation: 0,
-        userns_fd: user.as_raw_fd() as u64,
-    };
-    set_attributes(mount, recursive, &attr)
-}
-
-fn set_attributes(mount: BorrowedFd<'_>, recursive: bool, attr: &libc::mount_attr) -> io::Result<()> {
-    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
-    // SAFETY: path and structure outlive the call, and the size is the structure's.
-    cvt(unsafe {
-        libc::syscall(
-            libc::SYS_mount_setattr,
-            mount.as_raw_fd(),
-            c"".as_ptr(),
-            flags,
-            ptr::from_ref(attr),
-            size_of::<libc::mount_attr>(),
-        )
-    })
-    .map(drop)
 }
 
 /// Marks every descriptor from 3 up close-on-exec: whatever was inherited or forgotten ends at execve(2).
