@@ -3,7 +3,7 @@
 //! derive from the records.
 
 use crate::{
-    Claim, Network, PublishMode, address,
+    Claim, Network, PublishMode, Subnet, address,
     elements::{self, Port},
     names,
     network::{self, Pool},
@@ -14,7 +14,7 @@ use std::{
     collections::BTreeSet,
     fmt,
     io::{ErrorKind, Write},
-    net::Ipv4Addr,
+    net::{IpAddr, Ipv4Addr},
     process::{Command, Output, Stdio},
 };
 
@@ -23,8 +23,8 @@ use std::{
 /// What comes from a container for 127/8, or as from there, is dropped: with `route_localnet`, by which the host's own
 /// loopback reaches published ports, it would reach what listens on the host's loopback. So is what comes with a source that
 /// is not behind its bridge: neither the kernel's `rp_filter` nor masquerade keeps such from others. To look up the route of
-/// each costs a bulk transfer two of a hundred; what comes from the bridge's own subnet is known by one key, where that has
-/// the size that subnets get by default. What a neighbour sends
+/// each costs a bulk transfer two of a hundred; what comes from the bridge's own subnet is known by one key, where that and
+/// its gateway are of the usual form (a route that leads into such a subnet later is not asked for). What a neighbour sends
 /// for 127/8 is not led on, for that would be before the kernel finds it martian; the host's own is led on in the hook output.
 /// What is for ::1 is not led on: the kernel lets nothing from there out by another interface, whatever becomes of its address.
 /// Containers of one bridge that talk by a port of the host are masqueraded, for else the answer would go past the host;
@@ -50,7 +50,7 @@ const CHAINS: &str = "\
 	chain spoofed {
 		type filter hook prerouting priority -300;
 		ip daddr 127.0.0.0/8 iifname @bridges drop
-		iifname . ip saddr & HOME @homes accept
+		ip saddr & HOST_BITS != 0.0.0.1 iifname . ip saddr & SUBNET_BITS @homes accept
 		iifname != @bridges accept
 		ip saddr 127.0.0.0/8 drop
 		meta nfproto ipv4 fib saddr . iif oif missing drop
@@ -132,7 +132,7 @@ pub fn of_network(network: &Network) -> Vec<Element> {
     for Pool { subnet, gateway, .. } in &network.subnets {
         let six = if gateway.is_ipv6() { "6" } else { "" };
         elements.push(Element::new(&format!("near{six}"), format!("{subnet} . {subnet}")));
-        if gateway.is_ipv4() && subnet.prefix_len() == network::DEFAULT_LENGTH {
+        if is_home(subnet, *gateway) {
             elements.push(Element::new("homes", format!("{bridge} . {}", subnet.network())));
         }
         if !network.internal && network::is_masqueraded(subnet) {
@@ -151,6 +151,13 @@ pub fn of_network(network: &Network) -> Vec<Element> {
         elements.push(Element::new("secluded", &bridge));
     }
     elements
+}
+
+/// Whether what comes from there is known by one key: the size is the usual one, and so is the gateway, whose address no
+/// container has.
+fn is_home(subnet: &Subnet, gateway: IpAddr) -> bool {
+    let (IpAddr::V4(first), IpAddr::V4(gateway)) = (subnet.network(), gateway) else { return false };
+    subnet.prefix_len() == network::DEFAULT_LENGTH && gateway.to_bits() == first.to_bits() + 1
 }
 
 /// The elements of published ports; those that a proxy has need none.
@@ -236,8 +243,10 @@ fn text(value: &Value, kind: &Value) -> String {
 pub fn install(elements: &BTreeSet<Element>) -> Result<()> {
     let table = names::table();
     let adds: String = elements.iter().map(|element| element.command("add") + "\n").collect();
-    let mask = Ipv4Addr::from_bits(!(u32::MAX >> network::DEFAULT_LENGTH)).to_string();
-    let chains = CHAINS.replace("RESOLVER", &resolver::PORT.to_string()).replace("HOME", &mask);
+    let host = u32::MAX >> network::DEFAULT_LENGTH;
+    let bits = |bits| Ipv4Addr::from_bits(bits).to_string();
+    let chains = CHAINS.replace("RESOLVER", &resolver::PORT.to_string());
+    let chains = chains.replace("HOST_BITS", &bits(host)).replace("SUBNET_BITS", &bits(!host));
     // The first line makes it, so that there is one to be deleted.
     let text = format!("table inet {table}\ndelete table inet {table}\ntable inet {table} {{\n{chains}}}\n{adds}");
     let shown: Vec<String> = elements.iter().map(ToString::to_string).collect();

@@ -38,7 +38,7 @@ fn a_port_of_loopback_is_no_neighbours() {
     nothing_is_left(&host);
 }
 
-/// Prints the source of the first TCP packet that comes for port 9, and of the first datagram.
+/// Prints the source of the first TCP packet that comes for port 9, and that of the first datagram and what it says.
 const LISTEN: &str = "import socket
 t = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
 u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -47,7 +47,8 @@ open('ready', 'w')
 while True:
     p, a = t.recvfrom(99)
     if p[22:24] == b'\\0\\x09': break
-print(a[0], u.recvfrom(9)[1][0])
+d, b = u.recvfrom(9)
+print(a[0], b[0], d.decode())
 ";
 
 /// Sends a reset of no connection, and a datagram from each address that it is given and is not its own; then a connection's first packet
@@ -68,8 +69,8 @@ def tcp(source):
 own = sys.argv[2]
 r.sendto(ip(own, 6, tcp(own)), (to, 0))
 for other in sys.argv[3:]:
-    r.sendto(ip(other, 17, struct.pack('!HHHH', 7, 9, 9, 0) + b'x'), (to, 0))
-socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', (to, 9))
+    r.sendto(ip(other, 17, struct.pack('!HHHH', 7, 9, 13, 0) + b'other'), (to, 0))
+socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'own', (to, 9))
 try: socket.create_connection((to, 9), 1)
 except OSError: pass
 ";
@@ -78,19 +79,23 @@ fn a_container_has_no_other_address() {
     let host = host();
     let outside = Outside::of(&host);
     // So that the kernel's own filter is not what the test finds.
-    host.sh("echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter; echo 0 >/proc/sys/net/ipv4/conf/default/rp_filter").ok();
+    for (name, value) in [("rp_filter", 0), ("accept_local", 1)] {
+        host.sh(&format!("cd /proc/sys/net/ipv4/conf; echo {value} >all/{name}; echo {value} >default/{name}")).ok();
+    }
     std::fs::write(host.dir().join("listen"), LISTEN).unwrap();
     std::fs::write(host.dir().join("forge"), FORGE).unwrap();
     // A subnet that is not of the usual size, and beside it in the same bits of that size others' addresses.
     host.sh("ctr network create --subnet 10.200.7.0/24 small").ok();
-    for (flags, others) in [("", "203.0.113.9 127.0.0.1 10.200.7.9"), ("--network small", "10.200.8.9 10.90.0.9")] {
+    for (flags, others) in
+        [("", "203.0.113.9 127.0.0.1 10.200.7.9 10.90.0.1"), ("--network small", "10.200.8.9 10.90.0.9")]
+    {
         host.sh(&format!("rm -f ready; ctr run -d --name a {flags} busybox sleep 6902")).ok();
         let address = address(&host, "a");
         let netns = host.tool("ctr-inspect", &["a"]).ok().json()["net"]["netns"].as_str().unwrap().to_owned();
         let listener = outside.cmd(&host, "exec python3 listen").limit(20).spawn();
         host.sh_cmd("until test -e ready; do sleep 0.02; done").limit(20).run().ok();
         host.sh(&format!("nsenter --net={netns} python3 forge {OUTSIDE} {address} {others}")).ok();
-        listener.wait().ok().stdout_is(&format!("{HOST} {HOST}\n"));
+        listener.wait().ok().stdout_is(&format!("{HOST} {HOST} own\n"));
         host.sh("ctr rm -f a").ok();
     }
     host.sh("ctr network rm small").ok();
