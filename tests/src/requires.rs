@@ -14,11 +14,11 @@ pub fn in_vm() -> bool {
     env::var_os("CTR_TEST_VM").is_some()
 }
 
-/// Whether a need that is unmet here is met elsewhere: outside of the virtual machine (`vm`) cgroup v2 is, for it is what
-/// that has; inside cgroup v1 is. Nobody has cgroup v1 for a machine that has it not.
+/// Whether a need that is unmet here is met elsewhere: outside of the virtual machine (`vm`) what that has is, cgroup v2 and
+/// ipvlan; inside cgroup v1 is. Nobody has cgroup v1 for a machine that has it not.
 pub fn elsewhere(needs: &[&str], vm: bool) -> bool {
-    let there = if vm { "cgroup1" } else { "cgroup2" };
-    needs.contains(&there) && lacks(there).is_some()
+    let there: &[&str] = if vm { &["cgroup1"] } else { &["cgroup2", "ipvlan"] };
+    there.iter().any(|word| needs.contains(word) && lacks(word).is_some())
 }
 
 /// The reason why this machine does not meet `needs`; `None` where it does.
@@ -49,6 +49,12 @@ fn lacks(word: &str) -> Option<String> {
         "cgroup2-tree" => {
             let mounted = fs::read_to_string("/proc/self/mounts").unwrap_or_default().contains(" cgroup2 ");
             (!mounted).then(|| "needs cgroup v2 mounted".to_owned())
+        }
+        "ipvlan" => {
+            let there = || Path::new("/sys/module/ipvlan").exists();
+            let loads =
+                || Command::new("modprobe").args(["-q", "ipvlan"]).status().is_ok_and(|status| status.success());
+            (!there() && !loads()).then(|| "needs a kernel with ipvlan: make test-vm".to_owned())
         }
         "ipv6" => (!Path::new("/proc/sys/net/ipv6").exists()).then(|| "needs a kernel with IPv6".to_owned()),
         "cgroup1" => (!Path::new("/sys/fs/cgroup/memory").is_dir()).then(|| "needs cgroup v1 hierarchies".to_owned()),

@@ -8,7 +8,9 @@ pub fn tests() -> Vec<Test> {
             containers_on_the_hosts_own_network,
             the_kinds_of_macvlan,
             addresses_of_the_host_are_not_given,
-            drivers_are_checked
+            drivers_are_checked;
+        ["root", "overlay", "umoci", "nft", "ip", "ipvlan"]:
+            containers_with_their_parents_hardware_address
     )
 }
 
@@ -96,6 +98,46 @@ fn addresses_of_the_host_are_not_given() {
         .stderr_has("cannot give address 198.51.100.3: the host has it");
     host.sh("ctr rm -f a").ok();
     nothing_is_left(&host);
+}
+
+fn containers_with_their_parents_hardware_address() {
+    let host = host();
+    let outside = Outside::of(&host);
+    outside.sh(&host, "mkdir www; echo world >www/hostname; busybox httpd -p 80 -h www").ok();
+    host.sh(&format!("ctr network create -d ipvlan -o parent=up0 {LAN} lan")).ok();
+    let id = server(&host, "a", "--network lan");
+    server(&host, "b", "--network lan");
+    let (a, b) = (address(&host, "a"), address(&host, "b"));
+    assert_eq!((a.as_str(), b.as_str()), ("198.51.100.64", "198.51.100.65"));
+    outside.sh(&host, &get(&a)).ok().stdout_is(&format!("{}\n", &id[..12]));
+    outside.sh(&host, &get(&b)).ok();
+    let parent = host.sh("ip -j link show up0 | jq -r .[].address").ok().text();
+    outside.sh(&host, &format!("ip neigh show {a} dev up1; ip neigh show {b} dev up1")).ok().stdout_has(parent.trim());
+    host.sh(&format!("ctr exec b {}", get_inside(&a))).ok();
+    host.sh(&format!("ctr exec a {}", get_inside(OUTSIDE))).ok().stdout_is("world\n");
+    assert_eq!(kernel(&host), "");
+    host.sh("ctr-inspect a >doc && net-attach --check <doc >/dev/null").ok();
+    host.sh("ip netns exec $(basename $(jq -r .net.netns doc)) ip link del eth0").ok();
+    host.sh("net-attach --check <doc").exits(1).stderr_has("eth0 of the container has no address");
+    host.sh("net-attach --repair <doc >/dev/null && net-attach --check <doc >/dev/null").ok();
+    outside.sh(&host, &get(&a)).ok();
+    host.sh(
+        "ctr network disconnect lan b && ctr network connect lan b && ctr-inspect b | net-attach --check >/dev/null",
+    )
+    .ok();
+    outside.sh(&host, &get(&b)).ok();
+    host.sh("ctr rm -f a b && ctr network rm lan").ok();
+    // Of the third layer: another subnet, to which the parent is the way.
+    host.sh("ctr network create -d ipvlan -o parent=up0 -o ipvlan_mode=l3 --subnet 198.51.101.0/24 routed").ok();
+    server(&host, "c", "--network routed");
+    let c = address(&host, "c");
+    outside.sh(&host, &format!("ip route add 198.51.101.0/24 via {HOST}")).ok();
+    outside.sh(&host, &get(&c)).ok();
+    host.sh(&format!("ctr exec c {}", get_inside(OUTSIDE))).ok().stdout_is("world\n");
+    host.sh("ctr-inspect c | net-attach --check >/dev/null").ok();
+    host.sh("ctr rm -f c && ctr network rm routed").ok();
+    nothing_is_left(&host);
+    assert_eq!(kernel(&host), "");
 }
 
 fn drivers_are_checked() {
