@@ -14,10 +14,10 @@ pub fn in_vm() -> bool {
     env::var_os("CTR_TEST_VM").is_some()
 }
 
-/// Whether a need that is unmet here is met elsewhere: outside of the virtual machine (`vm`) what that has is, cgroup v2 and
-/// ipvlan; inside cgroup v1 is. Nobody has cgroup v1 for a machine that has it not.
+/// Whether a need that is unmet here is met elsewhere: outside of the virtual machine (`vm`) what that has is, cgroup v2,
+/// ipvlan, quotas of projects; inside cgroup v1 is. Nobody has cgroup v1 for a machine that has it not.
 pub fn elsewhere(needs: &[&str], vm: bool) -> bool {
-    let there: &[&str] = if vm { &["cgroup1"] } else { &["cgroup2", "ipvlan"] };
+    let there: &[&str] = if vm { &["cgroup1"] } else { &["cgroup2", "ipvlan", "prjquota"] };
     there.iter().any(|word| needs.contains(word) && lacks(word).is_some())
 }
 
@@ -64,6 +64,7 @@ fn lacks(word: &str) -> Option<String> {
             let has = free() || (loads() && free());
             (!has).then(|| "needs loop devices (apt-get install mount)".to_owned())
         }
+        "prjquota" => project_quotas(),
         "cni" => (!Path::new("/usr/lib/cni/host-local").exists())
             .then(|| "needs CNI's stock plugins (apt-get install containernetworking-plugins)".to_owned()),
         "cargo" => (env::var_os("CARGO").is_none() && !in_path("cargo")).then(|| "needs cargo".to_owned()),
@@ -77,6 +78,14 @@ fn lacks(word: &str) -> Option<String> {
             None => panic!("requires: unknown word {word:?}"),
         },
     }
+}
+
+/// Quotas of projects, which a kernel tells only by mounting a file system that has them.
+fn project_quotas() -> Option<String> {
+    let trial = "d=$(mktemp -d) && truncate -s 8M $d/image && mkfs.ext4 -q -O project,quota -E quotatype=prjquota $d/image && \
+                 mkdir $d/on && mount -o loop,prjquota $d/image $d/on && umount $d/on; s=$?; rm -r $d; exit $s";
+    let there = Command::new("sh").args(["-c", trial]).output().is_ok_and(|out| out.status.success());
+    (!there).then(|| "needs a kernel with quotas of projects: make test-vm".to_owned())
 }
 
 /// The words that mean a program: (program, Debian package).

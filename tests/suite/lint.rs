@@ -33,6 +33,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ),
     ("lib/runtime/src/sys.rs", "clone3, execve and what no crate wraps"),
     ("lib/seccomp/src/tests/kernel.rs", "a child that loads a filter, in a test"),
+    ("lib/volume/src/sys.rs", "quotas of projects"),
     ("tests/src/sys.rs", "what a child does between fork and exec"),
 ];
 

@@ -17,7 +17,9 @@ pub fn tests() -> Vec<Test> {
             check_tells_what_is_gone,
             gc_takes_dead_volatile_containers,
             gc_dry_run_removes_nothing,
-            an_image_without_layers
+            an_image_without_layers;
+        ["root", "overlay", "loop", "prjquota"]:
+            a_size_is_a_quota_where_there_is_such
     )
 }
 
@@ -90,6 +92,42 @@ fn a_writable_layer_has_a_size() {
     host.sh(&format!("ctr run --rm {one} busybox true")).fails(125).stderr_has("none");
     host.sh("ctr run --rm --storage-opt size=1k busybox true").fails(125);
     host.sh("losetup -a | grep $CTR_ROOT").exits(1);
+    host.assert_clean();
+}
+
+fn a_size_is_a_quota_where_there_is_such() {
+    let host = Host::new();
+    let make = "truncate -s 200M quotas && mkfs.ext4 -q -O project,quota -E quotatype=prjquota quotas && mkdir -p $CTR_ROOT && \
+                mount -o loop,prjquota quotas $CTR_ROOT";
+    host.sh(make).ok();
+    host.load("busybox");
+    let fill = |to: &str| {
+        format!("sh -c 'dd if=/dev/zero of={to}/x bs=1M count=40 2>&1; s=$?; df -m {to} | tail -n 1; exit $s'")
+    };
+    // df(1) shows the limit of the project (ext4, XFS).
+    let ran = host.sh(&format!("ctr run --name a --storage-opt size=32m busybox {}", fill(""))).exits(1);
+    assert!(ran.text().contains("o space left") || ran.text().contains("uota exceeded"), "{}", ran.text());
+    host.sh("ls $CTR_ROOT/containers/*/").ok().stdout_has("writable\n");
+    host.sh("ctr diff a; ls -s $CTR_ROOT/containers/*/writable/upper/x | cut -d' ' -f1").ok().stdout_has("A /x\n3");
+    // Below it, a file may be renamed and a directory made; what is removed makes room.
+    host.sh(
+        "ctr rm a && ctr create --name a --storage-opt size=32m busybox sh -c 'mkdir /d; echo kept >/d/y; mv /d /e'",
+    )
+    .succeeds();
+    host.sh("ctr start -a a && umount $CTR_RUN/containers/*/rootfs && rm -r $CTR_RUN").ok();
+    host.sh("ctr start a && ctr wait a && ctr cp a:/e/y - | tar -xO").ok().stdout_has("kept\n");
+    host.sh("ctr commit a kept && ctr rm a && ctr run --rm kept cat /e/y").ok().stdout_has("kept\n");
+    host.sh("ctr volume create -o size=8m small").succeeds();
+    host.sh("test -e $CTR_ROOT/volumes/small/image").exits(1);
+    let ran = host.sh(&format!("ctr run --rm -v small:/v busybox {}", fill("/v"))).exits(1);
+    assert!(ran.text().contains("o space left") || ran.text().contains("uota exceeded"), "{}", ran.text());
+    assert!(ran.text().contains(" 8 "), "{}", ran.text());
+    // Another's is its own.
+    host.sh("ctr run --rm --storage-opt size=16m busybox dd if=/dev/zero of=/x bs=1M count=12").succeeds();
+    host.sh("ctr run --rm -v small:/v busybox sh -c 'rm /v/x; dd if=/dev/zero of=/v/y bs=1M count=6'").succeeds();
+    host.sh("ctr volume rm small && ctr rmi kept && ctr fsck").ok();
+    host.sh("losetup -a | grep containers").exits(1);
+    host.sh("ls $CTR_ROOT/containers $CTR_ROOT/volumes; umount $CTR_ROOT").ok().stdout_has("containers:\n\n");
     host.assert_clean();
 }
 

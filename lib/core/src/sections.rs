@@ -65,7 +65,7 @@ pub struct Rootfs {
     /// Overlay's work directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work: Option<String>,
-    /// How many bytes the writable layer may hold; it is a file system of its own then.
+    /// How many bytes the writable layer may hold, by a quota or as a file system of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
     /// Mounted read-only.

@@ -5,7 +5,9 @@
 
 pub mod bounded;
 mod local;
+pub mod project;
 mod remove;
+mod sys;
 mod undo;
 mod users;
 mod volume;

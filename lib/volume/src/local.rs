@@ -28,7 +28,7 @@ pub fn ready(volume: &Volume, _lock: &Lock) -> Result<()> {
     let (kind, device, options) = match (option("type"), option("device"), option("size")) {
         (Some(kind), Some(device), _) if matches!(&*kind, "none" | "bind") => (None, device, bind(&kind, option("o"))),
         (Some(kind), Some(device), _) => (Some(kind), device, option("o")),
-        (_, _, Some(_)) => return bounded::mount(&volume::dir(&volume.name).join(IMAGE), &point),
+        (_, _, Some(_)) if volume.is_mount() => return bounded::mount(&volume::dir(&volume.name).join(IMAGE), &point),
         _ => return Ok(()),
     };
     if is_mounted(&point) {

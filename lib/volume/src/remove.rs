@@ -1,7 +1,7 @@
 //! The end of a volume, and what crashes left of some.
 
 use crate::{
-    local,
+    local, project,
     users::users,
     volume::{self, aside},
 };
@@ -43,6 +43,7 @@ pub fn remove(name: &str, except: Option<&str>) -> Result<()> {
         || {
             fs::rename(&dir, &aside).cannot(|| format!("remove volume {name}"))?;
             drop(lock);
+            project::release(&aside.join(volume::DATA))?;
             files::remove_tree(&aside)
         },
     )

@@ -1,6 +1,6 @@
 //! The record of a volume, `volumes/NAME/volume.json`, and its files beside it, in `volumes/NAME/_data`.
 
-use crate::{bounded, local};
+use crate::{bounded, local, project};
 use ctr_core::{Cannot, Code, Error, Lock, Result, Value, files, ident, json, parse_size, paths, trace};
 use jiff::Timestamp;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -14,7 +14,7 @@ use std::{
 };
 
 const RECORD: &str = "volume.json";
-const DATA: &str = "_data";
+pub(crate) const DATA: &str = "_data";
 const LOCK: &str = "lock";
 
 /// What `-o` may say: docker's options of its driver `local`, and how much a volume may hold.
@@ -42,7 +42,8 @@ pub struct Volume {
 impl Volume {
     /// Whether its files are a file system of their own, mounted while a container uses it.
     pub fn is_mount(&self) -> bool {
-        self.options.contains_key("type") || self.options.contains_key("size")
+        // A size without the image is a quota's.
+        self.options.contains_key("type") || dir(&self.name).join(local::IMAGE).exists()
     }
 
     /// A new one; nothing is there of it yet.
@@ -189,7 +190,12 @@ fn make(aside: &Path, volume: &Volume, durable: bool) -> Result<()> {
     with(0o711, aside)?;
     with(0o755, &aside.join(DATA))?;
     if let Some(size) = volume.options.get("size") {
-        bounded::make(&aside.join(local::IMAGE), parse_size(size)?)?;
+        let (data, bytes) = (aside.join(DATA), parse_size(size)?);
+        if project::is_on(&data) {
+            project::limit(&data, bytes)?;
+        } else {
+            bounded::make(&aside.join(local::IMAGE), bytes)?;
+        }
     }
     let text = format!("{}\n", json!(volume));
     files::replace(&aside.join(RECORD), text.as_bytes(), durable)

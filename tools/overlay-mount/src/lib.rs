@@ -73,9 +73,9 @@ impl Tool for OverlayMount {
         let rootfs = self.place(&id, size);
         if let Some(bytes) = size {
             let own = id.clone();
-            rollback.push(move || writable::unmount(&own));
+            rollback.push(move || if claimed { writable::let_go(&own) } else { writable::unmount(&own) });
             if !trace::dry_run() {
-                writable::mount(&id, bytes)?;
+                writable::ready(&id, bytes)?;
             }
         }
         trace::act(
@@ -143,7 +143,7 @@ impl Tool for OverlayMount {
         let lowers = layers::lowers(&image)?;
         if !trace::dry_run() {
             if let Some(bytes) = rootfs.size {
-                writable::mount(id, bytes)?;
+                writable::ready(id, bytes)?;
             }
             layers::make_writable(&rootfs, &lowers)?;
         }
@@ -213,7 +213,7 @@ impl OverlayMount {
 /// `size`.
 fn place(id: &str, size: Option<u64>) -> Rootfs {
     let text = |path: PathBuf| path.to_string_lossy().into_owned();
-    let layer = if size.is_some() { writable::point(id) } else { container::dir(id) };
+    let layer = if size.is_some() { writable::place(id) } else { container::dir(id) };
     Rootfs {
         path: text(paths::run_dir(id).join("rootfs")),
         upper: Some(text(layer.join("upper"))),

@@ -16,9 +16,11 @@ pub fn undo(doc: &mut Document, undo: &Value) -> Result<()> {
     if is_mounted(&point) {
         trace::act("unmount", || json!({"target": point}), || mount::unmount(&point))?;
     }
-    writable::unmount(id)?;
     if undo.get("claimed") == Some(&json!(true)) {
+        writable::let_go(id)?;
         container::remove_begun(doc, id)?;
+    } else {
+        writable::unmount(id)?;
     }
     doc.remove("rootfs");
     let spec = doc.object("spec")?;
