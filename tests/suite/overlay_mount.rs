@@ -91,6 +91,9 @@ fn a_writable_layer_has_a_size() {
     host.sh(&format!("ctr run --rm {all} busybox true")).fails(125).stderr_has("dm.basesize");
     host.sh(&format!("ctr run --rm {one} busybox true")).fails(125).stderr_has("none");
     host.sh("ctr run --rm --storage-opt size=1k busybox true").fails(125);
+    host.sh("ctr run --name b --storage-opt size=32m busybox dd if=/dev/urandom of=/x bs=1M count=4").succeeds();
+    host.sh("ctr-df | jq 'select(.Type == \"Containers\").Writable > 4000000'").ok().stdout_is("true\n");
+    host.sh("ctr rm b").succeeds();
     host.sh("losetup -a | grep $CTR_ROOT").exits(1);
     host.assert_clean();
 }

@@ -169,7 +169,8 @@ impl Disk {
 
 fn part(id: &str, name: &str) -> Place {
     match name {
-        "upper" => Place::Writable(id.to_owned()),
+        // The last two of one with a size.
+        "upper" | "writable" | "writable.ext4" => Place::Writable(id.to_owned()),
         log if log == "log" || log.starts_with("log.") => Place::Log(id.to_owned()),
         _ => Place::Record(id.to_owned()),
     }
