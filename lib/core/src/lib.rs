@@ -9,6 +9,7 @@ mod doc;
 mod error;
 pub mod events;
 pub mod files;
+pub mod hosts;
 pub mod ident;
 pub mod instance;
 mod large_file;

@@ -3,6 +3,7 @@
 use crate::{Cannot, Result, paths};
 use std::{
     fs::{File, OpenOptions},
+    io::ErrorKind,
     os::{
         fd::{AsFd, BorrowedFd},
         unix::fs::OpenOptionsExt,
@@ -51,6 +52,21 @@ impl Lock {
             Ok(()) => Ok(Some(Self { file })),
             Err(std::fs::TryLockError::WouldBlock) => Ok(None),
             Err(std::fs::TryLockError::Error(e)) => Err(e).cannot(|| format!("lock {}", path.display())),
+        }
+    }
+
+    /// Whether somebody has the exclusive lock on the file `path`, for who only looks: no file is made, and where nobody has it
+    /// the look is a shared lock for a moment.
+    pub fn is_exclusive(path: &Path) -> Result<bool> {
+        let what = || format!("lock {}", path.display());
+        let file = match File::open(path) {
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(false),
+            other => other.cannot(what)?,
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(std::fs::TryLockError::WouldBlock) => Ok(true),
+            Err(std::fs::TryLockError::Error(e)) => Err(e).cannot(what),
         }
     }
 }

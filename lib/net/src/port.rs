@@ -1,7 +1,7 @@
 //! Published ports: docker's words for them, and who holds which. A claim is a symbolic link in the run directory.
 
 use crate::{PortMap, PublishMode, address, cni, elements, holder, proxy};
-use ctr_core::{Cannot, Code, Document, Error, Result, container, files, json, paths, trace};
+use ctr_core::{Cannot, Code, Error, Result, container, files, json, paths, trace};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::{
@@ -289,16 +289,18 @@ pub fn holds(id: &str) -> bool {
     if cni::is_there(id) || runs() {
         return true;
     }
-    let is_whole = |doc: Document| doc.steps().is_ok_and(|steps| steps.iter().any(|step| step.tool == "ns-spawn"));
-    if !container::recorded(id).is_ok_and(is_whole) {
+    if !is_claimed_at_start(id) {
         // It is begun by a pipe.
         return !container::is_orphan(id);
     }
     // Who starts it has the lock from before its ports are claimed until its process is there.
-    match container::try_hold_limits(id) {
-        Ok(Some(_held)) => runs(),
-        _ => true,
-    }
+    container::are_limits_held(id).unwrap_or(true) || runs()
+}
+
+/// Whether the ports of container `id` are claimed at each of its starts, for ns-spawn has completed it. Those of one that a
+/// pipe makes, or whose document was set aside, are claimed once, before it is started.
+pub fn is_claimed_at_start(id: &str) -> bool {
+    container::recorded(id).is_ok_and(|doc| container::is_complete(&doc))
 }
 
 /// Those of container `id`.
@@ -378,13 +380,13 @@ pub fn publish(mappings: &[Mapping], id: &str, target: Target, mode: PublishMode
         proxy::retire(id)?;
     }
     published.ousted = moved;
-    let runs = container::live_state(id)?.is_some();
+    // Its own from before a repair; while it did not run the host may have taken the port.
+    let keeps = container::live_state(id)?.is_some() || !is_claimed_at_start(id);
     for mapping in mappings {
         let free = |port| {
             let claims = needed(mapping, port, id, target, mode)?;
             for claim in &claims {
-                // Its own from before a repair; while it did not run the host may have taken the port.
-                if !(runs && own.contains(claim)) {
+                if !(keeps && own.contains(claim)) {
                     let own = own.iter().filter(|other| *other != claim).chain(&published.claims);
                     check_free(claim, own, &others)?;
                 }

@@ -67,6 +67,19 @@ pub fn close_ports(id: &str) -> Result<()> {
     withdraw(&led()?)
 }
 
+/// Takes all ports of a container that could not be started, or is not to run yet: its proxy has not seen it run, and would wait
+/// for that.
+///
+/// # Errors
+/// Those of [`unpublish`], the kernel's.
+pub fn free_ports(id: &str) -> Result<()> {
+    proxy::end(id)?;
+    if port::claims_of(id)?.is_empty() {
+        return Ok(());
+    }
+    unpublish(id, &Lock::take()?)
+}
+
 /// While the claim is there nobody else's rule can have its place.
 fn withdraw(claims: &[Claim]) -> Result<()> {
     firewall::remove(&firewall::of_claims(claims))?;

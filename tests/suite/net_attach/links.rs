@@ -7,8 +7,11 @@ pub fn tests() -> Vec<Test> {
         ["root", "overlay", "umoci", "nft", "ip"]:
             others_by_links,
             lines_of_links_go_with_the_network,
+            lines_of_an_earlier_release,
             links_that_are_refused,
-            on_the_hosts_network
+            on_the_hosts_network;
+        ["root", "overlay", "umoci", "nft", "ip", "python3"]:
+            a_lease_keeps_no_repair_from_the_rest
     )
 }
 
@@ -64,6 +67,57 @@ fn lines_of_links_go_with_the_network() {
         lines(&host)
     );
     host.sh("ctr rm -f web db && ctr network rm red").ok();
+    nothing_is_left(&host);
+}
+
+/// They end without a mark.
+fn lines_of_an_earlier_release() {
+    let host = host();
+    host.sh("ctr network create red && ctr run -d --name db busybox sleep 6917").succeeds();
+    host.sh("ctr run -d --name web --link db --add-host db:192.0.2.7 busybox sleep 6918").succeeds();
+    let unmark = "ctr exec web sh -c 'sed \"s/\t# link\\$//\" /etc/hosts >/new && cat /new >/etc/hosts'";
+    let lines = |host: &Host| host.sh("ctr exec web grep -w db /etc/hosts").ok().text();
+    let before = lines(&host);
+    host.sh(unmark).ok();
+    assert_eq!(lines(&host), before.replace("\t# link", ""));
+    host.sh("ctr-inspect web | net-attach --repair >/dev/null").ok();
+    assert_eq!(lines(&host), before);
+    host.sh(&format!("{unmark} && ctr network connect red web && ctr network disconnect bridge web")).ok();
+    assert_eq!(lines(&host), "192.0.2.7\tdb\n");
+    host.sh("ctr rm -f web db && ctr network rm red").ok();
+    nothing_is_left(&host);
+}
+
+/// fcntl(2), `F_SETLEASE`: who opens the file is refused for a while.
+const LEASE: &str = "import fcntl, os, signal, sys
+signal.signal(signal.SIGIO, signal.SIG_IGN)
+fcntl.fcntl(os.open(sys.argv[1], os.O_RDONLY), fcntl.F_SETLEASE, fcntl.F_RDLCK)
+open('leased', 'w')
+while True: signal.pause()
+";
+
+fn a_lease_keeps_no_repair_from_the_rest() {
+    let host = host();
+    std::fs::write(host.dir().join("lease"), LEASE).unwrap();
+    let db = server(&host, "db", "");
+    let web = server(&host, "web", "-p 8080:80 --link db");
+    for (name, id) in [("db", db), ("web", web)] {
+        let hosts = host.root().join("containers").join(id).join("hosts").display().to_string();
+        let lease = host.cmd("python3", &["lease", &hosts]).spawn();
+        host.sh_cmd("until test -e leased; do sleep 0.02; done").limit(20).run().ok();
+        host.sh("nft flush ruleset").ok();
+        let repaired = host.sh(&format!("ctr-inspect {name} | net-attach --repair | net-attach --check >/dev/null"));
+        // Only one with links has lines to be made anew.
+        if name == "db" {
+            repaired.ok();
+        } else {
+            repaired.succeeds().stderr_has(&format!("net-attach: cannot write {hosts}: "));
+        }
+        drop(lease);
+        host.sh("rm leased").ok();
+    }
+    host.sh(&get("127.0.0.1:8080")).ok();
+    host.sh("ctr rm -f web db").ok();
     nothing_is_left(&host);
 }
 

@@ -49,6 +49,11 @@ fn networks_do_not_reach_each_other() {
     assert_eq!(host.tool("ctr-network", &["prune", "-f"]).ok().json(), json!({"NetworksDeleted": []}));
     assert_eq!(host.sh("ctr network ls -q; ls $CTR_ROOT/addresses").ok().text(), "");
     nothing_is_left(&host);
+    // One that cannot be looked at stays, and does not keep the others.
+    host.sh("for n in red green blue; do ctr network create $n; done && echo >$CTR_ROOT/addresses/green").succeeds();
+    let ran = host.tool("ctr-network", &["prune", "-f"]).exits(1).stderr_has("addresses/green");
+    assert_eq!(ran.json(), json!({"NetworksDeleted": ["blue", "red"]}));
+    host.sh("rm $CTR_ROOT/addresses/green && ctr network rm green").ok();
     host.tool("net-attach", &["--gc"]).ok();
     assert_eq!(kernel(&host), "");
 }

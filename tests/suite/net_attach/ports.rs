@@ -12,6 +12,9 @@ pub fn tests() -> Vec<Test> {
             ports_of_one_that_has_stopped,
             ports_of_one_that_does_not_run,
             a_repair_beside_an_end,
+            a_repair_beside_a_start,
+            ports_of_a_document_set_aside,
+            who_looks_does_not_start,
             a_refused_change_of_the_firewall,
             a_table_of_another_release,
             ports_of_one_address_of_ranges_and_of_the_image;
@@ -288,7 +291,7 @@ fn ports_of_one_that_does_not_run() {
         // Whose supervisor was killed: nobody took them away.
         let killed = format!(
             "ctr run -d {web} sleep 6917 && s=$(jq .supervisor.pid $CTR_RUN/containers/*/state.json) && kill -9 $s && \
-             while ctr-ls -q | grep -q . || kill -0 $s 2>/dev/null; do sleep 0.02; done"
+             while ctr ps -q | grep -q . || kill -0 $s 2>/dev/null; do sleep 0.02; done"
         );
         other(&killed, mode);
         host.sh("ctr start web").ok();
@@ -319,6 +322,89 @@ fn a_repair_beside_an_end() {
     host.sh_cmd("until grep -qs tcp-0.0.0.0-8080 trace; do sleep 0.02; done").limit(20).run().ok();
     host.sh("ctr kill web && ctr wait web").succeeds();
     repair.wait().ok();
+    assert_eq!(held(&host), "0 0\n");
+    host.sh("ctr rm -f web").ok();
+    nothing_is_left(&host);
+}
+
+const SERVER: &str = "ns-spawn -dq -f doc -- httpd -f -p 80 -h /etc";
+
+/// The words of the document are of before: that it has stopped.
+fn a_repair_beside_a_start() {
+    let host = host();
+    let reached = format!("until ({}); do sleep 0.05; done", get("127.0.0.1:8080"));
+    for mode in ["dnat", "proxy"] {
+        server(&host, "web", &format!("--publish-mode {mode} -p 8080:80"));
+        host.sh("ctr stop -t 0 web && ctr-inspect web >doc && rm -f trace").succeeds();
+        // Its ports are claimed, its process is not there yet.
+        let start = host
+            .sh_cmd("exec strace -f -o trace -e trace=chdir -e inject=chdir:delay_enter=2000000 ctr-start web")
+            .limit(60)
+            .spawn();
+        host.sh_cmd("until grep -qs 'chdir(\"/\"' trace; do sleep 0.02; done").limit(20).run().ok();
+        host.sh("net-attach --repair <doc >/dev/null").ok();
+        host.sh_cmd(&reached).limit(20).run().succeeds();
+        host.sh("ctr-inspect web | net-attach --check >/dev/null && ctr rm -f web").succeeds();
+        // With all that it has started.
+        start.wait().ok();
+        // By a pipe.
+        host.sh(&format!(
+            "img-pull --pull missing busybox | img-unpack | overlay-mount --name web | \
+             net-attach --publish-mode {mode} -p 8080:80 >doc && ctr-inspect web | net-attach --repair >/dev/null && \
+             net-attach --check <doc >/dev/null && {SERVER}"
+        ))
+        .succeeds();
+        host.sh_cmd(&reached).limit(20).run().succeeds();
+        host.sh("ctr rm -f web").ok();
+    }
+    nothing_is_left(&host);
+}
+
+/// Nobody claims them at its start: they are there from the first.
+fn ports_of_a_document_set_aside() {
+    let host = host();
+    host.sh("img-pull --pull missing busybox | img-unpack | overlay-mount --name web | net-attach -p 8080:80 >doc")
+        .ok();
+    host.tool("net-attach", &["--gc"]).ok().stdout_is("");
+    assert_eq!(held(&host), "1 1\n");
+    host.sh("net-attach --repair -f doc >/dev/null").ok();
+    assert_eq!(held(&host), "1 1\n");
+    // As after a reboot.
+    host.sh("rm $CTR_RUN/ports/* && nft flush ruleset && net-attach --repair -f doc >/dev/null").ok();
+    assert_eq!(held(&host), "1 1\n");
+    host.sh(SERVER).succeeds();
+    host.sh_cmd(&format!("until ({}); do sleep 0.05; done", get("127.0.0.1:8080"))).limit(20).run().succeeds();
+    host.sh("ctr rm -f web").ok();
+    nothing_is_left(&host);
+}
+
+fn who_looks_does_not_start() {
+    let host = host();
+    server(&host, "web", "-p 8080:80");
+    host.sh("ctr-inspect web >doc && kill -9 $(jq .state.supervisor.pid doc)").ok();
+    host.sh_cmd("while ctr ps -q | grep -q .; do sleep 0.02; done").limit(20).run().ok();
+    host.sh("umount $CTR_RUN/containers/*/rootfs && rm -r $CTR_RUN/containers/*").ok();
+    let looked = |line: &str| {
+        host.sh(line).succeeds();
+        host.sh("ls $CTR_RUN/containers").ok().stdout_is("");
+    };
+    looked("net-attach --dry-run --gc 2>&1 | grep -q '\"op\":\"release\",\"port\"'");
+    looked("net-attach --gc | grep -q '\"removed\":\"port\"'");
+    // Whoever has it so only looks: the document is of when it ran, and nobody starts it.
+    host.sh("mkdir $CTR_RUN/containers/$(jq -r .id doc)").ok();
+    let lock =
+        format!("{}/containers/{}/update.lock", host.run().display(), host.sh("jq -r .id doc").ok().text().trim());
+    let look =
+        host.sh_cmd(&format!("flock -s {lock} sh -c 'touch looks; until test -e seen; do sleep 0.02; done'")).spawn();
+    host.sh_cmd("until test -e looks; do sleep 0.02; done").limit(20).run().ok();
+    let repair = host.sh_cmd("exec strace -f -o trace -e trace=flock net-attach --repair <doc").spawn();
+    host.sh_cmd("until test $(grep -c 'flock(.*EAGAIN' trace) -gt 2; do sleep 0.02; done 2>/dev/null")
+        .limit(20)
+        .run()
+        .ok();
+    host.sh("touch seen").ok();
+    repair.wait().ok();
+    look.wait().ok();
     assert_eq!(held(&host), "0 0\n");
     host.sh("ctr rm -f web").ok();
     nothing_is_left(&host);

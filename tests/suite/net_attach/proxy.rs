@@ -16,6 +16,7 @@ pub fn tests() -> Vec<Test> {
             an_end_of_one_direction_is_passed_on,
             a_killed_proxy_is_told_of_and_comes_back,
             a_proxy_ends_with_its_container,
+            what_could_not_be_started_holds_no_port,
             proxied_ports_of_a_running_container,
             a_lost_address_has_no_proxy,
             a_proxied_port_that_is_taken_names_its_holder,
@@ -208,6 +209,21 @@ fn a_proxy_ends_with_its_container() {
         host.sh("ctr stop -t 0 web && ctr run --rm -p 8080:80 busybox true").succeeds();
     }
     host.sh("ctr rm -f web").ok();
+    no_proxies(&host);
+}
+
+fn what_could_not_be_started_holds_no_port() {
+    let host = host();
+    host.sh("mkdir www && echo host >www/hostname").ok();
+    let web = "--name web --publish-mode proxy -p 8080:80 busybox /absent";
+    for line in [format!("ctr run -d {web}"), format!("ctr create {web} && ctr start web")] {
+        host.sh(&format!("! ({line}) 2>/dev/null")).succeeds();
+        let process = host.cmd("busybox", &["httpd", "-f", "-p", "8080", "-h", "www"]).spawn();
+        let reached = format!("until ({}); do sleep 0.05; done", get("127.0.0.1:8080"));
+        host.sh_cmd(&reached).limit(20).run().ok().stdout_is("host\n");
+        host.sh("! ls $CTR_RUN/ports | grep . && ctr rm web").ok();
+        drop(process);
+    }
     no_proxies(&host);
 }
 

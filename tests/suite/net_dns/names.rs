@@ -196,6 +196,14 @@ fn a_link_is_for_one_alone() {
         assert_eq!(web.addresses(name), std::slice::from_ref(&db), "{name}");
         assert_ne!(other.ask(name, TYPE::A).rcode, RCODE::NoError, "{name}");
     }
+    // Not who is called so too; where none has that name, whoever is called so.
+    sleeper_called(&host, "second", "red", r#"["db"]"#);
+    assert_eq!(web.addresses("data"), std::slice::from_ref(&db));
+    assert_eq!(other.addresses("db").len(), 2);
+    sleeper_called(&host, "third", "red", r#"["tier"]"#);
+    sleeper(&host, "asks", "--network red --link tier:front");
+    assert_eq!(Inside::of(&host, "asks").addresses("front"), [address(&host, "third")]);
+    host.sh("ctr rm -f second third asks").ok();
     // It stands before another's name.
     assert_eq!((web.addresses("db"), other.addresses("db")), (vec![address(&host, "web")], vec![db]));
     host.sh("ctr exec web ping -c 1 -W 3 data").ok();

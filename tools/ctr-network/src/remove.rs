@@ -54,7 +54,8 @@ impl Prune {
         let mut deleted = Vec::new();
         let mut failures = Failures::default();
         for network in network::all()?.into_iter().filter(|network| network.name != network::DEFAULT) {
-            if network::holder(&network)?.is_none() && failures.note(remove(&netlink, &network, &lock)).is_some() {
+            let idle = failures.note(network::holder(&network)).is_some_and(|holder| holder.is_none());
+            if idle && failures.note(remove(&netlink, &network, &lock)).is_some() {
                 deleted.push(network.name);
             }
         }

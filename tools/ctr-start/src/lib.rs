@@ -69,7 +69,7 @@ fn start(word: &str, id: &str, again: bool, hold: bool) -> Result<()> {
             Error::new(Code::Invalid, format!("cannot start container {word}: it was never made whole")).hint("ctr rm")
         );
     }
-    if !doc.steps()?.iter().any(|step| step.tool == "ns-spawn") {
+    if !container::is_complete(&doc) {
         return Err(Error::new(Code::Invalid, format!("cannot start container {word}: it has no command yet"))
             .hint("ns-spawn --create completes it"));
     }
@@ -91,7 +91,7 @@ fn start(word: &str, id: &str, again: bool, hold: bool) -> Result<()> {
     steps::repair_all(&doc).map_err(|e| {
         if container::live_state(id).is_ok_and(|state| state.is_none()) {
             // One that does not run holds no port.
-            ctr_net::close_ports(id).unwrap_or_else(|e| trace::warn(&e.to_string()));
+            ctr_net::free_ports(id).unwrap_or_else(|e| trace::warn(&e.to_string()));
         }
         // The tool that failed has said why.
         Error::new(e.code, format!("cannot start container {word}: {}", e.message))

@@ -51,7 +51,7 @@ impl Prune {
         let (mut deleted, mut bytes) = (Vec::new(), 0);
         let mut failures = Failures::default();
         for volume in ctr_vol::all()? {
-            if !(all || volume.anonymous) || !filters.match_all(&volume)? {
+            if !(all || volume.anonymous) || failures.note(filters.match_all(&volume)) != Some(true) {
                 continue;
             }
             if let Some(size) = failures.note(remove_idle(&volume.name)).flatten() {

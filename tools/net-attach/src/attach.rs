@@ -6,7 +6,7 @@ use crate::{
     host, hosts, plugins,
     word::Wanted,
 };
-use ctr_core::{Code, Error, Map, Result, Rollback, Value, container, json};
+use ctr_core::{Code, Error, Map, Result, Rollback, Value, container, json, trace};
 use ctr_net::{
     Claim, Dns, Lock, Mapping, Net, PortMap, PublishMode, Target, cni, firewall, link, netns, network, port, proxy,
     resolver,
@@ -186,7 +186,8 @@ fn namespace(id: &str) -> Result<()> {
 }
 
 /// Makes again what a reboot or another program took away of what the section says; ports where the container runs, or
-/// somebody starts it, by a document that says so.
+/// somebody starts it, by a document that says so, or nobody claims them at its start. What another that starts it has claimed
+/// is let be.
 ///
 /// # Errors
 /// `exists` for an address or a port that another has by now; `not-found` for a network that was removed.
@@ -197,7 +198,8 @@ pub fn repair(id: &str, said: Net, is_to_run: bool) -> Result<Net> {
     // Where another has it that is a start, whose part this is, or a change.
     let held = container::try_hold_limits(id)?;
     let lock = Lock::take()?;
-    let mut net = container::recorded(id)?.section::<Net>("net")?.unwrap_or(said);
+    let record = container::recorded(id)?;
+    let mut net = record.section::<Net>("net")?.unwrap_or(said);
     for attachment in net.networks.iter().filter(|attachment| !attachment.by_plugins()) {
         // The default one is made again.
         host::network(&netlink, &attachment.name)?;
@@ -207,13 +209,17 @@ pub fn repair(id: &str, said: Net, is_to_run: bool) -> Result<Net> {
         ctr_net::address::claim(&end.network, id, &end.addresses, &[])?;
     }
     let running = runs(id)?;
-    if !running {
+    let starts = is_to_run && held.is_none();
+    // One that a pipe makes, or whose document was set aside, is published before it is started, and not again then.
+    let begun = held.is_some() && !container::is_complete(&record);
+    // What else it has is not this call's: another starts it, or makes it.
+    let is_ours = if held.is_some() { running || !begun } else { starts && container::live_state(id)?.is_none() };
+    if is_ours && !running {
         // One of a run before leaves, and may not have noticed yet.
         proxy::end(id)?;
     }
-    let starts = is_to_run && held.is_none();
     // Off every network that has a way out it publishes nothing.
-    let mut published = match end::way_in(&ends).and_then(End::target).filter(|_| running || starts) {
+    let mut published = match end::way_in(&ends).and_then(End::target).filter(|_| running || starts || begun) {
         Some(target) => {
             let mappings = net.ports.iter().map(mapping).collect::<Result<Vec<_>>>()?;
             port::publish(&mappings, id, target, net.publish_mode)?
@@ -224,10 +230,8 @@ pub fn repair(id: &str, said: Net, is_to_run: bool) -> Result<Net> {
         give_back(&published)?;
         published = port::Published::default();
     }
-    // What a ctr-port that was killed left behind is no longer in the record; what one claims that goes on is not in it yet,
-    // and only ports of what runs are changed.
-    let settled = held.is_some() || container::live_state(id)?.is_none();
-    for stale in port::claims_of(id)?.iter().filter(|claim| settled && !published.claims.contains(claim)) {
+    // What a ctr-port that was killed left behind is no longer in the record; what one claims that goes on is not in it yet.
+    for stale in port::claims_of(id)?.iter().filter(|claim| is_ours && !published.claims.contains(claim)) {
         stale.release()?;
     }
     let bridges = host::ready_all(&netlink, &mut ends)?;
@@ -259,14 +263,18 @@ pub fn repair(id: &str, said: Net, is_to_run: bool) -> Result<Net> {
     if !new.is_empty() || end::gateways(&ends).iter().any(|gateway| !found.contains(gateway)) {
         end::configure(id, &new, &ends)?;
     }
-    proxy::carry(id)?;
+    if is_ours || running || begun {
+        proxy::carry(id)?;
+    }
     if published.are_led() {
         localnet(&ends)?;
     }
     plugins::repair(id, &net)?;
     // Others that were off the network meanwhile may have other addresses.
-    net.hosts = link::hosts(&net);
-    hosts::link(id, &net)?;
+    let linked = link::hosts(&net);
+    let before = std::mem::replace(&mut net.hosts, linked);
+    // The container can keep the file from us.
+    hosts::link(id, &before, &net.hosts).unwrap_or_else(|e| trace::warn(&e.to_string()));
     Ok(net)
 }
 

@@ -27,7 +27,7 @@ impl Changed {
         let held = container::hold_limits(id)?;
         let doc = container::recorded(id)?;
         let bad = |why: &str| Error::new(Code::Invalid, format!("container {} {why}", address::name_of(id)));
-        if doc.is_partial() || !doc.steps()?.iter().any(|step| step.tool == "ns-spawn") {
+        if doc.is_partial() || !container::is_complete(&doc) {
             return Err(bad("was never made whole"));
         }
         let Some(net) = doc.section::<Net>("net")? else {
@@ -149,8 +149,7 @@ pub fn connect(id: &str, wanted: &Wanted) -> Result<Network> {
     rollback.disarm();
     // Nobody else waits for files that the container can keep from us.
     drop(lock);
-    let has_links = !changed.net.hosts.is_empty() || !net.hosts.is_empty();
-    let linked = if has_links { hosts::link(id, &net) } else { Ok(()) };
+    let linked = hosts::link(id, &changed.net.hosts, &net.hosts);
     for written in [hosts::add(id, &changed.doc, &addresses), linked, hosts::ask(id, &changed.net.dns, &net.dns)] {
         written.unwrap_or_else(|e| warn(&e));
     }
@@ -207,9 +206,7 @@ pub fn disconnect(id: &str, word: &str, force: bool) -> Result<Option<Network>> 
     // Nobody else waits for files that the container can keep from us.
     drop(lock);
     note(hosts::remove(id, &changed.doc, &addresses));
-    if !changed.net.hosts.is_empty() {
-        note(hosts::link(id, &net));
-    }
+    note(hosts::link(id, &changed.net.hosts, &net.hosts));
     note(hosts::ask(id, &changed.net.dns, &net.dns));
     failures.end().map(|()| network)
 }

@@ -122,11 +122,11 @@ fn recorded(id: &str) -> Option<Net> {
     container::recorded(id).ok().filter(|doc| !doc.is_partial())?.section("net").ok()?
 }
 
-/// Proxies and ports of containers that are gone or do not run, then addresses of those that are gone.
+/// Proxies and ports of containers that are gone, or do not run and claim theirs when they start; then addresses of those that are gone.
 fn claims() -> Result<Vec<Value>> {
     let mut removed = Vec::new();
     let gone = |id: &str| container::checked_id(id).is_err() || (container::is_gone(id) && !cni::is_there(id));
-    let idle = |id: &str| gone(id) || !port::holds(id);
+    let idle = |id: &str| gone(id) || (port::is_claimed_at_start(id) && !port::holds(id));
     for id in proxy::all().into_iter().filter(|id| idle(id)) {
         if note(proxy::end(&id)).is_some() {
             removed.push(json!({"removed": "proxy", "container": id}));

@@ -1,8 +1,12 @@
 //! The container's own lines of its /etc/hosts, which ns-spawn wrote, and the servers of its /etc/resolv.conf: the files that
 //! are mounted there are written in place.
 
-use ctr_core::{Cannot, Document, Result, container, ident, json, trace};
-use ctr_net::{Dns, Host, Net};
+use ctr_core::{
+    Cannot, Document, Result, container,
+    hosts::{self, is_link, line},
+    ident, json, trace,
+};
+use ctr_net::{Dns, Host};
 use rustix::fs::OFlags;
 use std::{
     fs::{File, OpenOptions},
@@ -13,9 +17,6 @@ use std::{
 
 /// Most bytes of a file that is written anew: it is the container's to write, too.
 const MAX: u64 = 1 << 20;
-/// How a line of a link ends, by which it is known, whatever its names; ns-spawn writes the first ones so
-/// (`lib/runtime/src/spec/etc.rs`).
-const LINKED: &str = "\t# link";
 
 /// Adds a line for each address.
 ///
@@ -42,16 +43,21 @@ pub fn remove(id: &str, doc: &Document, addresses: &[IpAddr]) -> Result<()> {
     })
 }
 
-/// Makes the lines of its links those that the section has.
+/// Makes the lines of its links those of `new`, where those of `old` are; there may be none. Lines of `old` without the mark of a
+/// link are of an earlier release.
 ///
 /// # Errors
-/// The file system's.
-pub fn link(id: &str, net: &Net) -> Result<()> {
+/// The file system's; `EWOULDBLOCK` where the container has a lease on the file.
+pub fn link(id: &str, old: &[Host], new: &[Host]) -> Result<()> {
+    if old.is_empty() && new.is_empty() {
+        return Ok(());
+    }
+    let unmarked: Vec<_> = old.iter().map(|host| line(host.address, &host.names) + "\n").collect();
     write(id, "hosts", |text| {
-        let line = |host: &Host| format!("{}\t{}{LINKED}\n", host.address, host.names.join(" "));
-        let is_link = |line: &&str| line.strip_suffix('\n').unwrap_or(line).ends_with(LINKED);
-        let kept: String = text.split_inclusive('\n').filter(|line| !is_link(line)).collect();
-        if net.hosts.is_empty() { kept } else { whole(kept) + &net.hosts.iter().map(line).collect::<String>() }
+        let stays = |line: &&str| !is_link(line) && !unmarked.iter().any(|old| old == line);
+        let kept: String = text.split_inclusive('\n').filter(stays).collect();
+        let lines: String = new.iter().map(|host| hosts::link(host.address, &host.names)).collect();
+        if lines.is_empty() { kept } else { whole(kept) + &lines }
     })
 }
 

@@ -86,6 +86,11 @@ impl Called {
         }
     }
 
+    /// Whether `word`, in lower case, is its own name, its id or the first digits of that.
+    fn is(&self, id: &str, word: &str) -> bool {
+        self.name.eq_ignore_ascii_case(word) || id == word || ident::short(id) == word
+    }
+
     /// Whether `name`, in lower case, means it on the network: one of its names, or that and the network's.
     fn answers(&self, network: &str, name: &str) -> bool {
         let there = self.networks.iter().find(|on| on.network == network);
@@ -168,13 +173,18 @@ impl Names {
         let mut found = Vec::new();
         let is_link = asker.networks.iter().any(|on| on.linked(name).is_some());
         for on @ On { network, .. } in &asker.networks {
-            let name = match on.linked(name) {
-                Some(other) => other,
-                None if is_link => continue,
-                None => name,
-            };
-            for (address, id) in self.members(network).iter() {
-                if self.called(id).answers(network, name) && runs(id) && !found.contains(address) {
+            let link = on.linked(name);
+            if is_link && link.is_none() {
+                continue;
+            }
+            let members = self.members(network);
+            // A link means the container of that name alone; where there is none, who is called so.
+            let alone = link.filter(|other| members.iter().any(|(_, id)| self.called(id).is(id, other)));
+            for (address, id) in members.iter() {
+                let called = self.called(id);
+                let is_meant =
+                    alone.map_or_else(|| called.answers(network, link.unwrap_or(name)), |other| called.is(id, other));
+                if is_meant && runs(id) && !found.contains(address) {
                     found.push(*address);
                 }
             }

@@ -73,7 +73,7 @@ impl Begun {
         } else {
             let failed = state::failed(doc, self.whole, error.exit, &error.message);
             // One that does not run holds no port.
-            failed.and_then(|()| container::forget_state(&self.id)).and(ctr_net::close_ports(&self.id))
+            failed.and_then(|()| container::forget_state(&self.id)).and(ctr_net::free_ports(&self.id))
         };
         if let Err(e) = undone {
             trace::warn(&format!("rollback: {e}"));

@@ -44,8 +44,7 @@ pub fn detach(args: &mut NsSpawn, doc: &mut Document, rootfs: &Rootfs) -> Result
         return Ok(Done::Saved);
     }
     // One that does not run holds no port.
-    let closed = ctr_net::proxy::end(&begun.id).and(ctr_net::close_ports(&begun.id));
-    closed.unwrap_or_else(|e| trace::warn(&e.to_string()));
+    ctr_net::free_ports(&begun.id).unwrap_or_else(|e| trace::warn(&e.to_string()));
     Ok(Done::Print)
 }
 

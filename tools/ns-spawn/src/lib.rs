@@ -191,9 +191,7 @@ impl NsSpawn {
 /// wrote.
 fn is_new(doc: &Document) -> bool {
     let Some(id) = doc.str("id") else { return true };
-    let is_complete =
-        |record: Document| record.steps().is_ok_and(|steps| steps.iter().any(|s| s.tool == NsSpawn::NAME));
-    container::recorded(id).is_ok_and(|record| !is_complete(record))
+    container::recorded(id).is_ok_and(|record| !container::is_complete(&record))
 }
 
 /// What both a document's container and a bundle give to the engine.

@@ -1,8 +1,9 @@
 //! Who may start, end or remove a container: one at a time.
 
 use super::{checked_id, is_alive, live_state, record};
-use crate::{Code, Error, Lock, Result, files, ident, paths, trace};
+use crate::{Code, Error, Lock, Result, ident, paths, trace};
 use std::{
+    path::PathBuf,
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -39,29 +40,57 @@ pub fn hold(id: &str) -> Result<Option<Lock>> {
 /// `not-found` for a container that is not there, for which no directory is made; `busy` where another takes longer than
 /// that.
 pub fn hold_limits(id: &str) -> Result<Lock> {
-    let dir = paths::run_dir(checked_id(id)?);
-    if !record::exists(id) {
+    if !record::exists(checked_id(id)?) {
         return Err(Error::new(Code::NotFound, format!("no container {}", ident::short(id))));
     }
-    files::make_dir(&dir)?;
+    let path = update_lock(id);
     let start = Instant::now();
     loop {
-        if let Some(lock) = Lock::try_exclusive(&dir.join("update.lock"))? {
+        if let Some(lock) = Lock::try_exclusive(&path)? {
             return Ok(lock);
         }
-        if start.elapsed() > PATIENCE {
-            return Err(Error::new(Code::Busy, format!("container {} is being started or changed", ident::short(id))));
-        }
-        sleep(Duration::from_millis(1));
+        wait(id, start)?;
     }
 }
 
-/// The same for who only looks whether another starts or changes it: `None` where one does, without waiting.
+/// The same without waiting for another who starts or changes it: `None` where one does. Who only looks ([`are_limits_held`])
+/// is none, and is waited for.
+///
+/// # Errors
+/// The file system's; `busy` as [`hold_limits`].
+pub fn try_hold_limits(id: &str) -> Result<Option<Lock>> {
+    let path = update_lock(checked_id(id)?);
+    let start = Instant::now();
+    loop {
+        if let Some(lock) = Lock::try_exclusive(&path)? {
+            return Ok(Some(lock));
+        }
+        if Lock::is_exclusive(&path)? {
+            return Ok(None);
+        }
+        wait(id, start)?;
+    }
+}
+
+/// Whether somebody starts the container, or changes its limits or networks, at this moment; nothing is made for the look.
 ///
 /// # Errors
 /// The file system's.
-pub fn try_hold_limits(id: &str) -> Result<Option<Lock>> {
-    Lock::try_exclusive(&paths::run_dir(checked_id(id)?).join("update.lock"))
+pub fn are_limits_held(id: &str) -> Result<bool> {
+    Lock::is_exclusive(&update_lock(checked_id(id)?))
+}
+
+fn update_lock(id: &str) -> PathBuf {
+    paths::run_dir(id).join("update.lock")
+}
+
+/// For the next try, since `start`.
+fn wait(id: &str, start: Instant) -> Result<()> {
+    if start.elapsed() > PATIENCE {
+        return Err(Error::new(Code::Busy, format!("container {} is being started or changed", ident::short(id))));
+    }
+    sleep(Duration::from_millis(1));
+    Ok(())
 }
 
 /// The same as [`hold`] for who removes what has ended: waits, ten seconds at most, for whoever is about to record the end.

@@ -19,10 +19,10 @@ pub use claim::{
 };
 pub use descendants::{adopt_orphans, end_descendants, pid_of, reap_orphans};
 pub use find::{directories, find, ids, is_gone, namespace, of_process};
-pub use hold::{hold, hold_ended, hold_limits, try_hold_limits};
+pub use hold::{are_limits_held, hold, hold_ended, hold_limits, try_hold_limits};
 pub use record::{
-    attach_socket, dir, execs_dir, exists, is_provisional, is_volatile, load, log_file, record_file, recorded,
-    recorded_as, save, save_for_now,
+    attach_socket, dir, execs_dir, exists, is_complete, is_provisional, is_volatile, load, log_file, record_file,
+    recorded, recorded_as, save, save_for_now,
 };
 pub use remove::{gc, hold_to_remove, remove, remove_begun, remove_locked};
 pub use signal::{Handle, kill, parse_signal};

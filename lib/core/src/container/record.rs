@@ -26,10 +26,14 @@ pub fn record_file(id: &str) -> PathBuf {
     if passing.exists() { passing } else { dir(id).join(RECORD) }
 }
 
+/// Whether `ns-spawn` has completed the container: it can be started.
+pub fn is_complete(doc: &Document) -> bool {
+    doc.steps().is_ok_and(|steps| steps.iter().any(|step| step.tool == "ns-spawn"))
+}
+
 /// Whether the container's record is one that a reboot takes until `ns-spawn` has completed it.
 pub fn is_provisional(doc: &Document) -> bool {
-    let complete = doc.steps().is_ok_and(|steps| steps.iter().any(|step| step.tool == "ns-spawn"));
-    !complete && doc.str("id").is_some_and(|id| ident::is_id(id) && passing(id).exists())
+    !is_complete(doc) && doc.str("id").is_some_and(|id| ident::is_id(id) && passing(id).exists())
 }
 
 /// Saves the document as the container's record, without what only the running kernel knows: of a process that runs

@@ -6,7 +6,7 @@ use super::{
     namespaces::{Mode, Namespaces},
     part,
 };
-use ctr_core::{Cannot, Code, Error, Result, Value, container, json, trace};
+use ctr_core::{Cannot, Code, Error, Result, Value, container, hosts, json, trace};
 use std::{
     fmt::Write as _,
     fs::{File, OpenOptions, Permissions},
@@ -18,9 +18,6 @@ use std::{
 
 /// Most bytes that are taken of a file of the host.
 const MAX_HOST_FILE: u64 = 1 << 20;
-
-/// How a line of a link ends: by it net-attach knows its lines when they change (`tools/net-attach/src/hosts.rs`).
-const LINKED: &str = "\t# link";
 
 /// What every container's /etc/hosts begins with.
 const LOCAL: &str = "127.0.0.1\tlocalhost\n\
@@ -140,7 +137,7 @@ fn linked(net: Option<&Value>) -> Result<String> {
         if names.is_empty() || !names.iter().all(|name| is_host_name(name)) {
             return Err(bad(host));
         }
-        let _ = writeln!(text, "{}\t{}{LINKED}", address.ok_or_else(|| bad(host))?, names.join(" "));
+        text.push_str(&hosts::link(address.ok_or_else(|| bad(host))?, &names));
     }
     Ok(text)
 }
