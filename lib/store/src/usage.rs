@@ -80,19 +80,16 @@ pub fn usage_beside(path: &Path, links: &Links) -> Result<Usage> {
     let mut left = Vec::new();
     let mut dirs = level(&walk, top.st_dev, &mut usage, links).cannot(what)?;
     loop {
-        match dirs.pop() {
-            Some(name) => {
-                if walk.down(&name).cannot(what)? {
-                    left.push(dirs);
-                    dirs = level(&walk, top.st_dev, &mut usage, links).cannot(what)?;
-                }
+        if let Some(name) = dirs.pop() {
+            if walk.down(&name).cannot(what)? {
+                left.push(dirs);
+                dirs = level(&walk, top.st_dev, &mut usage, links).cannot(what)?;
             }
-            None => {
-                let Some(above) = left.pop() else { return Ok(usage) };
-                walk.up().cannot(what)?;
-                // It may have been moved: then what is left of it is not looked for.
-                dirs = if walk.here().is_some() { above } else { Vec::new() };
-            }
+        } else {
+            let Some(above) = left.pop() else { return Ok(usage) };
+            walk.up().cannot(what)?;
+            // It may have been moved: then what is left of it is not looked for.
+            dirs = if walk.here().is_some() { above } else { Vec::new() };
         }
     }
 }
