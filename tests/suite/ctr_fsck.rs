@@ -19,8 +19,14 @@ pub fn tests() -> Vec<Test> {
         ["root", "overlay", "umoci"]:
             a_changed_tree_is_found,
             a_restored_backup_is_whole,
+            any_whole_blob_of_a_layer_decides,
+            a_deep_tree_is_compared,
+            a_look_hides_nothing_from_itself,
+            a_tree_removed_meanwhile_is_no_finding,
             a_containers_layer_comes_back,
             names_and_records;
+        ["root", "overlay", "umoci", "docker-registry", "skopeo"]:
+            a_lone_tree_of_a_restored_backup_stays;
         []:
             nothing_is_clean_too
     )
@@ -263,10 +269,143 @@ fn a_restored_backup_is_whole() {
         host.sh("img-inspect --document marked | img-unpack").ok();
         clean(&host);
     }
-    // Without its blob nobody can tell.
-    host.sh(restore).ok();
-    fs::remove_file(blob(&host, &layer(&host, "marked")["digest"])).unwrap();
-    assert_eq!(found(&host, &[]), ["missing blob", "torn layer"]);
+}
+
+/// Its change times are all new, and the root's the oldest of them.
+fn touched(host: &Host, tree: &std::path::Path) {
+    host.sh(&format!("find {0} -mindepth 1 -exec chmod --reference={{}} {{}} \\; -quit", tree.display())).ok();
+}
+
+/// What only times speak of is no reason to remove what may be the only copy.
+fn a_lone_tree_of_a_restored_backup_stays() {
+    let host = busybox();
+    host.sh("echo x >x; tar c x | img-import - made | img-unpack").ok();
+    let layer = layer(&host, "made");
+    let (tree, blob) = (PathBuf::from(layer["path"].as_str().unwrap()), blob(&host, &layer["digest"]));
+    touched(&host, &tree);
+    let aside = host.dir().join("aside");
+    // Torn, then gone.
+    fs::copy(&blob, &aside).unwrap();
+    flip(&blob);
+    for expected in [["torn blob", "torn layer"], ["missing blob", "torn layer"]] {
+        assert_eq!(found(&host, &[]), expected);
+        let lines = host.tool("ctr-fsck", &["--repair"]).fails(1).jsons();
+        let said = lines.iter().find(|line| line["kind"] == "layer").unwrap();
+        assert!(said["reason"].as_str().unwrap().starts_with("its times are new"), "{said}");
+        assert!(said["repair"].as_str().unwrap().starts_with("no: it may be whole"), "{said}");
+        assert_eq!(fs::read(tree.join("x")).unwrap(), b"x\n");
+        host.tool("img-inspect", &["made"]).ok();
+        assert!(!blob.exists());
+    }
+    // The blob decides once it is there; and who asks for it gives both up.
+    fs::rename(&aside, &blob).unwrap();
+    clean(&host);
+    fs::remove_file(&blob).unwrap();
+    host.tool("ctr-fsck", &["--repair", "--drop"]).ok();
+    assert!(!tree.exists());
+    host.tool("img-inspect", &["made"]).fails(1);
+    clean(&host);
+    // One that can be fetched is, and then compared.
+    let reference = registry::plain().push("busybox");
+    let host = Host::new();
+    host.sh(&format!("img-pull {reference} | img-unpack")).ok();
+    let layer = self::layer(&host, &reference);
+    let tree = PathBuf::from(layer["path"].as_str().unwrap());
+    for (change, said) in [("", "it is whole"), ("rm bin/ls; ", "removed")] {
+        host.sh(&format!("cd {} && {change} true", tree.display())).ok();
+        touched(&host, &tree);
+        fs::remove_file(self::blob(&host, &layer["digest"])).unwrap();
+        let lines = host.tool("ctr-fsck", &["--repair"]).ok().jsons();
+        let line = lines.iter().find(|line| line["kind"] == "layer").unwrap();
+        assert!(line["repair"].as_str().unwrap().contains(said), "{line}");
+        clean(&host);
+    }
+}
+
+/// One layer in two compressions has two blobs, and an image that is gone leaves its name to a container.
+fn any_whole_blob_of_a_layer_decides() {
+    let host = Host::new();
+    host.sh("echo x >x; tar c x | img-import - base >/dev/null; img-inspect --document base | img-unpack").ok();
+    let made = ["gzip", "zstd"].map(|how| {
+        let line = format!("SOURCE_DATE_EPOCH=1 img-squash --compression {how} -t {how} base");
+        host.sh(&line).ok().json()["image"]["layers"][0].clone()
+    });
+    assert_eq!(made[0]["diffId"], made[1]["diffId"]);
+    host.sh("img-inspect --document gzip | img-unpack").ok();
+    let tree = PathBuf::from(layer(&host, "gzip")["path"].as_str().unwrap());
+    for torn in &made {
+        touched(&host, &tree);
+        let blob = blob(&host, &torn["digest"]);
+        let whole = fs::read(&blob).unwrap();
+        flip(&blob);
+        assert_eq!(found(&host, &[]), ["torn blob"]);
+        fs::remove_file(&blob).unwrap();
+        assert_eq!(found(&host, &[]), ["missing blob"]);
+        fs::write(&blob, whole).unwrap();
+    }
+    // Of the image nothing is left but what the record of a container says.
+    host.sh("img-inspect --document zstd | img-unpack | overlay-mount --name c").ok();
+    let blob = blob(&host, &made[1]["digest"]);
+    let whole = fs::read(&blob).unwrap();
+    host.sh("img-rm -f zstd gzip").ok();
+    assert!(!blob.exists(), "not what is looked at here");
+    fs::write(&blob, whole).unwrap();
+    touched(&host, &tree);
+    assert_eq!(found(&host, &[]), ["orphaned blob"]);
+    host.sh("ctr rm c").ok();
+}
+
+/// Deeper than a path may be long.
+fn a_deep_tree_is_compared() {
+    let host = Host::new();
+    host.sh("n=d; for i in 1 2 3 4 5 6; do n=$n$n; done; mkdir deep
+        (cd deep; for i in $(seq 62); do mkdir $n; cd -P $n; done; echo x >f)
+        tar c -C deep . | img-import - deep | img-unpack")
+        .ok();
+    let tree = PathBuf::from(layer(&host, "deep")["path"].as_str().unwrap());
+    assert!(tree.as_os_str().len() + 62 * 65 > 4096, "not what is looked at here");
+    touched(&host, &tree);
+    clean(&host);
+    host.sh(&format!(
+        "n=d; for i in 1 2 3 4 5 6; do n=$n$n; done; cd {} && for i in $(seq 62); do cd -P $n; done; echo y >f",
+        tree.display()
+    ))
+    .ok();
+    let line = host.tool("ctr-fsck", &[]).fails(1).jsons()[0].clone();
+    assert!(line["reason"].as_str().unwrap().ends_with("/f"), "{line}");
+    found(&host, &["--repair"]);
+    clean(&host);
+}
+
+/// To compare a tree is no writing that would make what nothing names look as if it were on its way.
+fn a_look_hides_nothing_from_itself() {
+    let host = busybox();
+    host.sh("img-inspect --document busybox | img-unpack").ok();
+    touched(&host, &PathBuf::from(layer(&host, "busybox")["path"].as_str().unwrap()));
+    let junk = json!("sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    fs::write(blob(&host, &junk), "").unwrap();
+    assert_eq!(found(&host, &[]), ["orphaned blob"]);
+    assert_eq!(found(&host, &["--repair"]), ["orphaned blob"]);
+    clean(&host);
+}
+
+fn a_tree_removed_meanwhile_is_no_finding() {
+    let host = busybox();
+    host.sh("mkdir b; head -c 30000000 /dev/zero >b/z").ok();
+    for _ in 0..3 {
+        host.sh("tar c -C b . | img-import - big | img-unpack").ok();
+        touched(&host, &PathBuf::from(layer(&host, "big")["path"].as_str().unwrap()));
+        let look = host.cmd("ctr-fsck", &[""; 0]).spawn();
+        let layers = host.root().join("layers");
+        crate::living::until("it compares", || {
+            fs::read_dir(&layers).unwrap().flatten().any(|entry| entry.file_name().as_encoded_bytes().starts_with(b"."))
+        });
+        look.signal(nix::sys::signal::Signal::SIGSTOP);
+        host.tool("img-rm", &["big"]).ok();
+        look.signal(nix::sys::signal::Signal::SIGCONT);
+        look.wait().ok();
+    }
+    clean(&host);
 }
 
 fn a_containers_layer_comes_back() {

@@ -37,6 +37,9 @@ fn goes_on_after_one_that_is_not_there() {
     // Only of what is not there nothing is said.
     host.sh("echo '{' >$CTR_ROOT/containers/$(readlink $CTR_ROOT/names/a)/document.json").ok();
     host.tool("ctr-inspect", &["--if-any", "nobody", "a", "b"]).fails(1).stderr_has("record");
+    // And whoever else is asked answers alone.
+    host.tool("ctr-inspect", &["--if-any", "a"]).fails(1).stdout_is("").stderr_has("record");
+    assert_eq!(host.sh("ctr-inspect --if-any a 2>/dev/null || img-inspect busybox").ok().jsons().len(), 1);
     host.tool("ctr-inspect", &["--if-any", "b"]).ok();
     host.tool("ctr-inspect", &["-s", "b"]).fails(2);
     // A stage behind has nothing to add.

@@ -19,6 +19,7 @@ mod remove;
 mod spool;
 mod trash;
 mod usage;
+mod walk;
 mod writers;
 
 pub use blobs::Store;
@@ -35,4 +36,5 @@ pub use remove::{Removed, Used, trees_of};
 pub use spool::{Spool, Spooled, Spools};
 pub use trash::Trash;
 pub use usage::{Links, Usage, usage, usage_beside};
+pub use walk::Walk;
 pub use writers::{idle, writing};

@@ -1,24 +1,20 @@
 //! What a tree occupies on its disk, as du(1) counts it.
 
+use crate::Walk;
 use ctr_core::{Cannot, Result, mountinfo::is_mounted_at};
 use rustix::{
-    fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fstat, openat, statat},
+    fs::{AtFlags, CWD, Dir, FileType, Stat, statat},
     io::Errno,
 };
 use std::{
     collections::HashSet,
     ffi::CString,
     fs::Metadata,
-    os::{
-        fd::{AsFd, OwnedFd},
-        unix::fs::MetadataExt,
-    },
+    os::unix::fs::MetadataExt,
     path::Path,
     sync::{Mutex, PoisonError},
 };
 
-/// So many directories are held open at once; above them the way back is by `..`.
-const OPEN: usize = 64;
 /// The unit of `st_blocks` (stat(2)), bytes.
 const BLOCK: u64 = 512;
 
@@ -56,14 +52,6 @@ impl Links {
     }
 }
 
-/// A directory that is being counted.
-struct Level {
-    /// `None` of one far above.
-    fd: Option<OwnedFd>,
-    inode: (u64, u64),
-    below: Vec<CString>,
-}
-
 /// Counts the file or the tree at `path`, and nothing of another file system; nothing is there where nothing is there.
 ///
 /// A container may change its tree meanwhile, and nest directories without end: every directory is opened beneath the
@@ -87,47 +75,43 @@ pub fn usage_beside(path: &Path, links: &Links) -> Result<Usage> {
         return Ok(usage);
     }
     usage.add(&top);
-    let Some(root) = open(CWD, path).cannot(what)? else { return Ok(usage) };
-    let mut levels = vec![level(root, top.st_dev, &mut usage, links).cannot(what)?];
-    while let Some(here) = levels.last_mut() {
-        let Some(name) = here.below.pop() else {
-            let done = levels.pop().and_then(|level| level.fd);
-            if let (Some(above), Some(done)) = (levels.last_mut().filter(|above| above.fd.is_none()), done) {
-                // It may have been moved: then what is left of that directory is not looked for.
-                above.fd = open(done, c"..").cannot(what)?.filter(|fd| inode(fd).is_ok_and(|i| i == above.inode));
-                if above.fd.is_none() {
-                    above.below.clear();
-                }
+    let Some(mut walk) = Walk::begin(path).cannot(what)? else { return Ok(usage) };
+    // Of each directory on the way those that are yet to be counted.
+    let mut left = Vec::new();
+    let mut dirs = level(&walk, top.st_dev, &mut usage, links).cannot(what)?;
+    loop {
+        if let Some(name) = dirs.pop() {
+            if walk.down(&name).cannot(what)? {
+                left.push(dirs);
+                dirs = level(&walk, top.st_dev, &mut usage, links).cannot(what)?;
             }
-            continue;
-        };
-        let Some(fd) = &here.fd else { continue };
-        let Some(below) = open(fd, &name).cannot(what)? else { continue };
-        levels.push(level(below, top.st_dev, &mut usage, links).cannot(what)?);
-        if let Some(far) = levels.len().checked_sub(OPEN + 1) {
-            levels[far].fd = None;
+        } else {
+            let Some(above) = left.pop() else { return Ok(usage) };
+            walk.up().cannot(what)?;
+            // It may have been moved: then what is left of it is not looked for.
+            dirs = if walk.here().is_some() { above } else { Vec::new() };
         }
     }
-    Ok(usage)
 }
 
-/// Counts what a directory has, and gives it with its directories yet to be counted.
-fn level(fd: OwnedFd, device: u64, usage: &mut Usage, links: &Links) -> rustix::io::Result<Level> {
+/// Counts what a directory has, and gives its directories.
+fn level(walk: &Walk, device: u64, usage: &mut Usage, links: &Links) -> rustix::io::Result<Vec<CString>> {
     let mut below = Vec::new();
-    for entry in Dir::read_from(&fd)? {
+    let Some(fd) = walk.here() else { return Ok(below) };
+    for entry in Dir::read_from(fd)? {
         let entry = entry?;
         let name = entry.file_name();
         if name == c"." || name == c".." {
             continue;
         }
         // Gone since, or another's file system.
-        let Ok(stat) = statat(&fd, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+        let Ok(stat) = statat(fd, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
         if stat.st_dev != device {
             continue;
         }
         let is_dir = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
         // What is mounted here of the same file system lies elsewhere.
-        if is_dir && is_mounted_at(&fd, name) {
+        if is_dir && is_mounted_at(fd, name) {
             continue;
         }
         if is_dir {
@@ -139,26 +123,13 @@ fn level(fd: OwnedFd, device: u64, usage: &mut Usage, links: &Links) -> rustix::
         let changed = i128::from(stat.st_ctime) * 1_000_000_000 + i128::from(stat.st_ctime_nsec);
         usage.changed = usage.changed.max(changed);
     }
-    Ok(Level { inode: inode(&fd)?, fd: Some(fd), below })
-}
-
-fn inode(fd: &OwnedFd) -> rustix::io::Result<(u64, u64)> {
-    fstat(fd).map(|stat| (stat.st_dev, stat.st_ino))
-}
-
-/// Opens a directory; `None` where it is none any more.
-fn open(at: impl AsFd, name: impl rustix::path::Arg) -> rustix::io::Result<Option<OwnedFd>> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    match openat(at, name, flags, Mode::empty()) {
-        Ok(fd) => Ok(Some(fd)),
-        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
-        Err(e) => Err(e),
-    }
+    Ok(below)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::fs::{Mode, OFlags, openat};
     use std::fs;
 
     #[test]

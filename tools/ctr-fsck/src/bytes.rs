@@ -4,7 +4,7 @@ use crate::{
     beside,
     finding::{Finding, Kind, State},
     images::Images,
-    repair::UNREAD,
+    repair::{UNREAD, UNSURE},
     survey::Checked,
 };
 use ctr_core::{Code, Error, Result, paths};
@@ -24,21 +24,27 @@ use std::{
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Fault {
     reason: String,
-    /// It could not be read: a disk that fails, or too many open files, say nothing about what is on it.
-    pub(crate) is_unread: bool,
+    /// Why it is left as it is: [`UNREAD`], [`UNSURE`].
+    pub(crate) kept: Option<&'static str>,
 }
 
 impl Fault {
     fn found(reason: String) -> Self {
-        Self { reason, is_unread: false }
+        Self { reason, kept: None }
     }
 
+    /// A disk that fails, or too many open files, say nothing about what is on it.
     fn unread(reason: String) -> Self {
-        Self { reason, is_unread: true }
+        Self { reason, kept: Some(UNREAD) }
+    }
+
+    /// It is a tree whose times are new, and that is all that is known of it.
+    fn unsure() -> Self {
+        Self { reason: "its times are new, as of a restored backup".to_owned(), kept: Some(UNSURE) }
     }
 
     fn of(self, kind: Kind, digest: &Digest) -> Finding {
-        let repair = self.is_unread.then(|| UNREAD.to_owned());
+        let repair = self.kept.map(str::to_owned);
         Finding { repair, ..Finding::new(State::Torn, kind, digest.as_str(), self.reason) }
     }
 }
@@ -86,14 +92,12 @@ pub(crate) fn blob(path: &Path, digest: &Digest) -> Option<Fault> {
     }
 }
 
-/// Looks at every tree of a layer, in parallel; `layers` has the blob of each. One that only seems to be changed is noted to be
+/// The blobs that each tree may be of: several compressions of one layer are several blobs.
+pub(crate) type Layers = BTreeMap<Digest, Vec<Digest>>;
+
+/// Looks at every tree of a layer, in parallel; `layers` has the blobs of each. One that only seems to be changed is noted to be
 /// whole where that may be noted: then the next look is short again.
-pub(crate) fn trees(
-    quick: bool,
-    note: bool,
-    layers: &BTreeMap<Digest, Digest>,
-    checked: &mut Checked,
-) -> Result<Vec<Finding>> {
+pub(crate) fn trees(quick: bool, note: bool, layers: &Layers, checked: &mut Checked) -> Result<Vec<Finding>> {
     if !paths::layers().exists() {
         return Ok(Vec::new());
     }
@@ -104,7 +108,7 @@ pub(crate) fn trees(
         return Ok(Vec::new());
     }
     let found = in_parallel(&trees, |(path, diff_id)| match tree(path)? {
-        Changed::Perhaps => changed(path, diff_id, layers.get(diff_id).map(|digest| store.blob_path(digest)), note),
+        Changed::Perhaps => changed(&store, path, diff_id, layers, note),
         Changed::Unknown(fault) => Some(fault),
     });
     Ok(found
@@ -149,22 +153,35 @@ fn tree(path: &Path) -> Option<Changed> {
     }
 }
 
-/// What is wrong with a tree whose times are too young. A restored backup has such: where its blob is there, that decides.
-fn changed(path: &Path, diff_id: &Digest, blob: Option<PathBuf>, note: bool) -> Option<Fault> {
-    let found = |what: &str| Some(Fault::found(format!("it was changed since it was unpacked{what}")));
-    let Some(blob) = blob.filter(|blob| blob.exists()) else { return found("") };
-    match beside::difference(path, diff_id, &blob) {
-        Ok(None) => {
-            // A change of the root's mode to what it is makes it the youngest.
-            let noted = note.then(|| fs::set_permissions(path, fs::symlink_metadata(path)?.permissions()));
-            let failed = noted.and_then(Result::err)?;
-            Some(Fault::unread(Error::io("note that it is whole", &failed).message))
+/// What is wrong with a tree whose times are too young. A restored backup has such: where a blob of it is there, that decides.
+pub(crate) fn changed(store: &Store, path: &Path, diff_id: &Digest, layers: &Layers, note: bool) -> Option<Fault> {
+    let root = || fs::symlink_metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
+    let before = root()?;
+    let blobs = layers.get(diff_id).into_iter().flatten().map(|digest| store.blob_path(digest));
+    let fault = beside_any(path, diff_id, blobs, note);
+    // A removal that came meanwhile is no fault.
+    fault.filter(|_| root() == Some(before))
+}
+
+fn beside_any(tree: &Path, diff_id: &Digest, blobs: impl Iterator<Item = PathBuf>, note: bool) -> Option<Fault> {
+    let mut fault = Fault::unsure();
+    for blob in blobs.filter(|blob| blob.exists()) {
+        match beside::difference(tree, diff_id, &blob) {
+            Ok(None) => {
+                // A change of the root's mode to what it is makes it the youngest.
+                let noted = note.then(|| fs::set_permissions(tree, fs::symlink_metadata(tree)?.permissions()));
+                let failed = noted.and_then(Result::err)?;
+                return Some(Fault::unread(Error::io("note that it is whole", &failed).message));
+            }
+            Ok(Some(at)) => {
+                return Some(Fault::found(format!("it was changed since it was unpacked: /{}", at.display())));
+            }
+            // This blob is torn: another may be whole.
+            Err(e) if e.code == Code::Corrupt => {}
+            Err(e) => fault = Fault::unread(e.message),
         }
-        Ok(Some(at)) => found(&format!(": /{}", at.display())),
-        // Its blob is torn.
-        Err(e) if e.code == Code::Corrupt => found(""),
-        Err(e) => Some(Fault::unread(e.message)),
     }
+    Some(fault)
 }
 
 /// What `f` gives of the things, with their places, in their order.

@@ -1,10 +1,11 @@
 //! References: whether each leads to a manifest, a config and layers that are there.
 
 use crate::{
+    bytes::Layers,
     finding::{Finding, Kind, State},
     repair::UNREAD,
 };
-use ctr_core::{Code, Error, Lock, Result};
+use ctr_core::{Code, Error, Layer, Lock, Result};
 use ctr_store::{Blob, Digest, Entry, Reference, Store, blobs_of};
 use std::{collections::BTreeMap, fs};
 
@@ -16,8 +17,8 @@ pub(crate) struct Images {
     pub(crate) count: usize,
     /// Every blob that one names, with its size and who names it.
     pub(crate) needs: BTreeMap<Digest, (u64, Vec<String>)>,
-    /// The blob that each tree is of.
-    pub(crate) layers: BTreeMap<Digest, Digest>,
+    /// The blobs that each tree is of.
+    pub(crate) layers: Layers,
     /// Whether all that images name is known.
     pub(crate) is_whole: bool,
 }
@@ -105,8 +106,9 @@ impl Images {
                 Ok(())
             }
             other => {
-                for layer in other.inspect_err(|_| self.is_whole = false)?.layers {
-                    self.layers.insert(Digest::parse(&layer.diff_id)?, Digest::parse(&layer.digest)?);
+                let layers = other.and_then(|image| image.layers.iter().map(of_layer).collect::<Result<Vec<_>>>());
+                for (diff_id, blob) in layers.inspect_err(|_| self.is_whole = false)? {
+                    self.layers.entry(diff_id).or_default().push(blob);
                 }
                 Ok(())
             }
@@ -119,6 +121,11 @@ impl Images {
             of.push(name.to_owned());
         }
     }
+}
+
+/// A layer's diffId and its blob.
+pub(crate) fn of_layer(layer: &Layer) -> Result<(Digest, Digest)> {
+    Ok((Digest::parse(&layer.diff_id)?, Digest::parse(&layer.digest)?))
 }
 
 /// Whether a blob is missing, or has other bytes than its digest says.

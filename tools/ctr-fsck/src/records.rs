@@ -1,7 +1,9 @@
 //! Containers: whether their records read, their layers are there, and their names lead to them.
 
 use crate::{
+    bytes::Layers,
     finding::{Finding, Kind, State},
+    images::of_layer,
     survey::Survey,
 };
 use ctr_core::{Code, Document, Image, Lock, Result, Value, container, ident, paths};
@@ -86,6 +88,20 @@ pub(crate) fn layers(doc: &Document) -> Vec<(String, PathBuf)> {
     let layers = image.map(|image| image.layers).unwrap_or_default();
     let tree = |diff_id: String| Some((diff_id.clone(), store.layer_path(&Digest::parse(&diff_id).ok()?)));
     layers.into_iter().filter_map(|layer| tree(layer.diff_id)).collect()
+}
+
+/// Adds the blobs of the layers that containers stand on: their image may be gone.
+pub(crate) fn add_blobs(layers: &mut Layers) -> Result<()> {
+    for id in container::ids()? {
+        // One that does not read is found of the record.
+        let image = container::recorded(&id).and_then(|doc| doc.section::<Image>("image"));
+        for layer in image.ok().flatten().iter().flat_map(|image| &image.layers) {
+            if let Ok((diff_id, blob)) = of_layer(layer) {
+                layers.entry(diff_id).or_default().push(blob);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The JSON files about networks and volumes.

@@ -1,21 +1,23 @@
 //! Making it right: what is torn or orphaned goes, what is missing is fetched or unpacked again.
 
 use crate::{
-    bytes,
+    bytes::{self, Fault},
     finding::{Finding, Kind, State},
-    images::name_of,
+    images::{Images, name_of, of_layer},
     leftovers::{children, is_hidden},
+    records,
 };
 use ctr_core::{
-    Cannot, Code, Document, Error, Failures, Image, Lock, Result, Value, container, files, json, mountinfo, paths,
-    steps, trace,
+    Cannot, Code, Document, Error, Failures, Image, Layer, Lock, Result, Value, container, files, json, mountinfo,
+    paths, steps, trace,
 };
 use ctr_store::{Digest, Entry, Reference, Store, Trash, idle, is_stale, trees_of};
 use std::{
     collections::BTreeSet,
     fs,
-    io::Write,
+    io::{ErrorKind, Write},
     os::unix::fs::{MetadataExt, symlink},
+    path::PathBuf,
     process::{Command, Stdio},
 };
 
@@ -24,12 +26,18 @@ pub(crate) fn repair(findings: &mut Vec<Finding>, forget: bool) -> Result<()> {
     let store = Store::open()?;
     let mut failures = Failures::default();
     failures.note(torn_blobs(&store, findings));
-    failures.note(torn_layers(&store, findings));
     failures.note(images(&store, findings, forget));
+    failures.note(unsure_layers(&store, findings));
+    failures.note(torn_layers(&store, findings));
     failures.note(missing_layers(findings));
     failures.note(missing_names(findings));
     failures.note(leftovers(&store, findings));
     for finding in findings {
+        // With the last image that had it.
+        let is_gone = |path: &PathBuf| fs::symlink_metadata(path).is_err_and(|e| e.kind() == ErrorKind::NotFound);
+        if finding.is(State::Torn, Kind::Layer) && finding.is_left() && finding.path.as_ref().is_some_and(is_gone) {
+            finding.repair = Some("removed".to_owned());
+        }
         if finding.repair.is_none() {
             finding.repair = Some("no: nobody can tell what it was".to_owned());
         }
@@ -39,6 +47,9 @@ pub(crate) fn repair(findings: &mut Vec<Finding>, forget: bool) -> Result<()> {
 
 /// What is said of a file that the disk did not give: it may be whole.
 pub(crate) const UNREAD: &str = "no: it cannot be read, and may be whole";
+
+/// What is said of a tree that only its times speak of: it may be whole, and all that is left of its layer.
+pub(crate) const UNSURE: &str = "no: it may be whole, and no blob is there to compare it with";
 
 /// A torn blob is no use to anybody, and in the way of a whole one.
 fn torn_blobs(store: &Store, findings: &mut [Finding]) -> Result<()> {
@@ -51,7 +62,7 @@ fn torn_blobs(store: &Store, findings: &mut [Finding]) -> Result<()> {
         let before = same();
         let said = match bytes::blob(&path, &digest) {
             None => "it is whole by now",
-            Some(fault) if fault.is_unread => UNREAD,
+            Some(Fault { kept: Some(why), .. }) => why,
             Some(_) => {
                 let _lock = Lock::store()?;
                 if before == same() {
@@ -61,6 +72,24 @@ fn torn_blobs(store: &Store, findings: &mut [Finding]) -> Result<()> {
             }
         };
         finding.repair = Some(said.to_owned());
+    }
+    Ok(())
+}
+
+/// Trees that only their times speak of, once more: what was fetched meanwhile decides.
+fn unsure_layers(store: &Store, findings: &mut [Finding]) -> Result<()> {
+    let is_unsure = |f: &Finding| f.is(State::Torn, Kind::Layer) && f.repair.as_deref() == Some(UNSURE);
+    if !findings.iter().any(is_unsure) {
+        return Ok(());
+    }
+    let mut layers = Images::read(store)?.layers;
+    records::add_blobs(&mut layers)?;
+    for finding in findings.iter_mut().filter(|f| is_unsure(f)) {
+        let digest = Digest::parse(&finding.name)?;
+        finding.repair = match bytes::changed(store, &store.layer_path(&digest), &digest, &layers, true) {
+            None => Some("compared with its blob: it is whole".to_owned()),
+            Some(fault) => fault.kept.map(str::to_owned),
+        };
     }
     Ok(())
 }
@@ -136,6 +165,10 @@ fn images(store: &Store, findings: &mut [Finding], forget: bool) -> Result<()> {
         for entry in entries.iter().filter(is_meant) {
             done = match fetch(store, entry, &entries) {
                 Ok(()) => "fetched".to_owned(),
+                Err(e) if !forget && has_lone_tree(store, entry) => {
+                    let why = "a tree is all that is left of a layer (--drop takes the reference away)";
+                    format!("no: it cannot be fetched: {}; {why}", e.message)
+                }
                 Err(e) if forget || !may_come(&e) => {
                     let is_same = |e: &Entry| e.digest() == entry.digest() && name_of(e) == *name;
                     store.forget(|e| is_same(e) && store.lacks(e))?;
@@ -157,6 +190,14 @@ fn images(store: &Store, findings: &mut [Finding], forget: bool) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether of a layer of the image the tree is there and the blob is not: without the image the tree would be nobody's.
+fn has_lone_tree(store: &Store, entry: &Entry) -> bool {
+    let is_lone = |layer: &Layer| {
+        of_layer(layer).is_ok_and(|(tree, blob)| !store.blob_path(&blob).exists() && store.layer_path(&tree).exists())
+    };
+    store.image_of(None, &entry.plain_descriptor()).is_ok_and(|image| image.layers.iter().any(is_lone))
 }
 
 /// Whether what failed may succeed another time.

@@ -1,10 +1,14 @@
 //! The whole look: each part by itself, short locks only.
 
-use crate::{bytes, finding::Finding, images::Images, leftovers, records};
+use crate::{
+    bytes::{self, Layers},
+    finding::Finding,
+    images::Images,
+    leftovers, records,
+};
 use ctr_core::{Result, paths};
 use ctr_store::Store;
 use serde::Serialize;
-use std::collections::BTreeMap;
 
 /// What was looked at.
 #[derive(Debug, Default, Serialize)]
@@ -28,7 +32,7 @@ impl Survey {
     /// very moment is a finding only with `all`: to repair it is harmless.
     pub(crate) fn take(quick: bool, all: bool) -> Result<Self> {
         let mut survey = Self::default();
-        let (mut is_whole, mut layers) = (true, BTreeMap::new());
+        let (mut is_whole, mut layers) = (true, Layers::new());
         if paths::images().exists() {
             let store = Store::open()?;
             let images = Images::read(&store)?;
@@ -38,6 +42,7 @@ impl Survey {
             (is_whole, layers) = (images.is_whole, images.layers);
             survey.findings.extend(images.findings);
         }
+        records::add_blobs(&mut layers)?;
         survey.findings.extend(bytes::trees(quick, all, &layers, &mut survey.checked)?);
         is_whole &= records::look(&mut survey)?;
         // What is torn besides was named already.

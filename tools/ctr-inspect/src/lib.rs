@@ -30,7 +30,7 @@ pub struct CtrInspect {
     /// With --docker: also the bytes that the container's files take
     #[arg(short, long, requires = "docker")]
     size: bool,
-    /// Say nothing of a container that is not there; the status tells
+    /// Say nothing of a container that is not there, and print no document for an error; the status tells
     #[arg(long)]
     if_any: bool,
 }
@@ -56,6 +56,7 @@ pub fn run(args: CtrInspect) -> Result<()> {
     });
     if let Err(e) = &shown
         && !args.docker
+        && !args.if_any
         && !printed
     {
         print_error(e);
