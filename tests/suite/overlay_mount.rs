@@ -19,7 +19,7 @@ pub fn tests() -> Vec<Test> {
             gc_dry_run_removes_nothing,
             an_image_without_layers;
         ["root", "overlay", "loop", "prjquota"]:
-            a_size_is_a_quota_where_there_is_such
+            a_size_is_a_quota_where_that_is_asked
     )
 }
 
@@ -91,6 +91,16 @@ fn a_writable_layer_has_a_size() {
     host.sh(&format!("ctr run --rm {all} busybox true")).fails(125).stderr_has("dm.basesize");
     host.sh(&format!("ctr run --rm {one} busybox true")).fails(125).stderr_has("none");
     host.sh("ctr run --rm --storage-opt size=1k busybox true").fails(125);
+    for (words, part) in [
+        ("--storage-opt by=quota", "give size=SIZE too"),
+        ("--storage-opt size=32m --storage-opt by=hand", "not by \"hand\""),
+        ("--storage-opt size=32m --storage-opt by=quota", "its file system enforces no quotas of projects"),
+    ] {
+        host.sh(&format!("ctr run --rm {words} busybox true")).fails(125).stderr_has(part);
+    }
+    host.sh("ctr volume create -o size=8m -o by=quota vol").fails(1).stderr_has("enforces no quotas of projects");
+    host.sh("ctr volume create -o by=quota vol").fails(1).stderr_has("give size too");
+    host.sh("ctr volume ls -q; ls -A $CTR_ROOT/volumes").ok().stdout_is("");
     host.sh("ctr run --name b --storage-opt size=32m busybox dd if=/dev/urandom of=/x bs=1M count=4").succeeds();
     host.sh("ctr-df | jq 'select(.Type == \"Containers\").Writable > 4000000'").ok().stdout_is("true\n");
     host.sh("ctr rm b").succeeds();
@@ -98,7 +108,7 @@ fn a_writable_layer_has_a_size() {
     host.assert_clean();
 }
 
-fn a_size_is_a_quota_where_there_is_such() {
+fn a_size_is_a_quota_where_that_is_asked() {
     let host = Host::new();
     let make = "truncate -s 200M quotas && mkfs.ext4 -q -O project,quota -E quotatype=prjquota quotas && mkdir -p $CTR_ROOT && \
                 mount -o loop,prjquota quotas $CTR_ROOT";
@@ -108,25 +118,34 @@ fn a_size_is_a_quota_where_there_is_such() {
         format!("sh -c 'dd if=/dev/zero of={to}/x bs=1M count=40 2>&1; s=$?; df -m {to} | tail -n 1; exit $s'")
     };
     // df(1) shows the limit of the project (ext4, XFS).
-    let ran = host.sh(&format!("ctr run --name a --storage-opt size=32m busybox {}", fill(""))).exits(1);
+    let ran = host
+        .sh(&format!("ctr run --name a --storage-opt size=32m --storage-opt by=quota busybox {}", fill("")))
+        .exits(1);
     assert!(ran.text().contains("o space left") || ran.text().contains("uota exceeded"), "{}", ran.text());
     host.sh("ls $CTR_ROOT/containers/*/").ok().stdout_has("writable\n");
     host.sh("ctr diff a; ls -s $CTR_ROOT/containers/*/writable/upper/x | cut -d' ' -f1").ok().stdout_has("A /x\n3");
     // Below it, a file may be renamed and a directory made; what is removed makes room.
     host.sh(
-        "ctr rm a && ctr create --name a --storage-opt size=32m busybox sh -c 'mkdir /d; echo kept >/d/y; mv /d /e'",
+        "ctr rm a && ctr create --name a --storage-opt size=32m --storage-opt by=quota busybox sh -c 'mkdir /d; echo kept >/d/y; mv /d /e'",
     )
     .succeeds();
     host.sh("ctr start -a a && umount $CTR_RUN/containers/*/rootfs && rm -r $CTR_RUN").ok();
     host.sh("ctr start a && ctr wait a && ctr cp a:/e/y - | tar -xO").ok().stdout_has("kept\n");
     host.sh("ctr commit a kept && ctr rm a && ctr run --rm kept cat /e/y").ok().stdout_has("kept\n");
-    host.sh("ctr volume create -o size=8m small").succeeds();
+    host.sh("ctr volume create -o size=8m -o by=quota small").succeeds();
     host.sh("test -e $CTR_ROOT/volumes/small/image").exits(1);
     let ran = host.sh(&format!("ctr run --rm -v small:/v busybox {}", fill("/v"))).exits(1);
     assert!(ran.text().contains("o space left") || ran.text().contains("uota exceeded"), "{}", ran.text());
     assert!(ran.text().contains(" 8 "), "{}", ran.text());
+    // No way out of a file system of its own, which it is unless a quota is asked for, by the project's number.
+    let out = "mkdir /d; /usr/bin/chattr -p 0 /d; dd if=/dev/zero of=/d/x bs=1M count=40";
+    let system = "-v /usr:/usr:ro -v /lib:/lib:ro -v /lib64:/lib64:ro";
+    host.sh(&format!("ctr run --rm --storage-opt size=32m {system} busybox sh -c '{out}'"))
+        .exits(1)
+        .stderr_has("chattr: ");
     // Another's is its own.
-    host.sh("ctr run --rm --storage-opt size=16m busybox dd if=/dev/zero of=/x bs=1M count=12").succeeds();
+    host.sh("ctr run --rm --storage-opt size=16m --storage-opt by=quota busybox dd if=/dev/zero of=/x bs=1M count=12")
+        .succeeds();
     host.sh("ctr run --rm -v small:/v busybox sh -c 'rm /v/x; dd if=/dev/zero of=/v/y bs=1M count=6'").succeeds();
     host.sh("ctr volume rm small && ctr rmi kept && ctr fsck").ok();
     host.sh("losetup -a | grep containers").exits(1);

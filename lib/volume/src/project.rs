@@ -3,10 +3,10 @@
 //! Which project it is the directory itself says, and what that may hold the file system: nothing is written down beside.
 
 use crate::sys;
-use ctr_core::{Cannot, Code, Error, Lock, Result, json, paths, trace};
+use ctr_core::{Cannot, Code, Error, Lock, Result, files, json, paths, trace};
 use rustix::{
     fd::{AsFd, OwnedFd},
-    fs::{CWD, Mode, OFlags, fstat, openat},
+    fs::{CWD, Mode, OFlags, fstat, openat, rename},
 };
 use std::{io, path::Path};
 
@@ -15,15 +15,37 @@ const FIRST: u32 = 0x6374_0000;
 /// How many numbers are tried.
 const TRIES: u32 = 1000;
 
-/// Whether the file system of the directory holds projects to their limits.
-pub fn is_on(dir: &Path) -> bool {
-    open(dir).is_ok_and(|dir| sys::is_enforced(dir.as_fd()))
-}
-
-/// Lets an empty directory hold `bytes` and no more, where its file system can.
+/// What a word says that bounds a size: a quota, or else an image.
 ///
 /// # Errors
-/// `limit` where no number is free; the kernel's.
+/// `invalid` for another.
+pub fn is_asked(word: &str) -> Result<bool> {
+    match word {
+        "quota" => Ok(true),
+        "image" => Ok(false),
+        _ => Err(Error::new(Code::Invalid, format!("a size is held by quota or image, not by {word:?}"))),
+    }
+}
+
+/// Makes a directory that may hold `bytes` and no more, where it is not there; of a killed call nothing stays.
+///
+/// # Errors
+/// `unsupported` where the file system enforces no quotas of projects; `limit` where no number is free; the kernel's.
+pub fn make(path: &Path, bytes: u64) -> Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    let aside = path.with_extension("new");
+    files::remove_tree(&aside)?;
+    files::make_dir(&aside)?;
+    limit(&aside, bytes)?;
+    rename(&aside, path).cannot(|| format!("make {}", path.display()))
+}
+
+/// Lets an empty directory hold `bytes` and no more.
+///
+/// # Errors
+/// As [`make`].
 pub fn limit(dir: &Path, bytes: u64) -> Result<()> {
     let what = || format!("limit {} to {bytes} bytes", dir.display());
     trace::act(
@@ -31,6 +53,12 @@ pub fn limit(dir: &Path, bytes: u64) -> Result<()> {
         || json!({"path": dir, "bytes": bytes}),
         || {
             let fd = open(dir).cannot(what)?;
+            if !sys::is_enforced(fd.as_fd()) {
+                let message = format!("cannot {}: its file system enforces no quotas of projects", what());
+                return Err(
+                    Error::new(Code::Unsupported, message).hint("ext4 and XFS do, mounted with prjquota; or by=image")
+                );
+            }
             // Two that look for a free number at once would find the same.
             let _lock = Lock::exclusive(&paths::run().join("projects.lock"))?;
             let start = FIRST | (fstat(&fd).cannot(what)?.st_ino as u32 & 0xffff);

@@ -18,7 +18,7 @@ pub(crate) const DATA: &str = "_data";
 const LOCK: &str = "lock";
 
 /// What `-o` may say: docker's options of its driver `local`, and how much a volume may hold.
-const OPTIONS: [&str; 4] = ["type", "device", "o", "size"];
+const OPTIONS: [&str; 5] = ["type", "device", "o", "size", "by"];
 
 /// A volume.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,8 +42,12 @@ pub struct Volume {
 impl Volume {
     /// Whether its files are a file system of their own, mounted while a container uses it.
     pub fn is_mount(&self) -> bool {
-        // A size without the image is a quota's.
-        self.options.contains_key("type") || dir(&self.name).join(local::IMAGE).exists()
+        self.options.contains_key("type") || (self.options.contains_key("size") && !self.is_by_quota())
+    }
+
+    /// Whether its size is a quota's.
+    fn is_by_quota(&self) -> bool {
+        self.options.get("by").is_some_and(|word| word == "quota")
     }
 
     /// A new one; nothing is there of it yet.
@@ -191,7 +195,7 @@ fn make(aside: &Path, volume: &Volume, durable: bool) -> Result<()> {
     with(0o755, &aside.join(DATA))?;
     if let Some(size) = volume.options.get("size") {
         let (data, bytes) = (aside.join(DATA), parse_size(size)?);
-        if project::is_on(&data) {
+        if volume.is_by_quota() {
             project::limit(&data, bytes)?;
         } else {
             bounded::make(&aside.join(local::IMAGE), bytes)?;
@@ -273,6 +277,12 @@ fn check_options(options: &BTreeMap<String, String>) -> Result<()> {
     }
     if let Some(size) = options.get("size") {
         parse_size(size)?;
+    }
+    if let Some(word) = options.get("by") {
+        project::is_asked(word)?;
+        if !has("size") {
+            return Err(Error::new(Code::Invalid, "option by is about a size: give size too"));
+        }
     }
     if has("size") && has("type") {
         return Err(Error::new(Code::Invalid, "option size is for files on this disk: with type give it in o"));

@@ -16,7 +16,9 @@ use ctr_core::{
     mountinfo::{self, is_mounted},
     parse_size, paths, trace,
 };
+use ctr_vol::project;
 use std::path::{Path, PathBuf};
+use writable::Size;
 
 /// The arguments of overlay-mount(1).
 #[derive(Args, Debug)]
@@ -30,7 +32,7 @@ pub struct OverlayMount {
     /// The container's processes may not write to its root
     #[arg(long)]
     read_only: bool,
-    /// size=SIZE: how many bytes its writable layer may hold
+    /// size=SIZE: how many bytes its writable layer may hold; by=quota: by a quota of its file system
     #[arg(long, value_name = "KEY=VALUE")]
     storage_opt: Vec<String>,
     /// The container need not survive a crash: skip what makes it durable, let gc take it once its pipe is dead
@@ -71,11 +73,11 @@ impl Tool for OverlayMount {
         }
 
         let rootfs = self.place(&id, size);
-        if let Some(bytes) = size {
+        if let Some(size) = size {
             let own = id.clone();
             rollback.push(move || if claimed { writable::let_go(&own) } else { writable::unmount(&own) });
             if !trace::dry_run() {
-                writable::ready(&id, bytes)?;
+                writable::ready(&id, size)?;
             }
         }
         trace::act(
@@ -133,7 +135,11 @@ impl Tool for OverlayMount {
         let image: Image = doc.need("image", "img-unpack")?;
         let id = container::checked_id(doc.str("id").unwrap_or_default())?;
         // Paths are made of the id, never read from a document.
-        let rootfs = Rootfs { readonly: rootfs.readonly, volatile: rootfs.volatile, ..place(id, rootfs.size) };
+        let rootfs = Rootfs {
+            readonly: rootfs.readonly,
+            volatile: rootfs.volatile,
+            ..place(id, rootfs.size.map(|bytes| Size::there(id, bytes)))
+        };
         // One that was removed is not there to be repaired: its name may be another's by now.
         container::recorded(id)?;
         let _lock = if trace::dry_run() { None } else { Some(Lock::store()?) };
@@ -143,7 +149,7 @@ impl Tool for OverlayMount {
         let lowers = layers::lowers(&image)?;
         if !trace::dry_run() {
             if let Some(bytes) = rootfs.size {
-                writable::ready(id, bytes)?;
+                writable::ready(id, Size::there(id, bytes))?;
             }
             layers::make_writable(&rootfs, &lowers)?;
         }
@@ -157,25 +163,31 @@ impl Tool for OverlayMount {
 }
 
 impl OverlayMount {
-    fn place(&self, id: &str, size: Option<u64>) -> Rootfs {
+    fn place(&self, id: &str, size: Option<Size>) -> Rootfs {
         Rootfs { readonly: self.read_only, volatile: self.volatile, ..place(id, size) }
     }
 
     /// What `--storage-opt` says.
-    fn size(&self) -> Result<Option<u64>> {
-        let mut size = None;
+    fn size(&self) -> Result<Option<Size>> {
+        let (mut size, mut by) = (None, None);
         for word in &self.storage_opt {
-            let Some(("size", bytes)) = word.split_once('=') else {
-                let message = format!("storage option {word:?} is none");
-                return Err(Error::new(Code::Unsupported, message).hint("size=SIZE"));
-            };
-            size = Some(parse_size(bytes)?);
+            match word.split_once('=') {
+                Some(("size", bytes)) => size = Some(parse_size(bytes)?),
+                Some(("by", word)) => by = Some(project::is_asked(word)?),
+                _ => {
+                    let message = format!("storage option {word:?} is none");
+                    return Err(Error::new(Code::Unsupported, message).hint("size=SIZE, by=image, by=quota"));
+                }
+            }
         }
-        Ok(size)
+        if size.is_none() && by.is_some() {
+            return Err(Error::new(Code::Usage, "storage option by is about a size: give size=SIZE too"));
+        }
+        Ok(size.map(|bytes| Size { bytes, by_quota: by.unwrap_or_default() }))
     }
 
     /// Claims id and name and writes the first record, so that from here on a removal sees the layers in use.
-    fn begin(&self, doc: &mut Document, lowers: &[PathBuf], size: Option<u64>) -> Result<String> {
+    fn begin(&self, doc: &mut Document, lowers: &[PathBuf], size: Option<Size>) -> Result<String> {
         let labels = container::labels(doc, &self.labels)?;
         if trace::dry_run() {
             // The name is checked against those that are taken, but neither lock nor directory is made.
@@ -211,14 +223,14 @@ impl OverlayMount {
 
 /// Where the root of container `id` and its writable layer are: all of it derives from the id, and whether the layer has a
 /// `size`.
-fn place(id: &str, size: Option<u64>) -> Rootfs {
+fn place(id: &str, size: Option<Size>) -> Rootfs {
     let text = |path: PathBuf| path.to_string_lossy().into_owned();
-    let layer = if size.is_some() { writable::place(id) } else { container::dir(id) };
+    let layer = size.map_or_else(|| container::dir(id), |size| writable::place(id, size));
     Rootfs {
         path: text(paths::run_dir(id).join("rootfs")),
         upper: Some(text(layer.join("upper"))),
         work: Some(text(layer.join("work"))),
-        size,
+        size: size.map(|size| size.bytes),
         readonly: false,
         volatile: false,
     }

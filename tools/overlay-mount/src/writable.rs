@@ -1,5 +1,6 @@
-//! A writable layer of so many bytes and no more: by a quota where the file system has such, else a file system in a file of
-//! the container's, mounted in its run directory.
+//! A writable layer of so many bytes and no more: a file system in a file of the container's, mounted in its run directory; or
+//! a directory with a quota, where that is asked for. The quota bounds only who does not mean to leave it: a container's root
+//! may give its files to another project, unless it has a user namespace (`FS_IOC_FSSETXATTR`).
 
 use crate::mount;
 use ctr_core::{Error, Result, container, files, json, mountinfo::is_mounted, paths, trace};
@@ -9,10 +10,25 @@ use std::path::PathBuf;
 /// The name of its mount point in the run directory.
 pub const POINT: &str = "writable";
 
-/// The directory that upper and work are in. How it came to be stays so: a file system that has quotas later changes nothing.
-pub fn place(id: &str) -> PathBuf {
-    let by_quota = by_quota(id);
-    if by_quota.exists() || (!image(id).exists() && project::is_on(paths::root())) { by_quota } else { point(id) }
+/// How much, and by what.
+#[derive(Clone, Copy)]
+pub struct Size {
+    /// Bytes.
+    pub bytes: u64,
+    /// By a quota, not by a file system of its own.
+    pub by_quota: bool,
+}
+
+impl Size {
+    /// Of a container that is there: how its layer came to be it stays.
+    pub fn there(id: &str, bytes: u64) -> Self {
+        Self { bytes, by_quota: by_quota(id).exists() }
+    }
+}
+
+/// The directory that upper and work are in.
+pub fn place(id: &str, size: Size) -> PathBuf {
+    if size.by_quota { by_quota(id) } else { point(id) }
 }
 
 /// Where the image is mounted.
@@ -31,31 +47,22 @@ fn by_quota(id: &str) -> PathBuf {
 /// Makes it where it is missing, and mounts it where it is to be mounted.
 ///
 /// # Errors
-/// The kernel's, those of mkfs.ext4(8) and mount(8).
-pub fn ready(id: &str, bytes: u64) -> Result<()> {
-    let own = by_quota(id);
-    if place(id) == own {
-        if own.exists() {
-            return Ok(());
-        }
-        // What a killed call left has no limit.
-        let aside = own.with_extension("new");
-        files::remove_tree(&aside)?;
-        files::make_dir(&aside)?;
-        project::limit(&aside, bytes)?;
-        return std::fs::rename(&aside, &own).map_err(|e| Error::io(format!("make {}", own.display()), &e));
+/// `unsupported` where there are no quotas; the kernel's, those of mkfs.ext4(8) and mount(8).
+pub fn ready(id: &str, size: Size) -> Result<()> {
+    if size.by_quota {
+        return project::make(&by_quota(id), size.bytes);
     }
     let image = image(id);
     files::make_dir(&point(id))?;
     if !image.exists() {
         trace::act(
             "mkfs",
-            || json!({"path": image, "bytes": bytes}),
+            || json!({"path": image, "bytes": size.bytes}),
             || {
                 // What a killed call left is no file system.
                 let aside = image.with_extension("new");
                 files::remove_file(&aside)?;
-                bounded::make(&aside, bytes)?;
+                bounded::make(&aside, size.bytes)?;
                 std::fs::rename(&aside, &image).map_err(|e| Error::io(format!("make {}", image.display()), &e))
             },
         )?;
