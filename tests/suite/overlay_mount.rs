@@ -102,7 +102,9 @@ fn a_writable_layer_has_a_size() {
     host.sh("ctr volume create -o by=quota vol").fails(1).stderr_has("give size too");
     host.sh("ctr volume ls -q; ls -A $CTR_ROOT/volumes").ok().stdout_is("");
     host.sh("ctr run --name b --storage-opt size=32m busybox dd if=/dev/urandom of=/x bs=1M count=4").succeeds();
-    host.sh("ctr-df | jq 'select(.Type == \"Containers\").Writable > 4000000'").ok().stdout_is("true\n");
+    host.sh("sync -f $CTR_RUN/containers/*/writable; ctr-df | jq 'select(.Type == \"Containers\").Writable > 4000000'")
+        .ok()
+        .stdout_is("true\n");
     host.sh("ctr rm b").succeeds();
     host.sh("losetup -a | grep $CTR_ROOT").exits(1);
     host.assert_clean();
