@@ -80,8 +80,8 @@ fn remove(netlink: &Netlink, network: &Network, _lock: &Lock) -> Result<()> {
     Ok(())
 }
 
-/// The same of one whose record is torn, the default one's too, which is made anew then. Which rules are its nobody knows: the
-/// table becomes what the other records say.
+/// The same of one whose record is torn, the default one's too, which is made anew then. Which rules are its nobody knows:
+/// the table becomes what the other records say.
 fn remove_torn(netlink: &Netlink, name: &str, torn: Error, _lock: &Lock) -> Result<()> {
     network::remove(name)?;
     trace::warn(&torn.message);
