@@ -1,10 +1,13 @@
 //! Undoing or repairing a whole document: its steps, each by its own tool.
 
 use crate::{Cannot, Code, Document, Error, Result, trace};
+use rustix::fs::{MemfdFlags, memfd_create};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{
     env,
-    io::Write,
+    fs::File,
+    io::{BufReader, Seek, Write},
     path::PathBuf,
     process::{Command, Stdio},
 };
@@ -52,7 +55,7 @@ pub fn undo_all(doc: &Document, here: &[(&str, Undo)]) -> Vec<Error> {
 /// Runs `TOOL --repair` for each step, first to last: what a reboot took away is there again.
 ///
 /// # Errors
-/// The first failure, which its tool has explained on stderr.
+/// The first failure, with the code and the reason that its tool gives, which it has printed on stderr too.
 pub fn repair_all(doc: &Document) -> Result<()> {
     let mut done = Vec::new();
     for step in doc.steps()? {
@@ -89,10 +92,14 @@ fn run(tool: &str, verb: &str, doc: &Document) -> Result<()> {
         verb,
         || json!({"step": tool}),
         || {
+            // No pipe: what a tool leaves running may have it open for ever.
+            let mut out =
+                memfd_create("document", MemfdFlags::CLOEXEC).map(File::from).cannot(|| "make a memory file")?;
+            let stdout = out.try_clone().cannot(|| "share a memory file")?;
             let mut child = Command::new(&program)
                 .arg(format!("--{verb}"))
                 .stdin(Stdio::piped())
-                .stdout(Stdio::null())
+                .stdout(stdout)
                 .spawn()
                 .cannot(|| format!("run {}", program.display()))?;
             if let Some(mut stdin) = child.stdin.take() {
@@ -103,9 +110,18 @@ fn run(tool: &str, verb: &str, doc: &Document) -> Result<()> {
             if status.success() {
                 return Ok(());
             }
-            Err(Error::new(Code::Io, format!("{verb} of {tool} failed")))
+            Err(said(&mut out).unwrap_or_else(|| Error::new(Code::Io, format!("{verb} of {tool} failed"))))
         },
     )
+}
+
+/// The error of a document that a tool passed on.
+fn said(out: &mut File) -> Option<Error> {
+    out.rewind().ok()?;
+    let document: Value = serde_json::from_reader(BufReader::new(out)).ok()?;
+    let error = &document["error"];
+    let said = Error::new(Code::deserialize(&error["code"]).ok()?, error["message"].as_str()?);
+    Some(Error { hint: error["hint"].as_str().map(str::to_owned), ..said })
 }
 
 /// The tool beside this one, so that one release undoes its own; by PATH where it is elsewhere.

@@ -16,7 +16,7 @@ pub use image::familiar;
 pub use labels::{LabelFilter, labels};
 pub use mounts::{Mount, mounts};
 pub use networks::{Attachment, attachments, namespace};
-pub use ports::{Port, exposed, ports};
+pub use ports::{Port, exposed, ports, ports_wanted};
 pub use prune::PruneFilters;
 pub use size::{Sizes, writable};
 pub use status::Status;

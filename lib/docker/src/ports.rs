@@ -37,9 +37,21 @@ impl Port {
 /// exposed ones beside them. Sorted.
 pub fn ports(doc: &Document) -> Vec<Port> {
     let Some(net) = doc.get("net") else { return Vec::new() };
-    let mappings = net.get("ports").and_then(Value::as_array);
+    all(doc, if is_led(net) { published_all(net) } else { Vec::new() })
+}
+
+/// The same of one that may be off the networks by which its ports were reached: what it publishes again when it is back.
+pub fn ports_wanted(doc: &Document) -> Vec<Port> {
+    doc.get("net").map(|net| all(doc, published_all(net))).unwrap_or_default()
+}
+
+fn published_all(net: &Value) -> Vec<Port> {
     let six = has_six(net);
-    let mut ports: Vec<Port> = mappings.into_iter().flatten().flat_map(|mapping| published(mapping, six)).collect();
+    let mappings = net.get("ports").and_then(Value::as_array);
+    mappings.into_iter().flatten().flat_map(|mapping| published(mapping, six)).collect()
+}
+
+fn all(doc: &Document, mut ports: Vec<Port>) -> Vec<Port> {
     for port in exposed(doc) {
         if !ports.iter().any(|p| p.private == port.private && p.protocol == port.protocol) {
             ports.push(port);
@@ -49,13 +61,31 @@ pub fn ports(doc: &Document) -> Vec<Port> {
     ports
 }
 
+fn list<'a>(net: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
+    net.get(key).and_then(Value::as_array).into_iter().flatten()
+}
+
+/// The address of the way out.
+fn way_out(net: &Value) -> Option<&Value> {
+    let route = list(net, "routes").find(|route| route["dst"] == "0.0.0.0/0")?;
+    list(net, "ips").find(|ip| ip["gateway"] == route["gw"])
+}
+
+/// Whether ports lead anywhere: to the way out, whose interface has the host's end before it where the host is on that network;
+/// those of CNI's plugins lead where these lead them. Of a section without `networks` nothing else is known.
+fn is_led(net: &Value) -> bool {
+    if net.get("networks").is_none() || list(net, "networks").any(|network| network["driver"] == "cni") {
+        return true;
+    }
+    let place = way_out(net).and_then(|ip| ip["interface"].as_u64()).and_then(|place| place.checked_sub(1));
+    place.is_some_and(|place| net["interfaces"][place as usize].get("sandbox").is_none())
+}
+
 /// Whether ports of every address are those of IPv6 too: the interface of the way out, to which they lead, has that.
 fn has_six(net: &Value) -> bool {
-    let list = |key: &str| net.get(key).and_then(Value::as_array).into_iter().flatten();
-    let Some(route) = list("routes").find(|route| route["dst"] == "0.0.0.0/0") else { return false };
-    let Some(four) = list("ips").find(|ip| ip["gateway"] == route["gw"]) else { return false };
+    let Some(four) = way_out(net) else { return false };
     let is_six = |ip: &Value| ip["address"].as_str().is_some_and(|address| address.contains(':'));
-    list("ips").any(|ip| ip.get("interface") == four.get("interface") && is_six(ip))
+    list(net, "ips").any(|ip| ip.get("interface") == four.get("interface") && is_six(ip))
 }
 
 /// One of an address; of every one that of each family.
@@ -118,5 +148,16 @@ mod tests {
         net["ips"][1]["interface"] = json!(5);
         doc.set("net", &net).unwrap();
         assert_eq!(shown(&doc), ["0.0.0.0:8080", "0.0.0.0:8081"], "led to an interface without IPv6");
+        net["networks"] = json!([{"name": "a", "interface": "eth0"}]);
+        net["interfaces"] = json!([{"name": "br"}, {"name": "ve"}, {"name": "eth0", "sandbox": "/run/netns/x"}]);
+        doc.set("net", &net).unwrap();
+        assert_eq!(shown(&doc), ["0.0.0.0:8080", "0.0.0.0:8081"]);
+        net["interfaces"][1] = json!({"name": "eth1", "sandbox": "/run/netns/x"});
+        doc.set("net", &net).unwrap();
+        assert!(shown(&doc).is_empty(), "of an interface over a parent the host knows nothing");
+        net["networks"] = json!([]);
+        net["routes"] = json!([]);
+        doc.set("net", &net).unwrap();
+        assert!(shown(&doc).is_empty() && ports_wanted(&doc).len() == 2, "off every network");
     }
 }

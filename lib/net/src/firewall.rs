@@ -153,6 +153,11 @@ pub fn of_network(network: &Network) -> Vec<Element> {
     elements
 }
 
+/// The elements of a bridge that nothing goes through.
+fn closed(network: &str) -> [Element; 2] {
+    ["bridges", "internal"].map(|set| Element::new(set, format!("\"{}\"", names::bridge(network))))
+}
+
 /// Whether what comes from there is known by one key: the size is the usual one, and so is the gateway, whose address no
 /// container has.
 fn is_home(subnet: &Subnet, gateway: IpAddr) -> bool {
@@ -181,14 +186,29 @@ fn of_claim(claim: &Claim) -> Element {
 /// What the records ask for: the claims of ports, and all networks, for a bridge may be up that no container is on; nothing
 /// where no address is in use on any.
 ///
+/// Of a network whose record is torn the kernel's elements stay, for nobody knows which are its; where the kernel has none
+/// either, nothing is let through to it or from it.
+///
 /// # Errors
 /// Those of reading them.
 pub fn wanted() -> Result<BTreeSet<Element>> {
     let mut elements: BTreeSet<Element> = of_claims(&port::claims()?).into_iter().collect();
     let (mut networks, mut in_use) = (Vec::new(), false);
-    for network in network::all()? {
+    let (all, torn) = network::all_and_torn()?;
+    for network in &all {
         in_use |= !address::of_network(&network.name)?.is_empty();
-        networks.extend(of_network(&network));
+        networks.extend(of_network(network));
+    }
+    if !torn.is_empty() {
+        let kept: Vec<Element> = present()?.into_iter().flatten().filter(|e| !e.set.starts_with("ports")).collect();
+        for name in &torn {
+            in_use |= !address::of_network(name)?.is_empty();
+            let [bridge, internal] = closed(name);
+            if !kept.contains(&bridge) {
+                networks.extend([bridge, internal]);
+            }
+        }
+        networks.extend(kept);
     }
     elements.extend(networks.into_iter().filter(|_| in_use));
     Ok(elements)

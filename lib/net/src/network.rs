@@ -1,7 +1,7 @@
 //! A network: its record `networks/<name>.json`.
 
 use crate::{Subnet, address, cni, names, subnet};
-use ctr_core::{Cannot, Code, Error, Result, Value, files, ident, json, paths, trace};
+use ctr_core::{Cannot, Code, Error, Result, Value, container, files, ident, json, paths, trace};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -10,6 +10,7 @@ use std::{
     io::ErrorKind,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::PathBuf,
+    sync::Once,
 };
 
 /// The network of a container that names none; made when it is first needed.
@@ -18,8 +19,17 @@ pub const DEFAULT: &str = "bridge";
 /// The driver of networks that plugins of CNI make.
 pub const CNI: &str = "cni";
 
-/// Names that mean no network of ours.
-const RESERVED: [&str; 5] = ["none", "host", "default", "private", "container"];
+/// Names that mean no network of ours, each with what it means.
+const RESERVED: [(&str, &str); 5] = [
+    ("none", "loopback alone"),
+    ("private", "loopback alone"),
+    ("host", "the host's own interfaces"),
+    ("default", "the network bridge"),
+    ("container", "another container's interfaces"),
+];
+
+/// Most bytes of a name.
+const MAX_NAME: usize = 128;
 
 /// The drivers, each with the options that a network of it may have.
 const DRIVERS: [(&str, &[&str]); 4] = [
@@ -252,11 +262,15 @@ pub fn options(driver: &str, words: &[String]) -> Result<BTreeMap<String, String
 /// # Errors
 /// `invalid`.
 pub fn check_name(name: &str) -> Result<()> {
-    ident::check_name(name)?;
-    if RESERVED.contains(&name) || name.len() > 128 {
-        return Err(Error::new(Code::Invalid, format!("invalid name {name:?} of a network: it means another thing")));
+    let bad = |why: String| Err(Error::new(Code::Invalid, format!("invalid name {name:?} of a network: {why}")));
+    if name.len() > MAX_NAME {
+        return bad(format!("it has {} bytes, and {MAX_NAME} is the most", name.len()));
     }
-    Ok(())
+    ident::check_name(name)?;
+    match RESERVED.iter().find(|(reserved, _)| *reserved == name) {
+        Some((_, meaning)) => bad(format!("--network {name} means {meaning}, and has no record")),
+        None => Ok(()),
+    }
 }
 
 fn dir() -> PathBuf {
@@ -275,19 +289,23 @@ pub fn record_file(name: &str) -> PathBuf {
 pub fn find(name: &str) -> Result<Option<Network>> {
     check_name(name)?;
     let path = record_file(name);
-    let text = match fs::read_to_string(&path) {
+    let text = match fs::read(&path) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
         other => other.cannot(|| format!("read {}", path.display()))?,
     };
-    let corrupt = |why: String| Error::new(Code::Corrupt, format!("network {}: {why}", path.display()));
-    let network: Network = serde_json::from_str(&text).map_err(|e| corrupt(e.to_string()))?;
+    let corrupt = |why: String| {
+        Error::new(Code::Corrupt, format!("the record of network {name} is torn: {}: {why}", path.display()))
+            .hint(format!("ctr network rm {name} takes it away"))
+    };
+    let network: Network = serde_json::from_slice(&text).map_err(|e| corrupt(e.to_string()))?;
     if network.name != name {
         return Err(corrupt(format!("it names {:?}", network.name)));
     }
     match (network.driver.as_str(), &network.cni) {
         (CNI, Some(_)) => {}
         (CNI, None) => return Err(corrupt("it has no list of plugins".to_owned())),
-        _ => drop(network.pool()?),
+        _ if network.subnets.is_empty() => return Err(corrupt("it has no subnet".to_owned())),
+        _ => {}
     }
     Ok(Some(network))
 }
@@ -308,24 +326,49 @@ pub fn load(word: &str) -> Result<Network> {
     Err(Error::new(Code::NotFound, format!("no network {word}")).hint(hint))
 }
 
-/// Every network that has a record, by name.
+/// The names of all that have a record, torn or not, sorted.
 ///
 /// # Errors
-/// The file system's; a record that is `corrupt`.
-pub fn all() -> Result<Vec<Network>> {
+/// The file system's.
+pub fn names() -> Result<Vec<String>> {
     let entries = match fs::read_dir(dir()) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         other => other.cannot(|| format!("read {}", dir().display()))?,
     };
-    let mut networks = Vec::new();
+    let mut names = Vec::new();
     for entry in entries {
         let name = entry.cannot(|| format!("read {}", dir().display()))?.file_name().to_string_lossy().into_owned();
-        if let Some(name) = name.strip_suffix(".json").filter(|name| check_name(name).is_ok()) {
-            networks.extend(find(name)?);
+        names.extend(name.strip_suffix(".json").filter(|name| check_name(name).is_ok()).map(str::to_owned));
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Every network that has a record, by name; of torn ones a warning, once a process.
+///
+/// # Errors
+/// The file system's.
+pub fn all() -> Result<Vec<Network>> {
+    all_and_torn().map(|(networks, _)| networks)
+}
+
+/// The same, and the names of those whose record is torn: one that says nothing keeps no other from its work.
+///
+/// # Errors
+/// The file system's.
+pub fn all_and_torn() -> Result<(Vec<Network>, Vec<String>)> {
+    static WARNED: Once = Once::new();
+    let (mut networks, mut torn) = (Vec::new(), Vec::new());
+    for name in names()? {
+        match find(&name) {
+            Err(e) if e.code == Code::Corrupt => torn.push((name, e)),
+            other => networks.extend(other?),
         }
     }
-    networks.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(networks)
+    if !torn.is_empty() {
+        WARNED.call_once(|| torn.iter().for_each(|(_, e)| trace::warn(&e.to_string())));
+    }
+    Ok((networks, torn.into_iter().map(|(name, _)| name).collect()))
 }
 
 /// Bits of the prefix of a subnet that nobody asked for by its numbers, of IPv4.
@@ -381,35 +424,44 @@ pub fn check_free(subnet: &Subnet, routes: &[Subnet]) -> Result<()> {
     }
 }
 
-/// Who is on a network, one of them, as messages say it; `None`: nobody.
+/// That network `name` is in use, by whom, and what takes that one off it; `None`: nobody is on it.
 ///
 /// # Errors
 /// The file system's.
-pub fn holder(network: &Network) -> Result<Option<String>> {
-    if let Some((address, holder)) = address::of_network(&network.name)?.into_iter().next() {
-        return Ok(Some(address::held(address, &holder)));
+pub fn in_use(name: &str) -> Result<Option<Error>> {
+    let busy = |holder: String| Error::new(Code::Busy, format!("network {name} is in use: {holder}"));
+    if let Some((address, holder)) = address::of_network(name)?.into_iter().next() {
+        let e = busy(address::held(address, &holder));
+        return Ok(Some(match container::recorded_name(&holder) {
+            // Off a network without a readable record one comes by force alone.
+            Some(called) if find(name).is_ok() => e.hint(format!("ctr network disconnect {name} {called}")),
+            Some(called) => e.hint(format!("ctr network disconnect -f {name} {called}")),
+            None => e.hint("remove that container"),
+        }));
     }
     let made = cni::by_plugins()?;
-    let record = made.iter().find(|record| record.key.network == network.name);
-    Ok(record.map(|record| format!("container {} is on it", address::name_of(&record.key.container_id))))
+    let record = made.iter().find(|record| record.key.network == name);
+    Ok(record.map(|record| {
+        // Its plugins' networks a container keeps.
+        busy(format!("container {} is on it", address::name_of(&record.key.container_id))).hint("remove that container")
+    }))
 }
 
-/// Removes the record; hold the [`Lock`](crate::Lock).
+/// Removes the record of network `name`; hold the [`Lock`](crate::Lock).
 ///
 /// # Errors
 /// `busy` while a container has an address on it.
-pub fn remove(network: &Network) -> Result<()> {
-    if let Some(holder) = holder(network)? {
-        let message = format!("network {} is in use: {holder}", network.name);
-        return Err(Error::new(Code::Busy, message).hint("remove that container"));
+pub fn remove(name: &str) -> Result<()> {
+    if let Some(busy) = in_use(name)? {
+        return Err(busy);
     }
     trace::act(
         "remove",
-        || json!({"network": network.name}),
+        || json!({"network": name}),
         || {
-            files::remove_file(&record_file(&network.name))?;
+            files::remove_file(&record_file(name))?;
             // Where somebody put another file there it stays.
-            let _ = fs::remove_dir(address::root().join(&network.name));
+            let _ = fs::remove_dir(address::root().join(name));
             Ok(())
         },
     )

@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub fn parse(text: &str) -> Result<Subnet> {
     let bad = |why: &str| Error::new(Code::Invalid, format!("invalid subnet {text:?}: {why}"));
     let (address, length) = text.split_once('/').ok_or_else(|| bad("expected ADDRESS/BITS"))?;
-    let address: IpAddr = address.parse().map_err(|_| bad("its address is none"))?;
+    let address: IpAddr = address.parse().map_err(|_| bad(&format!("{address:?} is not an address")))?;
     let length = length.parse().map_err(|_| bad("expected a number of bits"))?;
     Subnet::new(address, length).map(|subnet| subnet.trunc()).map_err(|_| bad("its address has not so many bits"))
 }

@@ -68,6 +68,11 @@ fn on_and_off_while_it_runs() {
     assert_eq!(inside(&host, "a", "ip route"), "");
     outside.sh(&host, &get(&format!("{HOST}:8080"))).exits(1);
     host.sh("ctr inspect -f '{{json .NetworkSettings.Networks}}' a").ok().stdout_is("{}\n");
+    // What leads nowhere is not shown, and kept for when it is back.
+    host.sh("ctr port a && ctr ps -f name=^a$ --format '{{.Ports}}'").ok().stdout_is("\n");
+    host.sh("ctr inspect -f '{{json .NetworkSettings.Ports}}' a").ok().stdout_is("{}\n");
+    host.sh("ctr inspect -f '{{json .HostConfig.PortBindings}}' a").ok().stdout_has("\"8080\"");
+    host.sh("ctr port add a 9090:80").fails(1).stderr_has("it is on no network");
     host.sh("ctr network connect red a").ok();
     is_whole(&host, "a");
     assert!(inside(&host, "a", "ip route").starts_with("default via 10.6.0.1 dev eth0"));

@@ -9,6 +9,7 @@ pub fn tests() -> Vec<Test> {
             internal_and_secluded_ones,
             definitions_are_checked,
             the_default_one_goes_after_its_last,
+            a_torn_record_is_its_own_affair,
             fifty_at_once
     )
 }
@@ -110,7 +111,10 @@ fn definitions_are_checked() {
         ("--subnet 10.8.0.0/16 --aux-address r=10.8.0.1 x", "invalid", "r=10.8.0.1 is the gateway of 10.8.0.0/16"),
         ("--subnet 10.8.0.0/16 --gateway 10.8.0.9 --aux-address r=10.8.0.9 x", "invalid", "is the gateway of"),
         ("-d nonsense x", "unsupported", "not there"),
-        ("none", "invalid", "means another thing"),
+        ("--subnet 10.8.0/16 x", "invalid", "\"10.8.0\" is not an address"),
+        ("none", "invalid", "--network none means loopback alone"),
+        ("host", "invalid", "--network host means the host's own interfaces"),
+        (&"x".repeat(300), "invalid", "it has 300 bytes, and 128 is the most"),
         ("../x", "invalid", "invalid name"),
     ] {
         let ran = host.sh(&format!("ctr-network create {args}"));
@@ -119,6 +123,7 @@ fn definitions_are_checked() {
     }
     host.sh("ctr network rm absent").fails(1).stderr_has("no network absent");
     host.sh("ctr network rm -f absent").ok();
+    host.sh("ctr network inspect host").fails(1).stderr_has("--network host means the host's own interfaces");
     // The range has four addresses, one is a router's, the rest are for those who name one.
     let doc = json!({"ctr": 1});
     let attach = |args: &[&str]| host.pipe_to(&doc, "net-attach", &[&["--network", "web"], args].concat());
@@ -159,6 +164,55 @@ fn the_default_one_goes_after_its_last() {
     assert!(removed.contains("\"removed\":\"link\"") && removed.contains("\"removed\":\"table\""), "{removed}");
     assert_eq!(kernel(&host), "");
     host.sh("cat /proc/sys/net/ipv4/ip_forward").ok().stdout_is("1\n");
+    nothing_is_left(&host);
+}
+
+fn a_torn_record_is_its_own_affair() {
+    let host = host();
+    let _outside = Outside::of(&host);
+    host.sh("ctr network create x && ctr network create --internal y && ctr network create z").succeeds();
+    server(&host, "web", "--network x");
+    server(&host, "other", "--network z");
+    let rules = kernel(&host);
+    host.sh("cp $CTR_ROOT/networks/x.json x.json && echo bar >$CTR_ROOT/networks/x.json").succeeds();
+    let torn = "the record of network x is torn";
+    // Others are made, listed, removed, with a warning.
+    host.sh("ctr network ls --format '{{.Name}}'").succeeds().stdout_is("y\nz\n").stderr_has(torn);
+    host.sh("ctr run --rm --network z busybox true").succeeds();
+    host.sh("net-attach --gc").succeeds().stdout_is("").stderr_has(torn);
+    assert_eq!(kernel(&host), rules, "who runs on it is as closed as before");
+    host.sh("ctr exec web true").succeeds();
+    for to in ["web", "other"] {
+        let from = if to == "web" { "other" } else { "web" };
+        host.sh(&format!("ctr exec {from} {}", get_inside(&address(&host, to)))).exits(1);
+    }
+    // The table made anew knows nothing of it, and lets nothing through.
+    let table = host.sh("nft list tables").ok().text();
+    host.sh(&format!("nft delete {} && net-attach --gc", table.trim())).succeeds();
+    host.sh(&format!("ctr exec other {}", get_inside(&address(&host, "web")))).exits(1);
+    host.sh(&format!("ctr exec web {}", get_inside(&address(&host, "other")))).exits(1);
+    host.sh("ctr network prune -f").succeeds().stdout_has("y").stderr_has(torn);
+    host.sh("ctr system prune -f").succeeds();
+    host.sh("ctr network create x").fails(1).stderr_has("x is there already");
+    // On it nobody comes.
+    host.sh("ctr run --rm --network x busybox true")
+        .fails(125)
+        .stderr_has(torn)
+        .stderr_has("(ctr network rm x takes it away)");
+    host.sh("ctr network rm x")
+        .fails(1)
+        .stderr_has("in use: container web")
+        .stderr_has("(ctr network disconnect -f x web)");
+    host.sh("ctr network disconnect -f x web").succeeds();
+    host.sh("ctr network rm x").succeeds().stdout_is("x\n").stderr_has(torn);
+    host.sh("ctr network create x && ctr network connect x web").ok();
+    host.sh("ctr network rm x").fails(1).stderr_has("(ctr network disconnect x web)");
+    host.sh("ctr rm -f web other && ctr network rm x z").ok();
+    // The default one is made anew.
+    host.sh("ctr run --rm busybox true && ctr network rm bridge").fails(1).stderr_has("is the default one, and stays");
+    host.sh("printf '\\377' >$CTR_ROOT/networks/bridge.json && ctr network rm bridge && ctr run --rm busybox true")
+        .succeeds()
+        .stdout_is("bridge\n");
     nothing_is_left(&host);
 }
 

@@ -31,7 +31,7 @@ pub fn of(doc: &Document, image: &Image) -> Result<Map<String, Value>> {
     }
     let ports: Map<String, Value> = ctr_docker::exposed(doc)
         .into_iter()
-        .chain(ctr_docker::ports(doc))
+        .chain(ctr_docker::ports_wanted(doc))
         .map(|port| (format!("{}/{}", port.private, port.protocol), json!({})))
         .collect();
     put(&mut config, "ExposedPorts", !ports.is_empty(), &Value::Object(ports));

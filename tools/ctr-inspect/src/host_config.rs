@@ -2,7 +2,7 @@
 
 use crate::{config::strings, docker::process, network};
 use ctr_core::{Document, LogLimits, Result, Supervise, Value, container, json};
-use ctr_docker::{attachments, mounts, namespace};
+use ctr_docker::{attachments, mounts, namespace, ports_wanted};
 use ctr_runtime::spec::DEFAULT_CAPABILITIES;
 use std::{fs, path::Path};
 
@@ -110,9 +110,9 @@ fn shared(doc: &Document, kind: &str) -> String {
     namespace(doc, kind).filter(|mode| mode != "private").unwrap_or_default()
 }
 
-/// The published of the ports.
+/// The published of the ports, also while it is off their network.
 fn bindings(doc: &Document) -> Value {
-    let mut bindings = network::published(doc);
+    let mut bindings = network::published(&ports_wanted(doc));
     bindings.retain(|_, list| !list.is_null());
     Value::Object(bindings)
 }

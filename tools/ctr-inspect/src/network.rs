@@ -1,7 +1,7 @@
 //! `NetworkSettings` of docker's shape.
 
 use ctr_core::{Document, Map, Value, json};
-use ctr_docker::{Attachment, Status, attachments, ports};
+use ctr_docker::{Attachment, Port, Status, attachments, ports};
 
 /// The section; a container that does not run has neither addresses nor ports.
 pub fn settings(doc: &Document, status: &Status) -> Value {
@@ -9,7 +9,7 @@ pub fn settings(doc: &Document, status: &Status) -> Value {
     let networks: Map<String, Value> =
         attachments.iter().map(|a| (a.network.clone(), endpoint(a, status.lives()))).collect();
     let sandbox = doc.get("net").and_then(|net| net.get("netns")).and_then(Value::as_str);
-    let ports = if status.lives() { published(doc) } else { Map::new() };
+    let ports = if status.lives() { published(&ports(doc)) } else { Map::new() };
     let mut settings = json!({"SandboxKey": sandbox.unwrap_or_default(), "Ports": ports});
     // The first one's are shown beside them, as docker does for its default network.
     if let (Some(first), Some(all)) = (attachments.first(), settings.as_object_mut())
@@ -46,11 +46,11 @@ fn endpoint(attachment: &Attachment, lives: bool) -> Value {
 }
 
 /// `{"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}], "443/tcp": null}`: null for a port that is only exposed.
-pub fn published(doc: &Document) -> Map<String, Value> {
+pub fn published(ports: &[Port]) -> Map<String, Value> {
     let mut all = Map::new();
-    for port in ports(doc) {
+    for port in ports {
         let list = all.entry(format!("{}/{}", port.private, port.protocol)).or_insert(Value::Null);
-        if let (Some(ip), Some(public)) = (port.ip, port.public) {
+        if let (Some(ip), Some(public)) = (&port.ip, port.public) {
             let binding = json!({"HostIp": ip, "HostPort": public.to_string()});
             match list {
                 Value::Array(bindings) => bindings.push(binding),

@@ -68,11 +68,10 @@ impl Create {
         let netlink = Netlink::open()?;
         let routes = netlink.subnets()?;
         let _lock = Lock::take()?;
-        if let Some(other) =
-            network::all()?.iter().find(|other| names::bridge(&other.name) == names::bridge(&self.name))
-        {
-            let what = if other.name == self.name { "is there already" } else { "has the name of its bridge" };
-            return Err(Error::new(Code::Exists, format!("cannot make network {}: {} {what}", self.name, other.name)));
+        // A torn record is one too.
+        if let Some(other) = network::names()?.iter().find(|other| names::bridge(other) == names::bridge(&self.name)) {
+            let what = if *other == self.name { "is there already" } else { "has the name of its bridge" };
+            return Err(Error::new(Code::Exists, format!("cannot make network {}: {other} {what}", self.name)));
         }
         if list.is_some() {
             // Addresses and all else are the plugins'.

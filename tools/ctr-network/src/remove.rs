@@ -1,7 +1,7 @@
 //! `rm` and `prune`: the record, the bridge and the rules of a network that no container is on.
 
 use clap::Args;
-use ctr_core::{Code, Error, Failures, Result, confirm, each, json, print_line};
+use ctr_core::{Code, Error, Failures, Result, confirm, each, json, print_line, trace};
 use ctr_net::{Lock, Network, firewall, names, network};
 use ctr_netlink::{Netlink, has_table};
 
@@ -24,10 +24,13 @@ impl Rm {
             let lock = Lock::take()?;
             let network = match network::load(word) {
                 Err(e) if e.code == Code::NotFound && self.force => return Ok(()),
+                Err(e) if e.code == Code::Corrupt => return remove_torn(&netlink, word, e, &lock),
                 other => other?,
             };
             if network.name == network::DEFAULT {
-                return Err(Error::new(Code::Denied, format!("network {} is everybody's", network.name)));
+                let message = format!("network {} is the default one, and stays", network.name);
+                return Err(Error::new(Code::Denied, message)
+                    .hint("after its last container net-attach --gc takes its interface"));
             }
             remove(&netlink, &network, &lock)?;
             print_line(&network.name)
@@ -54,7 +57,7 @@ impl Prune {
         let mut deleted = Vec::new();
         let mut failures = Failures::default();
         for network in network::all()?.into_iter().filter(|network| network.name != network::DEFAULT) {
-            let idle = failures.note(network::holder(&network)).is_some_and(|holder| holder.is_none());
+            let idle = failures.note(network::in_use(&network.name)).is_some_and(|busy| busy.is_none());
             if idle && failures.note(remove(&netlink, &network, &lock)).is_some() {
                 deleted.push(network.name);
             }
@@ -66,7 +69,7 @@ impl Prune {
 
 /// The record goes first: from then on nobody attaches to it, and gc takes what is left.
 fn remove(netlink: &Netlink, network: &Network, _lock: &Lock) -> Result<()> {
-    network::remove(network)?;
+    network::remove(&network.name)?;
     if network.parent().is_some() {
         return Ok(());
     }
@@ -75,4 +78,16 @@ fn remove(netlink: &Netlink, network: &Network, _lock: &Lock) -> Result<()> {
         firewall::remove(&firewall::of_network(network))?;
     }
     Ok(())
+}
+
+/// The same of one whose record is torn, the default one's too, which is made anew then. Which rules are its nobody knows:
+/// the table becomes what the other records say.
+fn remove_torn(netlink: &Netlink, name: &str, torn: Error, _lock: &Lock) -> Result<()> {
+    network::remove(name)?;
+    trace::warn(&torn.message);
+    netlink.delete(&names::bridge(name))?;
+    if has_table(&names::table())? {
+        firewall::install(&firewall::wanted()?)?;
+    }
+    print_line(&name)
 }

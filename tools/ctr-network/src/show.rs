@@ -60,7 +60,7 @@ fn matches(network: &Network, key: &str, value: &str) -> Result<bool> {
         "driver" => network.driver == value,
         // What prune would remove.
         "dangling" => {
-            let dangles = network.name != network::DEFAULT && network::holder(network)?.is_none();
+            let dangles = network.name != network::DEFAULT && network::in_use(&network.name)?.is_none();
             dangles == matches!(value, "true" | "1")
         }
         _ => {

@@ -93,8 +93,7 @@ fn start(word: &str, id: &str, again: bool, hold: bool) -> Result<()> {
             // One that does not run holds no port.
             ctr_net::free_ports(id).unwrap_or_else(|e| trace::warn(&e.to_string()));
         }
-        // The tool that failed has said why.
-        Error::new(e.code, format!("cannot start container {word}: {}", e.message))
+        Error { message: format!("cannot start container {word}: {}", e.message), ..e }
     })
 }
 

@@ -156,7 +156,8 @@ pub fn connect(id: &str, wanted: &Wanted) -> Result<Network> {
     Ok(network)
 }
 
-/// Takes container `id` off the network of that name; gives the network, where it is there. With `force` it need not be.
+/// Takes container `id` off the network of that name; gives the network, where it is there. With `force` it need not be, nor its
+/// record be whole.
 ///
 /// # Errors
 /// `not-found` where it is not on it, or there is no such network; the first failure of what is taken away, once all was
@@ -166,7 +167,7 @@ pub fn disconnect(id: &str, word: &str, force: bool) -> Result<Option<Network>> 
     let netlink = Netlink::open()?;
     let lock = Lock::take()?;
     let network = match network::load(word) {
-        Err(e) if e.code == Code::NotFound && force => None,
+        Err(e) if matches!(e.code, Code::NotFound | Code::Corrupt) && force => None,
         other => Some(other?),
     };
     let name = network.as_ref().map_or(word, |network| &network.name);

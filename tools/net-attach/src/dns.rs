@@ -77,7 +77,12 @@ pub fn on<'a>(
 pub fn moved(net: &ctr_net::Net, ends: &[End]) -> Result<(ctr_net::Dns, Vec<String>)> {
     let mut asked = false;
     for attachment in &net.networks {
-        let resolver = network::find(&attachment.name)?.and_then(|network| resolver::address(&network));
+        let network = match network::find(&attachment.name) {
+            // One that is left by force.
+            Err(e) if e.code == Code::Corrupt => None,
+            other => other?,
+        };
+        let resolver = network.as_ref().and_then(resolver::address);
         asked |= resolver.is_some_and(|resolver| net.dns.nameservers == [resolver.to_string()]);
     }
     let mut before = net.dns.clone();

@@ -46,9 +46,9 @@ pub fn gc() -> Result<Vec<Value>> {
     removed.extend(strays(&containers)?);
     removed.extend(claims()?);
     let mut bridges = BTreeSet::new();
-    for network in network::all()? {
-        if !address::of_network(&network.name)?.is_empty() {
-            bridges.insert(network.bridge());
+    for network in network::names()? {
+        if !address::of_network(&network)?.is_empty() {
+            bridges.insert(names::bridge(&network));
         }
     }
     for link in links.iter().filter(|link| names::is_bridge(&link.name) && !bridges.contains(&link.name)) {

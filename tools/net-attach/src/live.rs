@@ -5,7 +5,7 @@ use crate::{
     end::{self, End},
 };
 use ctr_core::{Code, Error, Lock as Store, Result, Rollback, Value, container, json};
-use ctr_net::{Claim, Lock, Mapping, Net, PortMap, PublishMode, firewall, names, port, proxy};
+use ctr_net::{Claim, Lock, Mapping, Net, PortMap, PublishMode, address, firewall, names, port, proxy};
 use ctr_netlink::{Netlink, forget};
 
 /// Publishes ports of container `id`: all of them or none. Gives them.
@@ -17,6 +17,10 @@ pub fn add(id: &str, mappings: &[Mapping]) -> Result<Vec<Claim>> {
     let _change = container::hold_limits(id)?;
     let net = running(id)?;
     let ends = End::all(&net)?;
+    if net.networks.is_empty() {
+        let message = format!("cannot publish ports of container {}: it is on no network", address::name_of(id));
+        return Err(Error::new(Code::Invalid, message).hint("ctr network connect puts it on one"));
+    }
     let netlink = Netlink::open()?;
     // Before the lock, which it takes: it is dropped after that.
     let mut rollback = Rollback::new();
