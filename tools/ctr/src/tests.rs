@@ -400,7 +400,7 @@ fn h_is_help_where_it_is_no_other_flag() {
         ("network create -h", "ctr-plan --print-help network create"),
         ("cp -h", "ctr-plan --print-help cp"),
         ("network -h", "ctr-plan --print-help network"),
-        ("exec web ls -h", "ns-enter web -- ls -h"),
+        ("exec web ls -h", "ns-enter -- web ls -h"),
     ] {
         assert_eq!(pipe_of(line), pipe, "{line}");
     }
