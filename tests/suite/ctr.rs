@@ -84,6 +84,11 @@ fn containers_are_inspected_and_removed() {
     // A container comes before an image of the same name, as with docker.
     host.sh("ctr run --name busybox busybox true").ok();
     host.sh("ctr inspect busybox | jq -r '.[0].Name'").ok().stdout_is("/busybox\n");
+    host.sh("ctr network create red && ctr volume create v1").ok();
+    host.sh("ctr inspect -f '{{.Name}}{{\"\\n\"}}' red v1").ok().stdout_is("red\n\nv1\n\n");
+    host.sh("ctr inspect --type volume red").fails(1).stderr_has("no volume red");
+    host.sh("ctr inspect nosuch").fails(1).stderr_has("no container, image, network or volume nosuch");
+    host.sh("ctr network rm red && ctr volume rm v1").ok();
     host.sh("ctr inspect --type image busybox | jq -r '.[0].Os'").ok().stdout_is("linux\n");
     host.sh("ctr inspect -f '{{json .Name}}' web absent").fails(1).stdout_is("\"/web\"\n").stderr_has("absent");
     host.sh("ctr inspect absent").fails(1).stdout_is("");

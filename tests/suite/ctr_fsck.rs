@@ -91,6 +91,7 @@ fn a_whole_store_is_clean() {
         (&json!(0), &json!(3), &json!(3))
     );
     host.sh("ctr fsck").ok().stdout_has("3 images").stdout_has("clean");
+    host.sh("ctr fsck --format '{{.name}}'").ok().stdout_is("");
     let before = host.sh("find $CTR_ROOT | sort").ok().text();
     host.tool("ctr-fsck", &["--repair"]).ok();
     assert_eq!(host.sh("find $CTR_ROOT | sort").ok().text(), before);

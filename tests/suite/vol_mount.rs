@@ -429,7 +429,7 @@ fn a_bounded_volume_is_full() {
     host.sh("ctr volume export small | tar -xO y").ok().stdout_is("kept\n");
     host.sh("ctr run --rm -v small:/s busybox cat /s/y").ok().stdout_is("kept\n");
     host.sh("ctr volume create -o size=many bad1").fails(1).stderr_has("many");
-    host.sh("ctr volume create -o size=1k bad1").fails(1);
+    host.sh("ctr volume create -o size=1k bad1").fails(1).stderr_has("less than 1m");
     host.sh("ctr volume rm small && ctr volume ls -q").ok();
     host.sh("losetup -a | grep $CTR_ROOT").exits(1);
     host.assert_clean();

@@ -1,7 +1,10 @@
 //! `--change`: a Dockerfile instruction applied to an image config (image-spec, config.md).
 
-use ctr_core::{Code, Error, Map, Result, Value, json};
+use ctr_core::{Code, Error, Map, Result, Value, container, json};
 use std::{iter::Peekable, str::Chars};
+
+/// What EXPOSE takes.
+const PORTS: &str = "PORT[-PORT][/tcp|udp|sctp] is expected";
 
 /// Applies instructions, `CMD ["sh"]` say, one after the other to the `config` object of an image config.
 ///
@@ -50,12 +53,17 @@ fn apply(config: &mut Map<String, Value>, instruction: &str) -> Result<()> {
         }
         "EXPOSE" => {
             for port in unquoted(rest)?.split_whitespace() {
-                let (number, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
-                let good = number.parse::<u16>().is_ok_and(|n| n != 0) && ["tcp", "udp", "sctp"].contains(&protocol);
-                if !good {
-                    return Err(bad("PORT[/tcp|udp|sctp] is expected"));
+                let (numbers, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
+                let (first, last) = numbers.split_once('-').unwrap_or((numbers, numbers));
+                let (Ok(first), Ok(last)) = (first.parse::<u16>(), last.parse::<u16>()) else {
+                    return Err(bad(PORTS));
+                };
+                if first == 0 || first > last || !["tcp", "udp", "sctp"].contains(&protocol) {
+                    return Err(bad(PORTS));
                 }
-                put(config, "ExposedPorts", format!("{number}/{protocol}"), json!({}));
+                for number in first..=last {
+                    put(config, "ExposedPorts", format!("{number}/{protocol}"), json!({}));
+                }
             }
         }
         "VOLUME" => {
@@ -64,6 +72,10 @@ fn apply(config: &mut Map<String, Value>, instruction: &str) -> Result<()> {
                 None => words(rest, &env, true).ok_or_else(|| bad("its quotes or variables do not end"))?,
             };
             for path in paths {
+                // One that no container could be made with.
+                if !path.starts_with('/') {
+                    return Err(bad("absolute paths are expected"));
+                }
                 put(config, "Volumes", path, json!({}));
             }
         }
@@ -74,7 +86,11 @@ fn apply(config: &mut Map<String, Value>, instruction: &str) -> Result<()> {
             let path = if rest.starts_with('/') { rest } else { format!("{}/{rest}", before.trim_end_matches('/')) };
             set(config, "WorkingDir", json!(path));
         }
-        "STOPSIGNAL" => set(config, "StopSignal", json!(unquoted(rest)?)),
+        "STOPSIGNAL" => {
+            let signal = unquoted(rest)?;
+            container::parse_signal(&signal).map_err(|e| bad(&e.message))?;
+            set(config, "StopSignal", json!(signal));
+        }
         "ONBUILD" => {
             let list = config.entry("OnBuild").or_insert_with(|| json!([]));
             if let Some(list) = list.as_array_mut() {
@@ -286,7 +302,8 @@ mod tests {
                 "entrypoint run me",
                 "ENV A=1 B=\"two words\"",
                 "ENV A 3",
-                "EXPOSE 80 53/udp",
+                "EXPOSE 80 53-54/udp",
+                "STOPSIGNAL SIGRTMIN+3",
                 "WORKDIR /a",
                 "WORKDIR b",
                 "VOLUME /data",
@@ -294,7 +311,7 @@ mod tests {
                 "HEALTHCHECK --interval=1m30s --retries=2 CMD true",
             ]),
             json!({"Cmd": ["a", "b"], "Entrypoint": ["/bin/sh", "-c", "run me"], "Env": ["A=3", "B=two words"],
-                "ExposedPorts": {"80/tcp": {}, "53/udp": {}}, "WorkingDir": "/a/b", "Volumes": {"/data": {}},
+                "ExposedPorts": {"80/tcp": {}, "53/udp": {}, "54/udp": {}}, "StopSignal": "SIGRTMIN+3", "WorkingDir": "/a/b", "Volumes": {"/data": {}},
                 "Labels": {"x": "y"},
                 "Healthcheck": {"Interval": 90_000_000_000_u64, "Retries": 2, "Test": ["CMD-SHELL", "true"]}})
         );
@@ -338,10 +355,26 @@ mod tests {
 
     #[test]
     fn what_needs_a_build_is_refused() {
-        for bad in
-            ["RUN true", "COPY a b", "CMD", "EXPOSE 0", "EXPOSE 99999", "ENV =x", "HEALTHCHECK maybe", "SHELL sh"]
-        {
+        for bad in ["RUN true", "COPY a b", "CMD", "ENV =x", "HEALTHCHECK maybe", "SHELL sh"] {
             assert!(apply(&mut Map::new(), bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_no_container_could_have_is_refused() {
+        for bad in [
+            "EXPOSE 0",
+            "EXPOSE 99999",
+            "EXPOSE 82-80",
+            "EXPOSE 80-",
+            "EXPOSE 80-82/icmp",
+            "VOLUME rel",
+            "VOLUME /a b",
+            "VOLUME [\"rel\"]",
+            "STOPSIGNAL FOO",
+            "STOPSIGNAL 0",
+        ] {
+            assert_eq!(apply(&mut Map::new(), bad).unwrap_err().code, Code::Usage, "{bad}");
         }
     }
 }

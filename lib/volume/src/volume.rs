@@ -17,6 +17,9 @@ const RECORD: &str = "volume.json";
 pub(crate) const DATA: &str = "_data";
 const LOCK: &str = "lock";
 
+/// The least size of a volume, bytes: mkfs.ext4(8) makes none much smaller.
+const LEAST_SIZE: u64 = 1 << 20;
+
 /// What `-o` may say: docker's options of its driver `local`, and how much a volume may hold.
 const OPTIONS: [&str; 5] = ["type", "device", "o", "size", "by"];
 
@@ -276,7 +279,9 @@ fn check_options(options: &BTreeMap<String, String>) -> Result<()> {
         return Err(Error::new(Code::Invalid, "options type and device belong together"));
     }
     if let Some(size) = options.get("size") {
-        parse_size(size)?;
+        if parse_size(size)? < LEAST_SIZE {
+            return Err(Error::new(Code::Invalid, format!("option size={size} is less than 1m, the least")));
+        }
     }
     if let Some(word) = options.get("by") {
         project::is_asked(word)?;
@@ -308,7 +313,8 @@ mod tests {
             check_options(&words.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
         };
         assert!(check(&[("type", "tmpfs"), ("device", "tmpfs"), ("o", "size=1m")]).is_ok());
-        assert!(check(&[("size", "10m")]).is_ok());
+        assert!(check(&[("size", "10m")]).is_ok() && check(&[("size", "1m")]).is_ok());
+        assert_eq!(check(&[("size", "1k")]).unwrap_err().message, "option size=1k is less than 1m, the least");
         for bad in
             [&[("typ", "x")][..], &[("o", "ro")], &[("type", "nfs")], &[("size", "1"), ("type", "t"), ("device", "d")]]
         {

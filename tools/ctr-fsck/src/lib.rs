@@ -30,6 +30,9 @@ pub struct CtrFsck {
     /// Do not read the bytes of blobs, nor look into the trees of layers
     #[arg(long)]
     quick: bool,
+    /// Print what is wrong alone, without the line about what was looked at
+    #[arg(long)]
+    findings: bool,
 }
 
 /// Prints a JSON line for each thing that is wrong, and one that says what was looked at.
@@ -53,7 +56,9 @@ pub fn run(args: CtrFsck) -> Result<()> {
         left = survey.findings.iter().filter(|f| f.is_left()).count() + new.count();
     }
     survey.findings.iter().try_for_each(|finding| print_line(&finding.line()))?;
-    print_line(&json!({"checked": survey.checked, "found": found, "left": left}))?;
+    if !args.findings {
+        print_line(&json!({"checked": survey.checked, "found": found, "left": left}))?;
+    }
     match left {
         0 => Ok(()),
         1 => Err(wrong("1 thing is wrong", args.repair)),

@@ -3,6 +3,7 @@
 use clap::Args;
 use ctr_core::{Code, Error, Map, Result, Value, container, each, ident, json, print_line};
 use ctr_net::{Net, Network, address, cni, network};
+use std::process;
 
 /// The arguments of `ls`.
 #[derive(Args, Debug)]
@@ -76,15 +77,31 @@ pub struct Inspect {
     /// A name, or the beginning of an id
     #[arg(value_name = "NETWORK", required = true)]
     networks: Vec<String>,
+    /// Say nothing of a network that is not there; the status tells
+    #[arg(long)]
+    if_any: bool,
 }
 
 impl Inspect {
     /// Prints a line each.
     pub fn run(&self) -> Result<()> {
-        each(&self.networks, |word| {
-            let network = network::load(word)?;
+        let mut absent = false;
+        let shown = each(&self.networks, |word| {
+            let network = match network::load(word) {
+                // What can be no name is none.
+                Err(e) if self.if_any && matches!(e.code, Code::NotFound | Code::Invalid) => {
+                    absent = true;
+                    return Ok(());
+                }
+                network => network?,
+            };
             print_line(&shape(&network)?)
-        })
+        });
+        if absent && shown.is_ok() {
+            // Nothing is said, so there is no error to give.
+            process::exit(1);
+        }
+        shown
     }
 }
 

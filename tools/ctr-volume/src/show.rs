@@ -2,8 +2,9 @@
 
 use crate::filter::Filters;
 use clap::Args;
-use ctr_core::{Result, Value, each, json, print_line};
+use ctr_core::{Code, Result, Value, each, json, print_line};
 use ctr_vol::Volume;
+use std::process;
 
 /// The arguments of `ls`.
 #[derive(Args, Debug)]
@@ -40,16 +41,32 @@ pub struct Inspect {
     /// Names
     #[arg(value_name = "VOLUME", required = true)]
     volumes: Vec<String>,
+    /// Say nothing of a volume that is not there; the status tells
+    #[arg(long)]
+    if_any: bool,
 }
 
 impl Inspect {
     /// Prints a line each.
     pub fn run(&self) -> Result<()> {
-        each(&self.volumes, |name| {
-            let volume = ctr_vol::load(name)?;
+        let mut absent = false;
+        let shown = each(&self.volumes, |name| {
+            let volume = match ctr_vol::load(name) {
+                // What can be no name is none.
+                Err(e) if self.if_any && matches!(e.code, Code::NotFound | Code::Invalid) => {
+                    absent = true;
+                    return Ok(());
+                }
+                volume => volume?,
+            };
             let mut shape = volume.shape();
             shape["UsedBy"] = json!(ctr_vol::users(name)?);
             print_line(&shape)
-        })
+        });
+        if absent && shown.is_ok() {
+            // Nothing is said, so there is no error to give.
+            process::exit(1);
+        }
+        shown
     }
 }

@@ -75,15 +75,22 @@ impl Import {
         let volume = create::volume(Some(&self.volume), &[], &self.labels)?;
         let fill = |data: &Path| {
             let place = Place { dir: directory(data)?, inside: None };
-            match self.file.as_deref().filter(|path| *path != Path::new("-")) {
+            let from = self.file.as_deref().filter(|path| *path != Path::new("-"));
+            let name = from.map_or_else(|| "stdin".to_owned(), |path| path.display().to_string());
+            let named = |e: Error| Error { message: format!("{name}: {}", e.message), ..e };
+            match from {
                 Some(path) => {
-                    let file = File::open(path).cannot(|| format!("open {}", path.display()))?;
-                    ctr_layer::merge(ctr_layer::open(file)?, &place, Take::Whole)
+                    let file = File::open(path).cannot(|| format!("open {name}"))?;
+                    let tar = ctr_layer::open(file).map_err(named)?;
+                    ctr_layer::merge(tar, &place, Take::Whole).map_err(named)
                 }
                 None if io::stdin().is_terminal() => {
                     Err(Error::new(Code::Usage, "stdin is a terminal: expected a tar"))
                 }
-                None => ctr_layer::merge(ctr_layer::open(io::stdin())?, &place, Take::Whole),
+                None => {
+                    let tar = ctr_layer::open(io::stdin()).map_err(named)?;
+                    ctr_layer::merge(tar, &place, Take::Whole).map_err(named)
+                }
             }
         };
         ctr_vol::create_with(&volume, fill)?;

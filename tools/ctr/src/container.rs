@@ -3,8 +3,10 @@
 use crate::{
     Plan,
     flags::{Flag, Given, list, switch, usage, value},
-    image,
+    image, network,
     pipe::{Stage, pipe, printed},
+    quote::quote,
+    volume,
 };
 use ctr_core::Result;
 
@@ -18,7 +20,7 @@ pub const RM: &[Flag] = &[
 /// `ctr inspect`
 pub const INSPECT: &[Flag] = &[
     value("format", "FORMAT", "A TEMPLATE for each, or `json`").short('f'),
-    value("type", "container|image", "Only things of this kind"),
+    value("type", "container|image|network|volume", "Only things of this kind"),
     switch("document", "The container's document as the tools of the pipe know it"),
     switch("size", "With the sizes of containers").short('s').to("ctr-inspect"),
 ];
@@ -53,23 +55,35 @@ pub fn rm(given: &Given) -> Result<Plan> {
     Ok(Plan::of(pipe(&[Stage::new("ctr-rm").words(given.for_tool("ctr-rm")).operands(&given.operands)])))
 }
 
-/// For each name its container, else its image: as docker looks it up.
+/// For each name its container, else its image, its network, its volume: as docker looks it up.
 pub fn inspect(given: &Given) -> Result<Plan> {
     if given.operands.is_empty() {
-        return Err(usage("inspect needs a container or an image"));
+        return Err(usage("inspect needs a container, an image, a network or a volume"));
     }
     match given.last("type") {
         None | Some("") => {}
         Some("image") => return image::inspect(given),
         Some("container") => return inspect_containers(given),
-        Some(other) => return Err(usage(format!("--type is container or image, not {other:?}"))),
+        Some("network") => return network::inspect(given),
+        Some("volume") => return volume::inspect(given),
+        Some(other) => {
+            return Err(usage(format!("--type is container, image, network or volume, not {other:?}")));
+        }
     }
+    let if_any = |stage: Stage, name: &String| stage.words(["--if-any"]).operands([name]).to_string();
     let each: Vec<_> = given
         .operands
         .iter()
         .map(|name| {
-            let container = read(given).words(["--if-any"]).operands([name]);
-            format!("{container} || {} || echo $?;", Stage::new("img-inspect").operands([name]))
+            let kinds = [
+                read(given),
+                Stage::new("img-inspect"),
+                Stage::new("ctr-network").words(["inspect"]),
+                Stage::new("ctr-volume").words(["inspect"]),
+            ];
+            let found = kinds.map(|stage| if_any(stage, name)).join(" || ");
+            let none = quote(&format!("ctr: no container, image, network or volume {name}"));
+            format!("{found} || {{ printf '%s\\n' {none} >&2; echo 1; }};")
         })
         .collect();
     Ok(Plan::of(format!("{{ {} }} | {}", each.join(" "), print(given))))

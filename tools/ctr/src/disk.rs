@@ -27,12 +27,13 @@ pub const FSCK: &[Flag] = &[
     switch("repair", "Remove what is torn or orphaned, fetch again what is missing").to("ctr-fsck"),
     switch("drop", "With --repair: take the names of images that cannot be fetched now").to("ctr-fsck"),
     switch("quick", "Do not read the bytes of blobs and the trees of layers").to("ctr-fsck"),
-    value("format", "FORMAT", "A TEMPLATE for each line of ctr-fsck, or `json`"),
+    value("format", "FORMAT", "A TEMPLATE for each thing that is wrong, or `json` for the lines of ctr-fsck"),
 ];
 
 /// A line for what is wrong, and the last one for what was looked at.
-const FOUND: &str = "{{if .checked}}{{.checked.images}} images, {{.checked.blobs}} blobs ({{size .checked.bytes}}), \
-    {{.checked.layers}} layers, {{.checked.containers}} containers: \
+const FOUND: &str = "{{with .checked}}{{.images}} image{{if ne .images 1}}s{{end}}, \
+    {{.blobs}} blob{{if ne .blobs 1}}s{{end}} ({{size .bytes}}), {{.layers}} layer{{if ne .layers 1}}s{{end}}, \
+    {{.containers}} container{{if ne .containers 1}}s{{end}}: {{end}}{{if .checked}}\
     {{if .found}}{{.found}} wrong, {{.left}} left{{else}}clean{{end}}\
     {{else}}{{.state}} {{.kind}} {{.name}}: {{.reason}}{{if .of}} (of {{join .of \", \"}}){{end}}\
     {{if .repair}}: {{.repair}}{{end}}{{end}}";
@@ -98,8 +99,12 @@ pub fn pruned(remove: &Stage, lines: &str) -> Plan {
 /// What is wrong, a line each.
 pub fn fsck(given: &Given) -> Result<Plan> {
     none(given, "fsck")?;
-    let check = Stage::new("ctr-fsck").words(given.for_tool("ctr-fsck"));
-    Ok(Plan::of(printed(&check, &Stage::new("ctr-fmt").operands([given.last("format").unwrap_or(FOUND)]))))
+    let format = given.last("format");
+    // A template is made for one kind of line.
+    let check = Stage::new("ctr-fsck")
+        .words(given.for_tool("ctr-fsck"))
+        .words_if(format.is_some_and(|format| format != "json"), ["--findings"]);
+    Ok(Plan::of(printed(&check, &Stage::new("ctr-fmt").operands([format.unwrap_or(FOUND)]))))
 }
 
 fn none(given: &Given, verb: &str) -> Result<()> {

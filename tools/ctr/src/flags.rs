@@ -96,7 +96,7 @@ pub struct Given {
     flags: Vec<(Flag, String)>,
     /// The operands.
     pub operands: Vec<String>,
-    /// `--help` was among the flags; nothing after it was read.
+    /// `--help` was among the flags, or `-h` where that is no other flag; nothing after it was read.
     pub help: bool,
 }
 
@@ -128,6 +128,9 @@ impl Given {
                     .ok_or_else(|| usage(format!("unknown flag --{name}")))?;
                 let value = inline.map(str::to_owned);
                 given.add(flag, value.or_else(|| Self::next(flag, &mut args)))?;
+            } else if arg == "-h" && find(table, |f| f.short == Some('h')).is_none() {
+                given.help = true;
+                return Ok(given);
             } else if let Some(letters) = arg.strip_prefix('-').filter(|l| !l.is_empty()) {
                 given.letters(table, letters, &mut args)?;
             } else {
@@ -185,6 +188,11 @@ impl Given {
             if flag.value.is_some() || value == "true" {
                 return Err(Error::new(Code::Unsupported, format!("{shown}: not there yet ({what})")));
             }
+        }
+        // As docker has it an empty format is none.
+        if flag.long == "format" && value.is_empty() {
+            self.flags.retain(|(f, _)| f.long != flag.long);
+            return Ok(());
         }
         self.flags.push((flag, value));
         Ok(())

@@ -71,6 +71,12 @@ pub fn text(words: &[String]) -> String {
 
 /// The commands, one or two, whose names are most like these words, which name none: `'ctr images' or 'ctr image'`.
 pub fn nearest(first: &str, second: Option<&String>) -> Option<String> {
+    // A word of a group alone, that of the whole machine first.
+    let grouped = ["system"].iter().chain(GROUPS).map(|group| format!("{group} {first}"));
+    let is_verb = |name: &String| VERBS.iter().any(|verb| verb.names.contains(&name.as_str()));
+    if let Some(name) = grouped.into_iter().find(is_verb).filter(|_| second.is_none()) {
+        return Some(format!("'ctr {name}'"));
+    }
     let words = ["ctr", first].into_iter().chain(second.map(String::as_str));
     let error = command().try_get_matches_from(words).err()?;
     let Some(ContextValue::Strings(names)) = error.get(ContextKind::SuggestedSubcommand) else { return None };

@@ -128,7 +128,7 @@ fn unknown(first: &str, second: Option<&String>) -> Result<Plan> {
     let group = GROUPS.contains(&first);
     match second {
         None if group => return Ok(help(&[first.to_owned()])),
-        Some(word) if group && word == "--help" => return Ok(help(&[first.to_owned()])),
+        Some(word) if group && (word == "--help" || word == "-h") => return Ok(help(&[first.to_owned()])),
         _ => {}
     }
     let later =

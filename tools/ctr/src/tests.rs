@@ -223,14 +223,10 @@ fn commands_about_containers_and_the_machine() {
              {{range .VolumesDeleted}}{{println .}}{{end}}\\n{{end}}Total reclaimed space: {{size .SpaceReclaimed}}'",
         ),
         ("container rm -f a", "ctr-rm -f a"),
-        ("inspect a", "{ ctr-inspect --docker --if-any a || img-inspect a || echo $?; } | ctr-fmt"),
-        (
-            "inspect --document -f '{{json .}}' a b",
-            "{ ctr-inspect --if-any a || img-inspect a || echo $?; \
-             ctr-inspect --if-any b || img-inspect b || echo $?; } | ctr-fmt '{{json .}}'",
-        ),
-        ("inspect --document a", "{ ctr-inspect --if-any a || img-inspect a || echo $?; } | ctr-fmt json"),
         ("inspect --type image a", "{ img-inspect a || echo $?; } | ctr-fmt"),
+        ("inspect --type network a", "{ ctr-network inspect a || echo $?; } | ctr-fmt"),
+        ("inspect --type=volume -f json a", "{ ctr-volume inspect a || echo $?; } | ctr-fmt json"),
+        ("inspect --type image -f '' a", "{ img-inspect a || echo $?; } | ctr-fmt"),
         ("container inspect -s a", "{ ctr-inspect --docker -s a || echo $?; } | ctr-fmt"),
         ("ps -a -f name=x", "{ ctr-ls -a -f name=x || echo $?; } | ctr-fmt --view container table"),
         ("container ls -q --no-trunc", "{ ctr-ls || echo $?; } | ctr-fmt --view container --no-trunc '{{.ID}}'"),
@@ -335,7 +331,7 @@ fn what_is_not_there_says_so() {
         ("fsck x", Usage, "fsck takes no operand"),
         ("load x", Usage, "load takes no operand"),
         ("import https://x", Unsupported, "import: not there yet"),
-        ("inspect --type volume x", Usage, "--type is container or image"),
+        ("inspect --type pod x", Usage, "--type is container, image, network or volume"),
         ("rm", Usage, "rm needs a container"),
     ] {
         let e = planned(line).unwrap_err();
@@ -367,4 +363,55 @@ fn help_is_there_for_every_command() {
         }
     }
     crate::command().debug_assert();
+}
+
+#[test]
+fn inspect_looks_for_each_kind_in_turn() {
+    let each = |name: &str, flags: &str| {
+        format!(
+            "ctr-inspect{flags} --if-any {name} || img-inspect --if-any {name} || ctr-network inspect --if-any {name} \
+             || ctr-volume inspect --if-any {name} \
+             || {{ printf '%s\\n' 'ctr: no container, image, network or volume {name}' >&2; echo 1; }};"
+        )
+    };
+    for (line, pipe) in [
+        ("inspect a", format!("{{ {} }} | ctr-fmt", each("a", " --docker"))),
+        ("inspect --document a", format!("{{ {} }} | ctr-fmt json", each("a", ""))),
+        (
+            "inspect --document -f '{{json .}}' a b",
+            format!("{{ {} {} }} | ctr-fmt '{{{{json .}}}}'", each("a", ""), each("b", "")),
+        ),
+    ] {
+        assert_eq!(pipe_of(line), pipe, "{line}");
+    }
+}
+
+#[test]
+fn a_word_of_a_group_alone_is_told_whole() {
+    for (line, name) in [("df", "ctr system df"), ("prune", "ctr system prune"), ("connect", "ctr network connect")] {
+        let e = planned(line).unwrap_err();
+        assert_eq!(e.hint.as_deref(), Some(format!("did you mean '{name}'?").as_str()), "{line}");
+    }
+}
+
+#[test]
+fn h_is_help_where_it_is_no_other_flag() {
+    for (line, pipe) in [
+        ("network create -h", "ctr-plan --print-help network create"),
+        ("cp -h", "ctr-plan --print-help cp"),
+        ("network -h", "ctr-plan --print-help network"),
+        ("exec web ls -h", "ns-enter -- web ls -h"),
+    ] {
+        assert_eq!(pipe_of(line), pipe, "{line}");
+    }
+    assert!(pipe_of("run -h host img").contains("--hostname host"));
+}
+
+#[test]
+fn an_empty_format_is_none() {
+    for (empty, none) in [("ps --format ''", "ps"), ("ps -q --format=", "ps -q"), ("fsck --format ''", "fsck")] {
+        assert_eq!(pipe_of(empty), pipe_of(none), "{empty}");
+    }
+    assert!(pipe_of("fsck --format '{{.name}}'").contains("ctr-fsck --findings "));
+    assert!(!pipe_of("fsck --format json").contains("--findings"));
 }

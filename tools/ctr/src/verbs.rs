@@ -133,7 +133,7 @@ pub const VERBS: &[Verb] = &[
         image::IMPORT,
         image::import,
     ),
-    verb(&["inspect"], "NAME…", "Show everything about containers and images", container::INSPECT, container::inspect),
+    verb(&["inspect"], "NAME…", "Show everything about what has that name", container::INSPECT, container::inspect),
     verb(&["image inspect"], "IMAGE…", "Show everything about images", image::INSPECT, image::inspect),
     verb(
         &["container inspect"],

@@ -5,7 +5,7 @@ use ctr_core::{Cannot, Code, Common, Document, Done, Error, Map, Result, Tool, V
 use ctr_store::{Digest, Hasher, Platform, Reference, Spool, Spooled, Spools, Store, change, check_image, media_type};
 use std::{
     fs::File,
-    io::{self, Read, Write},
+    io::{self, IsTerminal, Read, Write},
     path::{Path, PathBuf},
 };
 
@@ -75,6 +75,9 @@ impl Tool for ImgImport {
 /// Streams the tar into the store, as it is. Gives it with its media type.
 fn spool(spools: &Spools, source: &Path, name: &str) -> Result<(Spooled, &'static str)> {
     let mut input: Box<dyn Read> = if source == Path::new("-") {
+        if io::stdin().is_terminal() {
+            return Err(Error::new(Code::Usage, "stdin is a terminal: expected a tar"));
+        }
         Box::new(io::stdin())
     } else {
         Box::new(File::open(source).cannot(|| format!("open {name}"))?)

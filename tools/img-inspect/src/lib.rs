@@ -3,6 +3,7 @@
 use clap::Args;
 use ctr_core::{Code, Error, Map, Result, Value, each, json, print_error, print_line};
 use ctr_store::{Entry, Reference, Store};
+use std::process;
 
 /// The tool's name.
 pub const NAME: &str = "img-inspect";
@@ -18,15 +19,24 @@ pub struct ImgInspect {
     /// Print the document's section `image` instead of docker's shape, one line an image
     #[arg(long)]
     document: bool,
+    /// Say nothing of an image that is not there; the status tells
+    #[arg(long, conflicts_with = "document")]
+    if_any: bool,
 }
 
 /// Prints the images that are there, then fails for those that are not.
 pub fn run(args: ImgInspect) -> Result<()> {
     let store = Store::open()?;
     let entries = store.entries()?;
-    let mut found = Vec::new();
+    let (mut absent, mut found) = (false, Vec::new());
     let result = each(&args.images, |word| {
-        let entry = store.find(word)?;
+        let entry = match store.find(word) {
+            Err(e) if args.if_any && e.code == Code::NotFound => {
+                absent = true;
+                return Ok(());
+            }
+            entry => entry?,
+        };
         found.push(if args.document { document(&store, &entry)? } else { inspect(&store, &entry, &entries)? });
         Ok(())
     });
@@ -35,9 +45,13 @@ pub fn run(args: ImgInspect) -> Result<()> {
         if let Some(e) = result.as_ref().err().filter(|_| found.is_empty()) {
             print_error(e);
         }
-    } else {
+    } else if !args.if_any || !found.is_empty() {
         let text = serde_json::to_string_pretty(&found).map_err(|e| Error::new(Code::Internal, e.to_string()))?;
         print_line(&text)?;
+    }
+    if absent && result.is_ok() {
+        // Nothing is said, so there is no error to give.
+        process::exit(1);
     }
     result
 }

@@ -11,7 +11,7 @@ use std::{
     collections::HashMap,
     ffi::OsStr,
     fs::File,
-    io::{self, Read, Write},
+    io::{self, IsTerminal, Read, Write},
     os::{fd::OwnedFd, unix::ffi::OsStrExt},
     path::{Component, Path},
 };
@@ -42,6 +42,9 @@ impl Source {
     pub fn open(store: &Store, path: Option<&Path>) -> Result<Self> {
         let name = path.map_or_else(|| "stdin".to_owned(), |path| path.display().to_string());
         let input: Box<dyn Read + Send> = match path {
+            None if io::stdin().is_terminal() => {
+                return Err(Error::new(Code::Usage, "stdin is a terminal: expected a tar").hint("give a file by -i"));
+            }
             None => Box::new(io::stdin()),
             Some(path) => {
                 let file = File::open(path).cannot(|| format!("open {name}"))?;

@@ -57,7 +57,10 @@ fn mount_entry(word: &str, id: &str, wanted: &Wanted, entry: &Entry) -> Result<(
     let process = running(word, id)?;
     let doc = container::recorded(id)?;
     if taken(&doc).contains_key(&wanted.target) {
-        return Err(Error::new(Code::Exists, format!("something is mounted on {} already", wanted.target)));
+        return Err(Error::new(
+            Code::Exists,
+            format!("container {word}: something is mounted on {} already", wanted.target),
+        ));
     }
     if !trace::dry_run() {
         let _lock = Lock::store()?;

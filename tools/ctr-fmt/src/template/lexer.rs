@@ -45,7 +45,8 @@ pub fn lex(mut rest: &str) -> Result<Vec<Token>> {
             Some((text, action)) => (text, Some(action)),
             None => (rest, None),
         };
-        let text = if trim { text.trim_start() } else { text };
+        let text = text.replace("\\t", "\t").replace("\\n", "\n");
+        let text = if trim { text.trim_start() } else { text.as_str() };
         // `{{- ` and ` -}}` take away the white space on their side, as in Go.
         let (trim_left, action) = match action {
             Some(a) if a.starts_with("- ") || a.starts_with("-\n") => (true, Some(&a[1..])),

@@ -19,13 +19,13 @@ pub struct Template {
 }
 
 impl Template {
-    /// Parses `text`, in which the two characters `\t` and `\n` stand for tab and newline, as in docker's formats.
+    /// Parses `text`, in which outside of actions the two characters `\t` and `\n` stand for tab and newline, as in
+    /// docker's formats; the strings of actions have Go's escapes.
     ///
     /// # Errors
     /// `usage` for what is no template and for functions and keywords that are not there.
     pub fn parse(text: &str) -> Result<Self> {
-        let text = text.replace("\\t", "\t").replace("\\n", "\n");
-        let nodes = parser::parse(lexer::lex(&text)?)?;
+        let nodes = parser::parse(lexer::lex(text)?)?;
         Ok(Self { nodes })
     }
 

@@ -21,6 +21,9 @@ fn templates_print_what_go_prints() {
     for (template, text) in [
         ("plain", "plain"),
         ("{{.Name}}\\t{{.N}}\\n", "web\t3\n"),
+        ("{{range .Cmd}}{{.}}{{\"\\n\"}}{{end}}\\t|", "sh\n-c\na b\n\t|"),
+        ("{{printf \"%s\\t%v\\n\" .Name .N}}{{join .Cmd \"\\n\"}}", "web\t3\nsh\n-c\na b"),
+        ("{{.Name}}\\n{{- .N}}", "web3"),
         ("{{ .State.Status }}", "running"),
         ("x{{/* no */}}y", "xy"),
         ("{{json .State}}", r#"{"Status":"running","Pid":7}"#),
