@@ -278,10 +278,11 @@ fn check_options(options: &BTreeMap<String, String>) -> Result<()> {
     if has("type") != has("device") {
         return Err(Error::new(Code::Invalid, "options type and device belong together"));
     }
-    if let Some(size) = options.get("size") {
-        if parse_size(size)? < LEAST_SIZE {
-            return Err(Error::new(Code::Invalid, format!("option size={size} is less than 1m, the least")));
-        }
+    if let Some(size) = options.get("size")
+        && parse_size(size)? < LEAST_SIZE
+        && options.get("by").is_none_or(|word| word == "image")
+    {
+        return Err(Error::new(Code::Invalid, format!("option size={size} is less than 1m, the least")));
     }
     if let Some(word) = options.get("by") {
         project::is_asked(word)?;
