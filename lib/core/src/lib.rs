@@ -25,7 +25,8 @@ mod sys;
 pub mod trace;
 
 pub use cli::{
-    Common, Done, Tool, command, confirm, each, pipe, plain, plain_command, print_error, print_line, read_document,
+    Absent, Common, Done, Tool, command, confirm, each, pipe, plain, plain_command, print_error, print_line,
+    read_document,
 };
 pub use doc::{Document, Step};
 pub use error::{Cannot, Code, Error, Failures, Result};

@@ -9,9 +9,8 @@ mod network;
 pub use config::config;
 
 use clap::Args;
-use ctr_core::{Code, Result, container, each, print_error, print_line};
+use ctr_core::{Absent, Code, Result, container, each, print_error, print_line};
 use ctr_docker::Sizes;
-use std::process;
 
 /// The tool's name.
 pub const NAME: &str = "ctr-inspect";
@@ -40,19 +39,17 @@ pub struct CtrInspect {
 /// # Errors
 /// The last failure; the earlier ones are printed.
 pub fn run(args: CtrInspect) -> Result<()> {
-    let (mut absent, mut printed) = (false, false);
+    let mut absent = Absent::new(args.if_any, &[Code::NotFound]);
+    let mut printed = false;
     let mut sizes = args.size.then(Sizes::default);
-    let shown = each(&args.containers, |word| match container::find(word).and_then(|id| container::load(&id)) {
-        Err(e) if args.if_any && e.code == Code::NotFound => {
-            absent = true;
-            Ok(())
+    let shown = each(&args.containers, |word| {
+        let found = container::find(word).and_then(|id| container::load(&id));
+        let Some(doc) = absent.pass(found)? else { return Ok(()) };
+        if args.docker {
+            return print_line(&docker::inspect(&doc, sizes.as_mut())?);
         }
-        Ok(doc) if args.docker => print_line(&docker::inspect(&doc, sizes.as_mut())?),
-        other => {
-            let line = other?.to_line();
-            printed = true;
-            print_line(&line)
-        }
+        printed = true;
+        print_line(&doc.to_line())
     });
     if let Err(e) = &shown
         && !args.docker
@@ -61,9 +58,5 @@ pub fn run(args: CtrInspect) -> Result<()> {
     {
         print_error(e);
     }
-    if absent && shown.is_ok() {
-        // Nothing is said, so there is no error to give.
-        process::exit(1);
-    }
-    shown
+    absent.end(shown)
 }

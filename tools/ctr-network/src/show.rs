@@ -1,9 +1,8 @@
 //! `ls` and `inspect`: what the records say, in docker's shapes.
 
 use clap::Args;
-use ctr_core::{Code, Error, Map, Result, Value, container, each, ident, json, print_line};
+use ctr_core::{Absent, Code, Error, Map, Result, Value, container, each, ident, json, print_line};
 use ctr_net::{Net, Network, address, cni, network};
-use std::process;
 
 /// The arguments of `ls`.
 #[derive(Args, Debug)]
@@ -85,23 +84,13 @@ pub struct Inspect {
 impl Inspect {
     /// Prints a line each.
     pub fn run(&self) -> Result<()> {
-        let mut absent = false;
+        // What can be no name is none.
+        let mut absent = Absent::new(self.if_any, &[Code::NotFound, Code::Invalid]);
         let shown = each(&self.networks, |word| {
-            let network = match network::load(word) {
-                // What can be no name is none.
-                Err(e) if self.if_any && matches!(e.code, Code::NotFound | Code::Invalid) => {
-                    absent = true;
-                    return Ok(());
-                }
-                network => network?,
-            };
+            let Some(network) = absent.pass(network::load(word))? else { return Ok(()) };
             print_line(&shape(&network)?)
         });
-        if absent && shown.is_ok() {
-            // Nothing is said, so there is no error to give.
-            process::exit(1);
-        }
-        shown
+        absent.end(shown)
     }
 }
 

@@ -2,9 +2,8 @@
 
 use crate::filter::Filters;
 use clap::Args;
-use ctr_core::{Code, Result, Value, each, json, print_line};
+use ctr_core::{Absent, Code, Result, Value, each, json, print_line};
 use ctr_vol::Volume;
-use std::process;
 
 /// The arguments of `ls`.
 #[derive(Args, Debug)]
@@ -49,24 +48,14 @@ pub struct Inspect {
 impl Inspect {
     /// Prints a line each.
     pub fn run(&self) -> Result<()> {
-        let mut absent = false;
+        // What can be no name is none.
+        let mut absent = Absent::new(self.if_any, &[Code::NotFound, Code::Invalid]);
         let shown = each(&self.volumes, |name| {
-            let volume = match ctr_vol::load(name) {
-                // What can be no name is none.
-                Err(e) if self.if_any && matches!(e.code, Code::NotFound | Code::Invalid) => {
-                    absent = true;
-                    return Ok(());
-                }
-                volume => volume?,
-            };
+            let Some(volume) = absent.pass(ctr_vol::load(name))? else { return Ok(()) };
             let mut shape = volume.shape();
             shape["UsedBy"] = json!(ctr_vol::users(name)?);
             print_line(&shape)
         });
-        if absent && shown.is_ok() {
-            // Nothing is said, so there is no error to give.
-            process::exit(1);
-        }
-        shown
+        absent.end(shown)
     }
 }

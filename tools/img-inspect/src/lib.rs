@@ -1,9 +1,8 @@
 //! Shows images as docker's inspect does: a JSON list, one object an image.
 
 use clap::Args;
-use ctr_core::{Code, Error, Map, Result, Value, each, json, print_error, print_line};
+use ctr_core::{Absent, Code, Error, Map, Result, Value, each, json, print_error, print_line};
 use ctr_store::{Entry, Reference, Store};
-use std::process;
 
 /// The tool's name.
 pub const NAME: &str = "img-inspect";
@@ -28,15 +27,10 @@ pub struct ImgInspect {
 pub fn run(args: ImgInspect) -> Result<()> {
     let store = Store::open()?;
     let entries = store.entries()?;
-    let (mut absent, mut found) = (false, Vec::new());
+    let mut absent = Absent::new(args.if_any, &[Code::NotFound]);
+    let mut found = Vec::new();
     let result = each(&args.images, |word| {
-        let entry = match store.find(word) {
-            Err(e) if args.if_any && e.code == Code::NotFound => {
-                absent = true;
-                return Ok(());
-            }
-            entry => entry?,
-        };
+        let Some(entry) = absent.pass(store.find(word))? else { return Ok(()) };
         found.push(if args.document { document(&store, &entry)? } else { inspect(&store, &entry, &entries)? });
         Ok(())
     });
@@ -49,11 +43,7 @@ pub fn run(args: ImgInspect) -> Result<()> {
         let text = serde_json::to_string_pretty(&found).map_err(|e| Error::new(Code::Internal, e.to_string()))?;
         print_line(&text)?;
     }
-    if absent && result.is_ok() {
-        // Nothing is said, so there is no error to give.
-        process::exit(1);
-    }
-    result
+    absent.end(result)
 }
 
 fn document(store: &Store, entry: &Entry) -> Result<Value> {

@@ -24,7 +24,7 @@ const MAX: u64 = 1 << 20;
 /// The file system's.
 pub fn add(id: &str, doc: &Document, addresses: &[IpAddr]) -> Result<()> {
     change(id, doc, |text, name| {
-        let lines = addresses.iter().map(|address| format!("{address}\t{name}\n"));
+        let lines = addresses.iter().map(|address| line(*address, &[name.to_owned()]) + "\n");
         whole(text.to_owned()) + &lines.collect::<String>()
     })
 }

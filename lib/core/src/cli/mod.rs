@@ -1,9 +1,11 @@
 //! The skeleton of every tool: arguments, the document in, a verb, the document out, the exit status.
 
+mod absent;
 mod confirm;
 mod input;
 mod verbs;
 
+pub use absent::Absent;
 pub use confirm::confirm;
 pub use input::read_document;
 
