@@ -144,8 +144,17 @@ fn main() -> ExitCode {
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// All tests; where the variable `CTR_TEST_LIST` names a file, those that it lists.
+/// All tests; where the variable `CTR_TEST_LIST` names a file, those that it lists; of these every `n`th from the `i`th,
+/// where `CTR_TEST_PART` is `i/n`.
 fn trials() -> Vec<Trial> {
     let list = std::env::var_os("CTR_TEST_LIST").map(|file| std::fs::read_to_string(file).unwrap());
-    all().into_iter().filter(|test| list.as_ref().is_none_or(|list| test.is_in(list))).map(Trial::from).collect()
+    let listed = all().into_iter().filter(|test| list.as_ref().is_none_or(|list| test.is_in(list)));
+    let (first, step) = part();
+    listed.skip(first - 1).step_by(step).map(Trial::from).collect()
+}
+
+fn part() -> (usize, usize) {
+    let Ok(part) = std::env::var("CTR_TEST_PART") else { return (1, 1) };
+    let (first, step) = part.split_once('/').expect("CTR_TEST_PART is i/n");
+    (first.parse().unwrap(), step.parse().unwrap())
 }

@@ -67,8 +67,9 @@ accelerator() {
 	[ -w /dev/kvm ] || { echo tcg && return; }
 	known=$cache/accelerator.$(cat /proc/sys/kernel/random/boot_id)
 	if [ ! -e "$known" ]; then
-		rm -f "$cache"/accelerator.*
-		if once kvm 15 /bin/true 2>/dev/null; then echo kvm; else echo tcg; fi >"$known"
+		if once kvm 15 /bin/true 2>/dev/null; then echo kvm; else echo tcg; fi >"$known.$$"
+		# Another one may ask at the same time.
+		mv "$known.$$" "$known"
 	fi
 	cat "$known"
 }

@@ -1,6 +1,6 @@
 //! Removing a tree that anybody may have made: any depth, with few descriptors, following nothing.
 
-use crate::{Cannot, Result, ident};
+use crate::{Cannot, Result, ident, open_beneath};
 use rustix::{
     fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags},
     io::Errno,
@@ -68,9 +68,8 @@ fn is_dir(dir: BorrowedFd<'_>, name: &CStr, kind: FileType) -> rustix::io::Resul
 
 /// What is mounted in the tree is not of it: there the removal ends.
 fn open(dir: BorrowedFd<'_>, name: &CStr) -> rustix::io::Result<Option<OwnedFd>> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let resolve = ResolveFlags::NO_XDEV | ResolveFlags::NO_SYMLINKS;
-    match rustix::fs::openat2(dir, name, flags, Mode::empty(), resolve) {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW;
+    match open_beneath(dir, name, flags, ResolveFlags::NO_XDEV | ResolveFlags::NO_SYMLINKS) {
         Ok(fd) => Ok(Some(fd)),
         Err(Errno::XDEV) => Err(Errno::BUSY),
         Err(Errno::NOENT) => Ok(None),

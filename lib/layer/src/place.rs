@@ -1,10 +1,7 @@
 //! Names in a tree that is in use: directories found beneath one that is held, files made aside and renamed.
 
-use crate::{
-    name::show,
-    root::{Root, openat2_again},
-};
-use ctr_core::{Cannot, Code, Error, Result, ident};
+use crate::name::show;
+use ctr_core::{Cannot, Code, Error, Result, Root, ident, open_beneath};
 use rustix::{
     fd::OwnedFd,
     fs::{self, AtFlags, FileType, OFlags, ResolveFlags, StatxAttributes, StatxFlags},
@@ -27,7 +24,7 @@ impl Place<'_> {
         let flags = flags | OFlags::DIRECTORY;
         let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
         let below = if path.is_empty() { b"." } else { path };
-        match (openat2_again(&self.dir, below, flags, beneath), &self.inside) {
+        match (open_beneath(&self.dir, below, flags, beneath), &self.inside) {
             (Err(Errno::LOOP), Some((root, at))) => root.open([&at[..], path].join(&b'/'), flags),
             (other, _) => other,
         }

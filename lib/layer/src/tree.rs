@@ -115,10 +115,8 @@ impl Tree {
     /// A directory by its path without symbolic links; they are refused wherever they turn up.
     pub(crate) fn open_beneath(&self, path: &[u8], flags: OFlags) -> rustix::io::Result<OwnedFd> {
         let path = if path.is_empty() { b"." } else { path };
-        let flags = flags | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let beneath =
-            ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
-        fs::openat2(&self.root, path, flags, Mode::empty(), beneath)
+        let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+        ctr_core::open_beneath(&self.root, path, flags | OFlags::DIRECTORY, beneath)
     }
 
     /// Makes the directory `name` in `parent`; one that is there takes the new metadata.

@@ -6,12 +6,12 @@
 //! filesystems/overlayfs.rst, redirect_dir and metacopy), that content is read from the mounted root.
 
 use crate::{
-    Root, name,
+    name,
     pack::{names, open},
     stack::{Below, Stack, is_whiteout},
     writer::{Held, Rewrite, Writer, named},
 };
-use ctr_core::{Cannot, Code, Error, Result, Value, mount_setattr};
+use ctr_core::{Cannot, Code, Error, Result, Root, Value, mount_setattr};
 use rustix::{
     fd::{AsFd, OwnedFd},
     fs::{FileType, Mode, OFlags, openat},

@@ -3,8 +3,8 @@
 
 mod common;
 use common::{Tar, Tree};
-use ctr_core::{Code, Result};
-use ctr_layer::{Place, Root, Take, merge};
+use ctr_core::{Code, Result, Root};
+use ctr_layer::{Place, Take, merge};
 use rustix::fs::{Mode, OFlags};
 use std::{
     fs,

@@ -45,7 +45,7 @@ fn names(tar: &[u8]) -> Vec<String> {
 fn packed(upper: &Tree, stack: &Stack, points: &[&str]) -> ctr_core::Result<(Vec<String>, bool)> {
     let points: HashSet<Vec<u8>> = points.iter().map(|point| point.as_bytes().to_vec()).collect();
     let tree = rustix::fs::open(upper.at(""), OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
-    let merged = || -> ctr_core::Result<ctr_layer::Root> { panic!("nothing needs the mounted root") };
+    let merged = || -> ctr_core::Result<ctr_core::Root> { panic!("nothing needs the mounted root") };
     let mut tar = Vec::new();
     let upper = Upper { stack, points: &points, merged: &merged };
     let any = upper.pack(tree, Rewrite::default(), &mut tar)?;

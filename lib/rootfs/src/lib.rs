@@ -5,8 +5,7 @@
 
 mod owner;
 
-use ctr_core::{Cannot, Code, Document, Error, Result, Rootfs, State, container, mountinfo::is_mounted, steps};
-use ctr_layer::Root;
+use ctr_core::{Cannot, Code, Document, Error, Result, Root, Rootfs, State, container, mountinfo::is_mounted, steps};
 use rustix::{
     fd::OwnedFd,
     fs::{CWD, Mode, OFlags, openat},

@@ -143,7 +143,9 @@ fn garbage_does_not_end_it() {
         let mut stream = a.stream();
         let _ = stream.write_all(bytes);
     }
-    assert_eq!(b.addresses("a").len(), 1);
+    // The flood fills the socket's queue, and what finds it full is lost: asked again, as every stub resolver does.
+    let answer = (0..5).find_map(|_| b.try_ask("a", TYPE::A)).unwrap();
+    assert_eq!(answer.found.len(), 1);
     assert_eq!(resolver(&host, "red"), Some(pid));
     host.sh("ctr rm -f a b").ok();
 }

@@ -5,8 +5,8 @@ use crate::{
     transfer::Source,
     word::{Inside, trimmed},
 };
-use ctr_core::{Cannot, Code, Error, Result};
-use ctr_layer::{Place, Root, is_of_kernel};
+use ctr_core::{Cannot, Code, Error, Result, Root};
+use ctr_layer::{Place, is_of_kernel};
 use rustix::{
     fs::{FileType, Mode, OFlags, fstat, openat, readlinkat},
     io::Errno,

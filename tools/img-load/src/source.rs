@@ -3,10 +3,10 @@
 //! A tar may hold its files in any order, so each is written out and hashed as it goes by; one that turns out
 //! to be a blob is published by a rename, and the rest is removed.
 
-use ctr_core::{Cannot, Code, Error, Result};
+use ctr_core::{Cannot, Code, Error, Result, open_beneath};
 use ctr_layer::{Files, Member, show};
 use ctr_store::{Digest, Hasher, Spooled, Spools, Store};
-use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, openat2, statat};
+use rustix::fs::{AtFlags, OFlags, ResolveFlags, statat};
 use std::{
     collections::HashMap,
     ffi::OsStr,
@@ -135,11 +135,9 @@ impl Source {
         let missing = || Error::new(Code::Corrupt, format!("{} has no {}", self.name, show(file.as_bytes())));
         let opened = match &self.kind {
             // Beneath the directory, whatever links it holds: what is read here becomes part of an image.
-            Kind::Dir(dir) => {
-                openat2(dir, file, OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty(), ResolveFlags::BENEATH)
-                    .map(File::from)
-                    .map_err(io::Error::from)
-            }
+            Kind::Dir(dir) => open_beneath(dir, file, OFlags::NONBLOCK, ResolveFlags::BENEATH)
+                .map(File::from)
+                .map_err(io::Error::from),
             Kind::Tar { files, links } => {
                 let spooled = files.get(file).or_else(|| files.get(links.get(file)?));
                 File::open(spooled.ok_or_else(missing)?.path())

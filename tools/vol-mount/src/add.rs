@@ -5,8 +5,7 @@ use crate::{
     fill, image,
     word::{self, Wanted, What},
 };
-use ctr_core::{Code, Document, Done, Error, Image, Lock, Result, Rollback, Value, container, json, trace};
-use ctr_layer::Root;
+use ctr_core::{Code, Document, Done, Error, Image, Lock, Result, Rollback, Root, Value, container, json, trace};
 use rustix::fs::{Mode, OFlags, open};
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,7 +1,6 @@
 //! Whether what the document says is mounted is there: its sources, and while the container runs the mounts themselves.
 
-use ctr_core::{Code, Document, Error, Result, Value, container, mountinfo};
-use ctr_layer::Root;
+use ctr_core::{Code, Document, Error, Result, Root, Value, container, mountinfo};
 use rustix::fs::OFlags;
 use std::path::Path;
 

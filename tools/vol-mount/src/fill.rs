@@ -4,8 +4,8 @@
 //! volume, each unless its name is taken. So who is killed leaves either nothing or what the next who uses the volume goes on
 //! with, and nothing that somebody has written there meanwhile is replaced.
 
-use ctr_core::{Cannot, Document, Result, files, json, mountinfo::is_mounted, trace};
-use ctr_layer::{Place, Root, Take};
+use ctr_core::{Cannot, Document, Result, Root, files, json, mountinfo::is_mounted, trace};
+use ctr_layer::{Place, Take};
 use rustix::{
     fd::OwnedFd,
     fs::{

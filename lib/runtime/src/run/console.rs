@@ -5,7 +5,7 @@ use super::{
     root::{attach, clone_tree},
     target::{Root, is_devpts},
 };
-use ctr_core::{Cannot, Code, Error, Result, json, trace};
+use ctr_core::{Cannot, Code, Error, Result, json, open_beneath, trace};
 use rustix::{
     fs::{FileType, Mode, OFlags, ResolveFlags, Uid},
     io::Errno,
@@ -37,9 +37,8 @@ pub fn open(root: &Root, owner: u32, size: Option<Winsize>, bind: bool) -> Resul
             if !is_devpts(&pts).cannot(what)? {
                 return Err(Error::new(Code::Invalid, "/dev/pts of the container has no terminals: it is not devpts"));
             }
-            let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
             let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
-            let master = rustix::fs::openat2(&pts, "ptmx", flags, Mode::empty(), resolve).cannot(what)?;
+            let master = open_beneath(&pts, "ptmx", OFlags::RDWR | OFlags::NOCTTY, resolve).cannot(what)?;
             rustix::pty::unlockpt(&master).cannot(what)?;
             let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
             let terminal = rustix::pty::ioctl_tiocgptpeer(&master, flags).cannot(what)?;

@@ -4,9 +4,9 @@
 //! process put there (CVE-2025-52881); nothing can be put on one that nobody else can reach.
 
 use super::mounts::{NewFs, is_procfs};
-use ctr_core::{Cannot, Code, Error, Result};
+use ctr_core::{Cannot, Code, Error, Result, open_beneath};
 use rustix::{
-    fs::{Mode, OFlags, ResolveFlags},
+    fs::{OFlags, ResolveFlags},
     mount::MountAttrFlags as Attr,
 };
 use std::os::fd::OwnedFd;
@@ -26,8 +26,7 @@ impl Proc {
     pub fn write(&self, path: &str, value: &str) -> Result<()> {
         let what = || format!("write {value:?} to /proc/{path}");
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_XDEV | ResolveFlags::NO_MAGICLINKS;
-        let file = rustix::fs::openat2(&self.0, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty(), resolve)
-            .cannot(what)?;
+        let file = open_beneath(&self.0, path, OFlags::WRONLY, resolve).cannot(what)?;
         if !is_procfs(&file) {
             return Err(Error::new(Code::Internal, format!("/proc/{path} is not of procfs")));
         }

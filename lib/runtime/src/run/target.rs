@@ -3,7 +3,7 @@
 use super::mounts::is_procfs;
 use ctr_core::{Cannot, Code, Error, Result};
 use rustix::{
-    fs::{AtFlags, FileType, Mode, OFlags, RawMode, ResolveFlags, StatxFlags},
+    fs::{AtFlags, FileType, Mode, OFlags, RawMode, StatxFlags},
     io::Errno,
 };
 use std::{
@@ -21,7 +21,7 @@ const MAX_LINKS: u32 = 40;
 
 /// A directory that is `/` for every path looked up through it.
 pub struct Root {
-    dir: OwnedFd,
+    tree: ctr_core::Root,
     /// The mounts in it that lead back to the host, by number: what is mounted there would be mounted there too.
     shared: RefCell<Vec<u64>>,
 }
@@ -37,14 +37,14 @@ pub enum Kind {
 
 impl AsFd for Root {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.dir.as_fd()
+        self.tree.as_fd()
     }
 }
 
 impl Root {
     /// The directory behind `fd` as a root.
     pub fn new(fd: OwnedFd) -> Self {
-        Self { dir: fd, shared: RefCell::default() }
+        Self { tree: ctr_core::Root::new(fd), shared: RefCell::default() }
     }
 
     /// Notes which mounts lead back to the host.
@@ -64,23 +64,12 @@ impl Root {
 
     /// Opens `path`; symbolic links are followed as if this root were `/`, magic links never.
     pub fn open(&self, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
-        self.open_with(path, flags, ResolveFlags::empty())
+        self.tree.open(path, flags)
     }
 
     /// Opens `path`, of which no part may be a symbolic link.
     pub fn open_plain(&self, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
-        self.open_with(path, flags, ResolveFlags::NO_SYMLINKS)
-    }
-
-    fn open_with(&self, path: &Path, flags: OFlags, more: ResolveFlags) -> rustix::io::Result<OwnedFd> {
-        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | more;
-        loop {
-            match rustix::fs::openat2(&self.dir, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
-                // The kernel could not rule out a race with a rename somewhere on the machine: ask again.
-                Err(Errno::AGAIN | Errno::INTR) => {}
-                other => return other,
-            }
-        }
+        self.tree.open_plain(path, flags)
     }
 
     /// The place for a mount (`O_PATH`): made, with its parents, where it is missing.
@@ -124,7 +113,7 @@ impl Root {
                 held.pop();
                 continue;
             }
-            let here = held.last().map_or(self.dir.as_fd(), AsFd::as_fd);
+            let here = held.last().map_or(self.as_fd(), AsFd::as_fd);
             let last = rest.is_empty();
             let next = open_or_make(here, &name, if last { kind } else { Kind::Directory })
                 .cannot(|| format!("make {} in the root", path.display()))?;
@@ -150,7 +139,7 @@ impl Root {
         }
         match held.pop() {
             Some(fd) => Ok(fd),
-            None => rustix::io::fcntl_dupfd_cloexec(&self.dir, 3).cannot(|| "duplicate a descriptor"),
+            None => rustix::io::fcntl_dupfd_cloexec(self, 3).cannot(|| "duplicate a descriptor"),
         }
     }
 }

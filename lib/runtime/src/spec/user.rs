@@ -5,11 +5,8 @@
 //! `1000` with uid 0 must not make `-u 1000` root.
 
 use crate::reopen::HostProc;
-use ctr_core::{Cannot, Code, Error, Result};
-use rustix::{
-    fd::{AsFd, OwnedFd},
-    fs::{FileType, Mode, OFlags, ResolveFlags},
-};
+use ctr_core::{Cannot, Code, Error, Result, Root};
+use rustix::fs::{FileType, Mode, OFlags};
 use std::{fs::File, io::Read, path::Path};
 
 /// Most bytes of a passwd or group file.
@@ -39,6 +36,7 @@ impl Accounts {
     /// Reads them from the root at `rootfs`; what is not there is empty.
     pub fn read(rootfs: &Path) -> Result<Self> {
         let root = rustix::fs::open(rootfs, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .map(Root::new)
             .cannot(|| format!("open the root file system {}", rootfs.display()))?;
         let proc = HostProc::open()?;
         let read = |path| read_in_root(&root, path, &proc);
@@ -136,11 +134,9 @@ fn number(word: &str) -> Result<Option<u32>> {
     }
 }
 
-fn read_in_root(root: &OwnedFd, path: &str, proc: &HostProc) -> Result<String> {
+fn read_in_root(root: &Root, path: &str, proc: &HostProc) -> Result<String> {
     let what = || format!("read /{path} of the image");
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    let held = match rustix::fs::openat2(root.as_fd(), path, flags, Mode::empty(), resolve) {
+    let held = match root.open(path, OFlags::PATH) {
         Ok(fd) => fd,
         Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(String::new()),
         Err(e) => return Err(e).cannot(what),

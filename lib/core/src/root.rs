@@ -2,7 +2,7 @@
 
 use rustix::{
     fd::{AsFd, BorrowedFd, OwnedFd},
-    fs::{Mode, OFlags, ResolveFlags, openat2},
+    fs::{Mode, OFlags, ResolveFlags},
     io::Errno,
     path::Arg,
 };
@@ -10,7 +10,8 @@ use rustix::{
 /// How often a lookup is tried that renames elsewhere on the machine disturb: a container must not hold us for ever.
 const TRIES: usize = 10_000;
 
-/// The root of a container. What a path leads to lies in it, whatever links it has and however they change.
+/// The root of a container, or another tree that strangers fill. What a path leads to lies in it, whatever links it has
+/// and however they change.
 #[derive(Debug)]
 pub struct Root(OwnedFd);
 
@@ -25,7 +26,15 @@ impl Root {
     /// # Errors
     /// The kernel's; `ELOOP` for such a link of procfs.
     pub fn open(&self, path: impl Arg, flags: OFlags) -> rustix::io::Result<OwnedFd> {
-        openat2_again(&self.0, path, flags, ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS)
+        open_beneath(&self.0, path, flags, ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS)
+    }
+
+    /// Opens `path`, of which no part may be a symbolic link.
+    ///
+    /// # Errors
+    /// The kernel's; `ELOOP` for a link.
+    pub fn open_plain(&self, path: impl Arg, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+        open_beneath(&self.0, path, flags, ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS)
     }
 }
 
@@ -35,8 +44,12 @@ impl AsFd for Root {
     }
 }
 
-/// openat2(2), again where it could not rule out a race with a rename.
-pub(crate) fn openat2_again(
+/// Opens `path` from `dir` by openat2(2), close-on-exec, again where a rename somewhere on the machine may have moved
+/// what `..` leads to: the kernel cannot tell which one.
+///
+/// # Errors
+/// The kernel's: `EXDEV` for a path that leads out, `ELOOP` for a link that `resolve` forbids.
+pub fn open_beneath(
     dir: impl AsFd,
     path: impl Arg,
     flags: OFlags,
@@ -44,7 +57,7 @@ pub(crate) fn openat2_again(
 ) -> rustix::io::Result<OwnedFd> {
     path.into_with_c_str(|path| {
         for _ in 1..TRIES {
-            match openat2(&dir, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
+            match rustix::fs::openat2(&dir, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
                 Err(Errno::AGAIN | Errno::INTR) => {}
                 other => return other,
             }
