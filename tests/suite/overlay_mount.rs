@@ -85,12 +85,20 @@ fn a_writable_layer_has_a_size() {
     host.sh("ctr diff a").ok().stdout_is("A /y\n");
     // As after a reboot.
     host.sh("umount $CTR_RUN/containers/*/rootfs $CTR_RUN/containers/*/writable && rm -r $CTR_RUN").ok();
+    // Its files are not made anew without a word.
+    host.sh("mv $CTR_ROOT/containers/*/writable.ext4 away; ctr start a")
+        .fails(125)
+        .stderr_has("writable.ext4 is not there");
+    host.sh("mv away $(echo $CTR_ROOT/containers/*)/writable.ext4").ok();
     host.sh("ctr start a && ctr wait a && ctr cp a:/y - | tar -xO").ok().stdout_has("kept\n");
     host.sh("ctr rm a").succeeds();
     let (all, one) = ("--storage-opt dm.basesize=1g", "--storage-opt size=none");
     host.sh(&format!("ctr run --rm {all} busybox true")).fails(125).stderr_has("dm.basesize");
     host.sh(&format!("ctr run --rm {one} busybox true")).fails(125).stderr_has("none");
-    host.sh("ctr run --rm --storage-opt size=1k busybox true").fails(125);
+    host.sh("ctr run --rm --storage-opt size=1k busybox true").fails(125).stderr_has("less than 1m");
+    host.sh("ctr run --rm --storage-opt size=1k --storage-opt by=quota busybox true")
+        .fails(125)
+        .stderr_has("less than 1m");
     for (words, part) in [
         ("--storage-opt by=quota", "give size=SIZE too"),
         ("--storage-opt size=32m --storage-opt by=hand", "not by \"hand\""),
@@ -145,6 +153,21 @@ fn a_size_is_a_quota_where_that_is_asked() {
     host.sh(&format!("ctr run --rm --storage-opt size=32m {system} busybox sh -c '{out}'"))
         .exits(1)
         .stderr_has("o space left");
+    // What a container says of its own files is nobody's quota.
+    host.sh("lsattr -pd $CTR_ROOT/volumes/small | awk '{print $1}' >number && test $(cat number) -gt 1000").ok();
+    host.sh(&format!("ctr run --rm -v /anon {system} busybox /usr/bin/chattr -p $(cat number) +P /anon")).succeeds();
+    host.sh("ctr run --rm -v small:/v busybox sh -c 'rm /v/x; dd if=/dev/zero of=/v/x bs=1M count=12'").exits(1);
+    // The image's files come within it, and no more than it holds.
+    host.sh("ctr volume create -o size=1m -o by=quota files").succeeds();
+    host.sh("ctr run --rm -v files:/bin busybox true").fails(125).stderr_has("may hold 1048576 bytes, and would have");
+    host.sh("ctr run --rm -v files:/etc busybox ls /etc").ok().stdout_has("passwd");
+    host.sh("ctr volume rm files").succeeds();
+    // A copy has none.
+    host.sh("ctr create --name c --storage-opt size=32m --storage-opt by=quota busybox true").succeeds();
+    host.sh("umount $CTR_RUN/containers/*/rootfs; chattr -p 0 $CTR_ROOT/containers/*/writable; ctr start c")
+        .exits(1)
+        .stderr_has("no quota holds it to that any more");
+    host.sh("ctr rm c").succeeds();
     // Another's is its own.
     host.sh("ctr run --rm --storage-opt size=16m --storage-opt by=quota busybox dd if=/dev/zero of=/x bs=1M count=12")
         .succeeds();

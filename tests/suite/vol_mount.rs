@@ -25,6 +25,8 @@ pub fn tests() -> Vec<Test> {
             steps_are_undone_and_checked,
             file_systems_of_their_own,
             a_bounded_volume_is_full,
+            who_has_a_volume_does_not_steer_its_filling,
+            one_torn_record_is_one_volumes,
             into_a_container_that_runs,
             into_leads_nowhere_else,
             volumes_go_out_and_in_as_tars,
@@ -38,7 +40,9 @@ pub fn tests() -> Vec<Test> {
             a_source_that_was_replaced_is_taken_out,
             a_running_container_is_not_changed_by_a_start,
             links_to_the_root_are_one_root,
-            holes_stay_holes
+            holes_stay_holes;
+        ["root", "overlay", "busybox", "strace", "loop"]:
+            the_last_user_ends_while_another_comes
     )
 }
 
@@ -432,6 +436,54 @@ fn a_bounded_volume_is_full() {
     host.sh("ctr volume create -o size=1k bad1").fails(1).stderr_has("less than 1m");
     host.sh("ctr volume rm small && ctr volume ls -q").ok();
     host.sh("losetup -a | grep $CTR_ROOT").exits(1);
+    host.assert_clean();
+}
+
+/// In a file system of its own the tree that is copied lies where containers are.
+fn who_has_a_volume_does_not_steer_its_filling() {
+    let host = host();
+    host.sh("ctr volume create -o size=16m vol; ctr run -d --name a -v vol:/v busybox sleep 1000").succeeds();
+    for plant in
+        ["ln -s /etc /v/.filled", "mkfifo /v/.filled", "mknod /v/.filled c 1 5", "ln -s /etc /v/.filling; >/v/.filled"]
+    {
+        host.sh(&format!("ctr exec a sh -c '{plant}'")).ok();
+        host.sh("ctr run --rm -v vol:/etc busybox ls -A /etc").ok().stdout_has(".filled\n");
+        host.sh("ctr exec a sh -c 'rm /v/.f*'").ok();
+    }
+    // While it is copied too: whatever comes of that, it comes to an end.
+    let swap = "while :; do mv /v/.filling /v/lost+found && mkfifo /v/.filling; done 2>/dev/null";
+    host.sh(&format!("ctr exec -d a sh -c '{swap}'")).succeeds();
+    for _ in 0..5 {
+        host.sh("ctr run --rm -v vol:/bin busybox true");
+        host.sh("ctr exec a sh -c 'rm -rf /v/* /v/.f*'");
+    }
+    host.sh("ctr rm -f a && ctr volume rm vol").succeeds();
+    host.assert_clean();
+}
+
+fn one_torn_record_is_one_volumes() {
+    let host = host();
+    host.sh("ctr volume create good; ctr volume create -o size=8m bad").succeeds();
+    host.sh("ctr run -d --name a -v bad:/v busybox sleep 1000").succeeds();
+    host.sh("echo '{' >$CTR_ROOT/volumes/bad/volume.json").ok();
+    host.sh("ctr volume ls -q").succeeds().stdout_is("good\n").stderr_has("volumes/bad/volume.json");
+    host.sh("vol-mount --gc").succeeds();
+    host.sh("ctr run --rm -v bad:/v busybox true").fails(125).stderr_has("volumes/bad/volume.json");
+    host.sh("ctr rm -f a; ctr volume rm bad good").succeeds();
+    host.sh("losetup -a | grep $CTR_ROOT").exits(1);
+    host.assert_clean();
+}
+
+/// The last user of a volume ends after another has mounted its file system, and before its record says so.
+fn the_last_user_ends_while_another_comes() {
+    let host = host();
+    host.sh("ctr volume create -o size=8m vol; ctr run -d --rm --name x -v vol:/v busybox sleep 1000").succeeds();
+    host.sh("ctr run -d --name y busybox sleep 1000").succeeds();
+    let slow =
+        "strace -f -o trace -e trace=flock -e inject=flock:delay_enter=1500000:when=3+ vol-mount --into y vol:/v";
+    host.sh(&format!("{slow} & until grep -q flock trace; do sleep 0.1; done; ctr stop -t 0 x; wait $!")).succeeds();
+    host.sh("ctr exec y dd if=/dev/zero of=/v/x bs=1M count=20").exits(1).stderr_has("No space left");
+    host.sh("ctr rm -f y && ctr volume rm vol").succeeds();
     host.assert_clean();
 }
 

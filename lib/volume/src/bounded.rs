@@ -1,12 +1,26 @@
 //! A file system in a file, for what may hold so many bytes and no more.
 
-use ctr_core::{Cannot, Code, Error, Result, json, mountinfo::is_mounted, trace};
+use ctr_core::{Cannot, Code, Error, Result, json, mountinfo::is_mounted, parse_size, trace};
 use std::{
     fs::{self, OpenOptions},
     os::unix::fs::OpenOptionsExt,
     path::Path,
     process::{Command, Stdio},
 };
+
+/// The least size, bytes: mkfs.ext4(8) makes none much smaller.
+const LEAST: u64 = 1 << 20;
+
+/// How many bytes something may hold, by the word of an option `size`; a quota may do it too.
+///
+/// # Errors
+/// `invalid` for what is no size, and for less than 1 MiB.
+pub fn size(word: &str) -> Result<u64> {
+    match parse_size(word)? {
+        bytes if bytes < LEAST => Err(Error::new(Code::Invalid, format!("size={word} is less than 1m, the least"))),
+        bytes => Ok(bytes),
+    }
+}
 
 /// Makes one of `bytes` in the file `image`, which takes space as it is written to.
 ///

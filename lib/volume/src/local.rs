@@ -55,7 +55,12 @@ fn bind(kind: &str, options: Option<String>) -> Option<String> {
 /// The kernel's.
 pub fn let_go(name: &str, _lock: &Lock) -> Result<()> {
     let point = volume::data(name);
-    while volume::load(name).is_ok_and(|volume| volume.is_mount()) && is_mounted(&point) {
+    let is_ours = match volume::load(name) {
+        Ok(volume) => volume.is_mount(),
+        // Of a record that is torn the file is left that is mounted.
+        Err(_) => volume::dir(name).join(IMAGE).exists(),
+    };
+    while is_ours && is_mounted(&point) {
         let what = || json!({"target": point});
         trace::act("umount", what, || match unmount(&point, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
             Ok(()) | Err(Errno::INVAL | Errno::NOENT) => Ok(()),

@@ -62,20 +62,36 @@ pub fn is_enforced(dir: BorrowedFd<'_>) -> bool {
     done.is_ok() && u16::from_ne_bytes([bytes[2], bytes[3]]) & ENFORCED != 0
 }
 
-/// How many bytes and files a project has, taken together: 0 for one that not even a directory is of.
-pub fn used(dir: BorrowedFd<'_>, project: u32) -> io::Result<u64> {
-    // SAFETY: all fields are numbers.
-    let mut block: libc::dqblk = unsafe { zeroed() };
-    quotactl(dir, libc::Q_GETQUOTA, project, ptr::from_mut(&mut block).cast())?;
-    Ok(block.dqb_curspace + block.dqb_curinodes)
+/// What a project has and may have.
+#[derive(Clone, Copy)]
+pub struct Quota {
+    /// Bytes that it has.
+    pub bytes: u64,
+    /// Files that it has: 0 where not even a directory is of it.
+    pub files: u64,
+    /// Bytes that it may have, whole KiB; 0 for any.
+    pub limit: u64,
 }
 
-/// Lets a project have so many bytes and no more, whole KiB; 0 for any.
+/// That of a project: nothing of one that nobody has named yet.
+pub fn quota(dir: BorrowedFd<'_>, project: u32) -> io::Result<Quota> {
+    // SAFETY: all fields are numbers.
+    let mut block: libc::dqblk = unsafe { zeroed() };
+    match quotactl(dir, libc::Q_GETQUOTA, project, ptr::from_mut(&mut block).cast()) {
+        // XFS keeps none of it.
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => Ok(Quota { bytes: block.dqb_curspace, files: block.dqb_curinodes, limit: block.dqb_bhardlimit << 10 }),
+    }
+}
+
+/// Lets a project have so many bytes and no more, rounded up to whole KiB, and a file for every 4 KiB, as mkfs.ext4(8) makes
+/// small file systems; 0 for any.
 pub fn set_limit(dir: BorrowedFd<'_>, project: u32, bytes: u64) -> io::Result<()> {
     // SAFETY: all fields are numbers.
     let mut block: libc::dqblk = unsafe { zeroed() };
-    block.dqb_bhardlimit = bytes >> 10;
-    block.dqb_valid = libc::QIF_BLIMITS;
+    block.dqb_bhardlimit = bytes.div_ceil(1 << 10);
+    block.dqb_ihardlimit = bytes.div_ceil(4 << 10);
+    block.dqb_valid = libc::QIF_LIMITS;
     quotactl(dir, libc::Q_SETQUOTA, project, ptr::from_mut(&mut block).cast())
 }
 

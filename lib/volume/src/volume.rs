@@ -1,7 +1,7 @@
 //! The record of a volume, `volumes/NAME/volume.json`, and its files beside it, in `volumes/NAME/_data`.
 
 use crate::{bounded, local, project};
-use ctr_core::{Cannot, Code, Error, Lock, Result, Value, files, ident, json, parse_size, paths, trace};
+use ctr_core::{Cannot, Code, Error, Lock, Result, Value, files, ident, json, paths, trace};
 use jiff::Timestamp;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::{Deserialize, Serialize};
@@ -14,11 +14,8 @@ use std::{
 };
 
 const RECORD: &str = "volume.json";
-pub(crate) const DATA: &str = "_data";
+const DATA: &str = "_data";
 const LOCK: &str = "lock";
-
-/// The least size of a volume, bytes: mkfs.ext4(8) makes none much smaller.
-const LEAST_SIZE: u64 = 1 << 20;
 
 /// What `-o` may say: docker's options of its driver `local`, and how much a volume may hold.
 const OPTIONS: [&str; 5] = ["type", "device", "o", "size", "by"];
@@ -51,6 +48,31 @@ impl Volume {
     /// Whether its size is a quota's.
     fn is_by_quota(&self) -> bool {
         self.options.get("by").is_some_and(|word| word == "quota")
+    }
+
+    /// How many bytes it may hold.
+    fn size(&self) -> Result<Option<u64>> {
+        self.options.get("size").map(|word| bounded::size(word)).transpose()
+    }
+
+    /// Whether its quota is there, if it has one.
+    ///
+    /// # Errors
+    /// `corrupt` where it is not.
+    pub fn check_quota(&self) -> Result<()> {
+        self.quota()?.map_or(Ok(()), |bytes| project::check(&dir(&self.name), bytes))
+    }
+
+    /// Whether what root has put there, which no quota holds, is within the quota.
+    ///
+    /// # Errors
+    /// `limit` where it is not; as [`Self::check_quota`].
+    pub fn fits(&self) -> Result<()> {
+        self.quota()?.map_or(Ok(()), |bytes| project::fits(&dir(&self.name), bytes))
+    }
+
+    fn quota(&self) -> Result<Option<u64>> {
+        if self.is_by_quota() { self.size() } else { Ok(None) }
     }
 
     /// A new one; nothing is there of it yet.
@@ -132,10 +154,10 @@ fn made_at(path: &Path) -> String {
     time.and_then(|time| Timestamp::try_from(time).ok()).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
 }
 
-/// All volumes, by name.
+/// All volumes, by name; of one whose record is torn a warning: it keeps no other from its work.
 ///
 /// # Errors
-/// As [`load`].
+/// The file system's.
 pub fn all() -> Result<Vec<Volume>> {
     let mut names = Vec::new();
     let entries = match fs::read_dir(paths::volumes()) {
@@ -152,7 +174,8 @@ pub fn all() -> Result<Vec<Volume>> {
         match load(&name) {
             // Removed since it was listed.
             Err(e) if e.code == Code::NotFound => {}
-            other => volumes.push(other?),
+            Err(e) => trace::warn(&e.to_string()),
+            Ok(volume) => volumes.push(volume),
         }
     }
     Ok(volumes)
@@ -195,15 +218,13 @@ fn make(aside: &Path, volume: &Volume, durable: bool) -> Result<()> {
         DirBuilder::new().mode(mode).create(path).cannot(|| format!("make directory {}", path.display()))
     };
     with(0o711, aside)?;
-    with(0o755, &aside.join(DATA))?;
-    if let Some(size) = volume.options.get("size") {
-        let (data, bytes) = (aside.join(DATA), parse_size(size)?);
-        if volume.is_by_quota() {
-            project::limit(&data, bytes)?;
-        } else {
-            bounded::make(&aside.join(local::IMAGE), bytes)?;
-        }
+    match (volume.quota()?, volume.size()?) {
+        // All that is made in it from now on is of the project: files are renamed only within one.
+        (Some(bytes), _) => project::limit(aside, bytes)?,
+        (None, Some(bytes)) => bounded::make(&aside.join(local::IMAGE), bytes)?,
+        (None, None) => {}
     }
+    with(0o755, &aside.join(DATA))?;
     let text = format!("{}\n", json!(volume));
     files::replace(&aside.join(RECORD), text.as_bytes(), durable)
 }
@@ -241,6 +262,7 @@ pub fn create_with(volume: &Volume, fill: impl FnOnce(&Path) -> Result<()>) -> R
     let held = begin();
     let made = held.and_then(|_held| {
         fill(&aside.join(DATA))?;
+        volume.quota()?.map_or(Ok(()), |bytes| project::fits(&aside, bytes))?;
         files::sync_fs(&aside)?;
         let _lock = Lock::store()?;
         free()?;
@@ -278,11 +300,8 @@ fn check_options(options: &BTreeMap<String, String>) -> Result<()> {
     if has("type") != has("device") {
         return Err(Error::new(Code::Invalid, "options type and device belong together"));
     }
-    if let Some(size) = options.get("size")
-        && parse_size(size)? < LEAST_SIZE
-        && options.get("by").is_none_or(|word| word == "image")
-    {
-        return Err(Error::new(Code::Invalid, format!("option size={size} is less than 1m, the least")));
+    if let Some(size) = options.get("size") {
+        bounded::size(size)?;
     }
     if let Some(word) = options.get("by") {
         project::is_asked(word)?;
@@ -315,7 +334,7 @@ mod tests {
         };
         assert!(check(&[("type", "tmpfs"), ("device", "tmpfs"), ("o", "size=1m")]).is_ok());
         assert!(check(&[("size", "10m")]).is_ok() && check(&[("size", "1m")]).is_ok());
-        assert_eq!(check(&[("size", "1k")]).unwrap_err().message, "option size=1k is less than 1m, the least");
+        assert_eq!(check(&[("size", "1k")]).unwrap_err().message, "size=1k is less than 1m, the least");
         for bad in
             [&[("typ", "x")][..], &[("o", "ro")], &[("type", "nfs")], &[("size", "1"), ("type", "t"), ("device", "d")]]
         {

@@ -14,9 +14,9 @@ use ctr_core::{
     Code, Common, Document, Done, Error, Image, Lock, Result, Rollback, Rootfs, Tool, Value, container, files, ident,
     json,
     mountinfo::{self, is_mounted},
-    parse_size, paths, trace,
+    paths, trace,
 };
-use ctr_vol::project;
+use ctr_vol::{bounded, project};
 use std::path::{Path, PathBuf};
 use writable::Size;
 
@@ -126,6 +126,10 @@ impl Tool for OverlayMount {
             }
         }
         findings.extend(layers::lowers(&image).err());
+        if let Some(bytes) = rootfs.size {
+            let id = container::checked_id(doc.str("id").unwrap_or_default())?;
+            findings.extend(writable::check(id, Size::there(id, bytes)).err());
+        }
         Ok(findings)
     }
 
@@ -149,7 +153,7 @@ impl Tool for OverlayMount {
         let lowers = layers::lowers(&image)?;
         if !trace::dry_run() {
             if let Some(bytes) = rootfs.size {
-                writable::ready(id, Size::there(id, bytes))?;
+                writable::again(id, Size::there(id, bytes))?;
             }
             layers::make_writable(&rootfs, &lowers)?;
         }
@@ -172,7 +176,7 @@ impl OverlayMount {
         let (mut size, mut by) = (None, None);
         for word in &self.storage_opt {
             match word.split_once('=') {
-                Some(("size", bytes)) => size = Some(parse_size(bytes)?),
+                Some(("size", bytes)) => size = Some(bounded::size(bytes)?),
                 Some(("by", word)) => by = Some(project::is_asked(word)?),
                 _ => {
                     let message = format!("storage option {word:?} is none");

@@ -3,7 +3,7 @@
 //! may give its files to another project, unless it has a user namespace (`FS_IOC_FSSETXATTR`).
 
 use crate::mount;
-use ctr_core::{Error, Result, container, files, json, mountinfo::is_mounted, paths, trace};
+use ctr_core::{Code, Error, Result, container, files, json, mountinfo::is_mounted, paths, trace};
 use ctr_vol::{bounded, project};
 use std::path::PathBuf;
 
@@ -68,6 +68,30 @@ pub fn ready(id: &str, size: Size) -> Result<()> {
         )?;
     }
     bounded::mount(&image, &point(id))
+}
+
+/// The same for a container that has had it: a new one would have lost its files without a word.
+///
+/// # Errors
+/// `not-found` where it is gone; as [`ready`].
+pub fn again(id: &str, size: Size) -> Result<()> {
+    check(id, size)?;
+    ready(id, size)
+}
+
+/// Whether it is there and holds no more than its size.
+///
+/// # Errors
+/// `not-found`; `corrupt` for a quota that is there no more.
+pub fn check(id: &str, size: Size) -> Result<()> {
+    if size.by_quota {
+        return project::check(&by_quota(id), size.bytes);
+    }
+    let image = image(id);
+    if image.exists() {
+        return Ok(());
+    }
+    Err(Error::new(Code::NotFound, format!("the writable layer {} is not there", image.display())))
 }
 
 /// Takes what was made of it in the kernel away, before its files go.

@@ -29,7 +29,10 @@ pub struct Entry {
 pub fn mount_volumes(names: impl IntoIterator<Item = String>) -> Result<()> {
     names.into_iter().try_for_each(|name| {
         let volume = ctr_vol::load(&name)?;
-        if !volume.is_mount() || trace::dry_run() {
+        if !volume.is_mount() {
+            return volume.check_quota();
+        }
+        if trace::dry_run() {
             return Ok(());
         }
         let lock = ctr_vol::lock(&name)?;

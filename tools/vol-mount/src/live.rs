@@ -47,9 +47,9 @@ pub fn add(word: &str, wanted: &Wanted) -> Result<()> {
 
 /// First what takes long, when nobody is kept from a start; then, while nobody starts it, record and mount.
 fn mount_entry(word: &str, id: &str, wanted: &Wanted, entry: &Entry) -> Result<()> {
-    if let Some((name, _)) = entry.mount["source"].as_str().and_then(|source| paths::volume_at(Path::new(source))) {
-        entry::mount_volumes([name.to_owned()])?;
-    }
+    let source = entry.mount["source"].as_str().and_then(|source| paths::volume_at(Path::new(source)));
+    let volume = source.map(|(name, _)| name.to_owned());
+    entry::mount_volumes(volume.clone())?;
     if let Some(name) = &entry.fill {
         fill::fill(&container::recorded(id)?, name, &wanted.target)?;
     }
@@ -66,7 +66,9 @@ fn mount_entry(word: &str, id: &str, wanted: &Wanted, entry: &Entry) -> Result<(
         let _lock = Lock::store()?;
         record(id, entry)?;
     }
-    mount(&doc, process, &entry.mount).inspect_err(|_| {
+    // Its last user may have ended before the record said that this one has it.
+    let mounted = entry::mount_volumes(volume).and_then(|()| mount(&doc, process, &entry.mount));
+    mounted.inspect_err(|_| {
         forget(id, &wanted.target).unwrap_or_else(|e| trace::warn(&format!("rollback: {e}")));
     })
 }
