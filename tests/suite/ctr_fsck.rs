@@ -484,7 +484,7 @@ fn what_is_somebody_elses_is_said_and_stays() {
     expected.push("volumes/\u{fffd}".to_owned());
     expected.sort();
     for args in [&["--findings"][..], &["--findings", "--quick"], &["--findings", "--repair"]] {
-        let lines = host.tool("ctr-fsck", args).fails(1).code("corrupt").jsons();
+        let lines = host.tool("ctr-fsck", args).fails(1).jsons();
         let mut names: Vec<_> = lines.iter().map(|l| l["name"].as_str().unwrap().to_owned()).collect();
         names.sort();
         assert_eq!(names, expected, "{args:?}");

@@ -98,6 +98,7 @@ impl Store {
         let (gone, kept): (Vec<Entry>, Vec<Entry>) = self.entries()?.into_iter().partition(goes);
         if !gone.is_empty() {
             trace::act("untag", || json!({"entries": gone.len()}), || self.write_entries(&kept, &lock))?;
+            note_untagged(&gone);
         }
         Ok(gone)
     }
@@ -118,7 +119,7 @@ impl Store {
         let condemned = condemned.into_iter().map(|e| Condemned::of(self, e)).collect::<Result<Vec<_>>>()?;
         let names: Vec<&str> = untagged.collect();
         trace::act("untag", || json!({"images": names}), || self.write_entries(kept, lock))?;
-        gone.iter().filter(|e| e.reference().is_some()).for_each(|e| emit("untag", e.id(), e.reference()));
+        note_untagged(gone);
         if condemned.is_empty() {
             return Ok(taken);
         }
@@ -145,6 +146,10 @@ impl Store {
         }
         Ok(taken)
     }
+}
+
+fn note_untagged(gone: &[Entry]) {
+    gone.iter().filter(|e| e.reference().is_some()).for_each(|e| emit("untag", e.id(), e.reference()));
 }
 
 /// What a removal did, but for the deletion of trees.

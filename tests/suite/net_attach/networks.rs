@@ -21,7 +21,7 @@ fn a_member_in_dockers_shape() {
     host.sh("ctr network create --ipv6 red && ctr network create blue").ok();
     let flags = "--network name=red,alias=db --network name=blue,gw-priority=-1 -p 8080:80 -p 53:53/udp --expose 7000-7001 \
         --dns 192.0.2.1 --dns-search example.org --dns-option timeout:1 --add-host up:192.0.2.2 --add-host six:2001:db8::1 \
-        --hostname front --group-add 5 --group-add nobody --sysctl net.ipv4.ip_forward=1 --tmpfs /t:size=1m,exec --tmpfs /u";
+        --hostname front --group-add 5 --group-add 6 --sysctl net.ipv4.ip_forward=1 --tmpfs /t:size=1m,exec --tmpfs /u";
     host.sh(&format!("ctr run -d --name a {flags} busybox sleep 1000")).ok();
     let id = host.sh("ctr inspect -f '{{.Id}}' a").ok().text().trim().to_owned();
     let shown = host.sh("ctr inspect a").ok().json()[0].clone();
@@ -53,7 +53,7 @@ fn a_member_in_dockers_shape() {
         ("DnsSearch", json!(["example.org"])),
         ("DnsOptions", json!(["timeout:1"])),
         ("ExtraHosts", json!(["up:192.0.2.2", "six:2001:db8::1"])),
-        ("GroupAdd", json!(["5", "nobody"])),
+        ("GroupAdd", json!(["5", "6"])),
         ("Sysctls", json!({"net.ipv4.ip_forward": "1"})),
         ("Tmpfs", json!({"/t": "size=1m,exec", "/u": ""})),
         ("PublishAllPorts", json!(false)),
