@@ -427,6 +427,9 @@ fn bad_input_is_one_line() {
     cp(&host, &["./none:/f", "c:/"]).fails(1).stderr_has("./none:/f");
     cp(&host, &["absent", "c:/"]).fails(1).stderr_has("absent");
     cp(&host, &["f"]).fails(2);
+    sh(&host, "echo x >up; tar cP --transform 's,^,../,' up | ctr-cp - c:/home")
+        .fails(1)
+        .stderr_has("c:/home: entry ../up leads out of the directory");
     let socket = std::os::unix::net::UnixListener::bind(host.dir().join("socket")).unwrap();
     cp(&host, &["socket", "c:/"]).fails(1).stderr_has("socket");
     drop(socket);

@@ -18,7 +18,8 @@ pub fn tests() -> Vec<Test> {
             ends_when_its_reader_goes,
             bad_arguments;
         ["root", "overlay", "umoci", "busybox"]:
-            words_of_labels_stay_words
+            words_of_labels_stay_words,
+            images_networks_and_volumes
     )
 }
 
@@ -77,7 +78,11 @@ fn filters_by_dockers_rules() {
     assert_eq!(events(&["label=tier=web", "label=tier"]), day[..2].concat());
     assert_eq!(events(&["label=tier=web", "label=tier=db"]), "");
     assert_eq!(events(&["image=busybox", "type=container"]), day.concat());
-    assert_eq!(events(&["type=network"]), "");
+    for kind in ["network", "volume", "image"] {
+        assert_eq!(events(&[&format!("type={kind}")]), "");
+        assert_eq!(events(&["type=container", &format!("type={kind}")]), day.concat());
+    }
+    assert_eq!(events(&["network=web"]), "");
 }
 
 fn new_ones_come_as_they_happen() {
@@ -142,14 +147,46 @@ fn ends_when_its_reader_goes() {
 fn words_of_labels_stay_words() {
     let host = crate::living::busybox();
     host.sh("ctr create --name e -l \"$(printf 'a=b\\n2026-11-25 container die 0 (\\033[31m')\" busybox true").ok();
-    let text = host.sh("ctr events --since 1m --until 0s").ok().text();
+    let text = host.sh("ctr events --since 1m --until 0s -f type=container").ok().text();
     assert!(text.lines().count() == 1 && !text.contains('\u{1b}'), "{text:?}");
     host.sh("ctr rm e").ok();
 }
 
+fn images_networks_and_volumes() {
+    let host = crate::living::busybox();
+    let id = host.tool("img-inspect", &["--document", "busybox"]).ok().json()["image"]["id"].clone();
+    host.sh("ctr tag busybox a:1 && ctr rmi a:1 && tar c -T /dev/null | ctr import - b:1 && ctr image prune -af")
+        .succeeds();
+    host.sh("ctr volume create one && ctr volume create one && ctr volume rm one && tar c -T /dev/null | ctr volume import two")
+        .ok();
+    host.sh("ctr network create red && ctr network rm red && ctr network create blue && ctr network prune -f").ok();
+    let events = |filters: &str| {
+        let events = host.sh(&format!("ctr-events --since 1m --until 0s {filters}")).ok().jsons();
+        let word = |event: &Value| format!("{} {}", event["action"], event["name"]).replace('"', "");
+        events.iter().map(word).collect::<Vec<_>>().join(", ")
+    };
+    let images = events("-f type=image");
+    let before = "load busybox:latest, tag a:1, untag a:1, import b:1, untag ";
+    assert!(images.starts_with(before) && images.matches("untag ").count() == 3, "{images}");
+    assert_eq!(images.matches("delete sha256:").count(), 2, "{images}");
+    assert_eq!(events("-f image=a").split(", ").collect::<Vec<_>>(), ["tag a:1", "untag a:1"]);
+    let shown = host.sh("ctr-events --since 1m --until 0s -f image=b -f event=import").ok().json();
+    assert!(shown["id"].as_str().unwrap().starts_with("sha256:") && shown["id"] != id, "{shown}");
+    assert_eq!(events("-f type=volume"), "create one, destroy one, create two");
+    assert_eq!(events("-f volume=two"), "create two");
+    assert_eq!(events("-f type=network"), "create red, destroy red, create blue, destroy blue");
+    assert_eq!(events("-f network=blue -f event=create"), "create blue");
+    assert_eq!(events("-f container=red"), "");
+    let line = host.sh("ctr events --since 1m --until 0s -f volume=two").ok().text();
+    assert!(line.ends_with(" volume create two (driver=local, name=two)\n"), "{line}");
+    host.sh("ctr volume rm two").ok();
+}
+
 fn bad_arguments() {
     let host = Host::new();
-    for args in [["--since", "yesterday"], ["--until", "x"], ["-f", "event"], ["-f", "colour=red"]] {
+    for args in
+        [["--since", "yesterday"], ["--until", "x"], ["-f", "event"], ["-f", "colour=red"], ["-f", "type=daemon"]]
+    {
         host.tool("ctr-events", &args).fails(2);
     }
     host.tool("ctr-events", &["x"]).fails(2);

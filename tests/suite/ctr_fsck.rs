@@ -24,7 +24,8 @@ pub fn tests() -> Vec<Test> {
             a_look_hides_nothing_from_itself,
             a_tree_removed_meanwhile_is_no_finding,
             a_containers_layer_comes_back,
-            names_and_records;
+            names_and_records,
+            what_is_somebody_elses_is_said_and_stays;
         ["root", "overlay", "umoci", "docker-registry", "skopeo"]:
             a_lone_tree_of_a_restored_backup_stays;
         []:
@@ -447,6 +448,53 @@ fn names_and_records() {
     clean(&host);
     host.sh("ctr rm c").ok();
     host.assert_clean();
+}
+
+fn what_is_somebody_elses_is_said_and_stays() {
+    let host = busybox();
+    create(&host, "c", "");
+    host.sh("img-inspect --document busybox | img-unpack; ctr volume create vol; ctr volume create db.json").ok();
+    clean(&host);
+    let odd = [
+        "notes.txt",
+        "lost",
+        "containers/copy",
+        "names/-x",
+        "volumes/a b",
+        "networks/web.json.bak",
+        "cni/x",
+        "images/index.json.orig",
+        "images/blobs/md5",
+        "images/blobs/sha256/abc",
+        "layers/tree",
+        "layers/sha256/line\nbreak",
+    ];
+    for path in odd {
+        let path = host.root().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "kept").unwrap();
+    }
+    // What is hidden is passed over, and what is the file system's.
+    for path in ["lost+found", "volumes/.hidden", "names/.hidden"] {
+        fs::create_dir(host.root().join(path)).unwrap();
+    }
+    let bytes = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"volumes/\xff");
+    fs::write(host.root().join(bytes), "kept").unwrap();
+    let mut expected: Vec<_> = odd.iter().map(|name| name.escape_debug().to_string()).collect();
+    expected.push("volumes/\u{fffd}".to_owned());
+    expected.sort();
+    for args in [&["--findings"][..], &["--findings", "--quick"], &["--findings", "--repair"]] {
+        let lines = host.tool("ctr-fsck", args).fails(1).jsons();
+        let mut names: Vec<_> = lines.iter().map(|l| l["name"].as_str().unwrap().to_owned()).collect();
+        names.sort();
+        assert_eq!(names, expected, "{args:?}");
+        for line in &lines {
+            assert_eq!((&line["state"], &line["kind"]), (&json!("foreign"), &json!("file")));
+            assert_eq!(line["repair"] == "no: it is somebody else's", args.contains(&"--repair"), "{line}");
+        }
+    }
+    assert!(odd.iter().all(|name| fs::read(host.root().join(name)).unwrap() == b"kept"));
+    host.tool("ctr-inspect", &["c"]).ok();
 }
 
 /// What an image has whose manifest cannot be read is not known: neither gc nor the removal of another takes any of it.

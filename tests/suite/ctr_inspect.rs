@@ -109,6 +109,9 @@ fn dockers_shape_of_one_that_runs() {
     assert_eq!((&shown["State"]["Pid"], &shown["State"]["ExitCode"]), (&json!(pid), &json!(0)));
     assert_eq!(shown["State"]["FinishedAt"], "0001-01-01T00:00:00Z");
     assert_eq!(shown["Config"]["User"], "65534:65534");
+    // A network namespace of its own that nothing keeps.
+    let settings = &shown["NetworkSettings"];
+    assert_eq!((&settings["SandboxKey"], &settings["SandboxID"]), (&json!(format!("/proc/{pid}/ns/net")), &json!("")));
     kill(pid, Signal::SIGKILL);
     run.wait().exits(137);
 }
@@ -160,6 +163,15 @@ fn dockers_shape_of_what_was_asked_for() {
     assert_eq!((&config["Entrypoint"], &config["Cmd"]), (&json!(["true"]), &Value::Null));
     assert_eq!((&config["StopSignal"], &config["StopTimeout"]), (&json!("QUIT"), &json!(20)));
     assert_eq!((&config["OpenStdin"], &config["Healthcheck"]["Retries"]), (&json!(true), &json!(5)));
+    let given =
+        "--device /dev/null:/dev/mine:rw --device-cgroup-rule 'c 42:* rwm' --storage-opt size=64m -v /srv:/s:ro";
+    host.sh(&format!("ctr run --name c {given} busybox true")).ok();
+    let given = &shape(&host, "c")["HostConfig"];
+    assert_eq!(
+        (&given["DeviceCgroupRules"], &given["Devices"][0]["PathInContainer"]),
+        (&json!(["c 42:* rwm"]), &json!("/dev/mine"))
+    );
+    assert_eq!((&given["StorageOpt"], &given["Binds"]), (&json!({"size": "67108864"}), &json!(["/srv:/s:ro"])));
     host.sh("ctr run --name b --privileged busybox true").ok();
     let privileged = &shape(&host, "b")["HostConfig"];
     assert_eq!((&privileged["Privileged"], &privileged["CapAdd"]), (&json!(true), &Value::Null));
@@ -190,6 +202,7 @@ fn dockers_shape_of_networks() {
     let sleep = process(&host);
     lives(&host, &id, sleep.pid(), json!({"status": "running", "startedAt": "2026-01-01T00:00:00Z"}));
     let shown = shape(&host, "a");
+    assert_eq!(shown["Config"]["ExposedPorts"], json!({"80/tcp": {}, "443/tcp": {}}));
     let ports = json!({"80/tcp": bindings, "443/tcp": null});
     assert_eq!(addresses(&shown), (ports, json!("10.88.0.5"), json!("10.88.0.1")));
     let bridge = &shown["NetworkSettings"]["Networks"]["bridge"];

@@ -120,6 +120,19 @@ fn history_is_that_of_the_config() {
     host.sh("ctr history -q --no-trunc busybox | head -n 1")
         .ok()
         .stdout_is(&format!("{}\n", image["id"].as_str().unwrap()));
+    // Times and bytes for programs; ids are cut all the same, where nobody says no.
+    let id = image["id"].as_str().unwrap();
+    let table = host.sh("ctr history -H=false busybox").ok().text();
+    let titles: Vec<_> = table.lines().next().unwrap().split("  ").map(str::trim).filter(|t| !t.is_empty()).collect();
+    assert_eq!(titles, ["IMAGE", "CREATED AT", "CREATED BY", "SIZE", "COMMENT"]);
+    let created = history.last().unwrap()["created"].as_str().unwrap();
+    let first = table.lines().nth(1).unwrap();
+    assert!(first.starts_with(&format!("{}   {}Z ", &id[7..19], &created[..19])), "{table}");
+    assert!(table.lines().any(|line| line.split_whitespace().any(|word| word == sizes.to_string())), "{table}");
+    host.sh("ctr history --human=false --no-trunc --format '{{.ID}} {{.Size}} {{.CreatedSince}}' busybox | head -n 1")
+        .ok()
+        .stdout_is(&format!("{id} {} {}Z\n", lines[0]["Size"], &created[..19]));
+    host.sh("img-history busybox | ctr-fmt --view image --exact").fails(2);
     // A config without a history has its layers.
     made(&host, "bare", "echo x >x");
     host.sh("ctr image history --format '{{.ID}} {{.Size}}' bare").ok();

@@ -71,6 +71,9 @@ fn fetches_nothing_twice() {
     assert_eq!(server.requests("/blobs/").len(), 3, "config and layers, once each");
     let asked: Vec<String> = server.requests("/manifests/").into_iter().map(|r| r.method).collect();
     assert_eq!(asked, ["GET", "HEAD"], "an unchanged image does not count as another pull");
+    let events = host.tool("ctr-events", &["--since", "1m", "--until", "0s", "-f", "type=image"]).ok().jsons();
+    let words: Vec<_> = events.iter().map(|event| (event["action"].as_str(), event["id"] == event["name"])).collect();
+    assert_eq!(words, [(Some("pull"), true); 2]);
     // One blob gone: that one alone is fetched.
     let blob = host.root().join("images/blobs/sha256").join(&image.layers[1][7..]);
     fs::remove_file(blob).unwrap();

@@ -22,6 +22,7 @@ pub fn tests() -> Vec<Test> {
             imports_a_tar,
             imports_change_the_config,
             import_refuses_what_is_no_tar,
+            a_terminal_is_no_archive,
             lists_and_filters,
             a_reference_that_moves_leaves_its_image_dangling,
             bad_references,
@@ -179,6 +180,18 @@ fn import_refuses_what_is_no_tar() {
     host.tool("img-import", &[]).fails(2).code("usage");
     assert!(ids(&host).is_empty());
     host.sh("find $CTR_ROOT/images/blobs $CTR_ROOT/images/ingest -type f | wc -l").ok().stdout_is("0\n");
+}
+
+fn a_terminal_is_no_archive() {
+    let host = Host::new();
+    for line in
+        ["ctr load", "ctr import - x", "img-load", "img-import -", "ctr volume import vol", "ctr volume import vol -"]
+    {
+        let (status, said) = host.pty(&format!("{line}; exit $?")).wait();
+        assert!(status == 2 && said.contains("stdin is a terminal: expected a tar"), "{line}: {status} {said}");
+    }
+    assert!(ids(&host).is_empty());
+    host.sh("ctr volume ls -q; ctr-fsck --findings").ok().stdout_is("");
 }
 
 fn lists_and_filters() {

@@ -16,6 +16,7 @@ pub fn tests() -> Vec<Test> {
             images_of_one_layer_and_of_many,
             what_another_has,
             volumes_that_the_image_declares,
+            hostile_volumes_of_an_image,
             words_that_are_wrong_leave_nothing,
             a_volume_in_use_stays,
             links_in_a_volume_stay_in_it,
@@ -239,6 +240,39 @@ fn volumes_that_the_image_declares() {
     host.sh("ctr run -d --rm --name d with sleep 1000 && ctr rm -f d").succeeds();
     assert_eq!(count(), 1, "only the one with a name");
     host.sh("ctr volume rm db").succeeds();
+    host.assert_clean();
+}
+
+/// A config may be anybody's: its volumes are cleaned, and lie in the container's root.
+fn hostile_volumes_of_an_image() {
+    let host = host();
+    host.sh(
+        "mkdir -p made/bin && cp $(command -v busybox) made/bin/ && ln -s busybox made/bin/cat && ln -s / made/out && \
+             ln -s ../../../../.. made/up && tar -C made -c . | img-import - links >/dev/null",
+    )
+    .succeeds();
+    let here = host.dir().display().to_string();
+    let begun = |volume: &str| {
+        let mut doc = host.tool("img-inspect", &["--document", "links"]).ok().json();
+        doc["image"]["config"]["config"]["Volumes"] = json!({volume: {}});
+        fs::write(host.dir().join("doc"), doc.to_string()).unwrap();
+        "img-unpack <doc | overlay-mount --name a"
+    };
+    let (out, up, inside) = (format!("/out{here}/inside"), format!("/up{here}/inside"), format!("{here}/inside"));
+    for (volume, target) in
+        [("/../x/./y//", "/x/y"), ("/x/../../y", "/y"), ("/a:b,ro", "/a:b,ro"), (&*out, &*inside), (&*up, &*inside)]
+    {
+        let mounts = host.sh(&format!("{} | ns-spawn --rm -- cat /proc/mounts", begun(volume))).ok().text();
+        assert!(mounts.lines().any(|line| line.split(' ').nth(1) == Some(target)), "{volume}: {mounts}");
+        assert!(!host.dir().join("inside").exists() && !mounts.contains("/../"), "{volume}: {mounts}");
+    }
+    for volume in ["", "x", "../x", "./x", "/", "//", "/..", "/x/../..", "/x\0"] {
+        let says = format!("volume {volume:?} of the image");
+        host.sh(&format!("{} | vol-mount", begun(volume))).fails(1).code("invalid").stderr_has(&says);
+        host.sh("ctr rm a").ok();
+        host.sh(&format!("{} | ns-spawn --rm=failed -- cat /proc/mounts", begun(volume))).exits(125).stderr_has(&says);
+    }
+    host.sh("ctr volume ls -q").ok().stdout_is("");
     host.assert_clean();
 }
 
@@ -498,6 +532,11 @@ fn into_a_container_that_runs() {
     host.sh("ctr exec a sh -c 'grep -c \" /mem tmpfs\" /proc/mounts'").ok();
     host.sh("ctr inspect --document a | vol-mount --check >/dev/null").ok();
     host.sh("vol-mount --into a ./src:/live").fails(1).stderr_has("mounted on /live already");
+    host.sh("ctr volume mount --tmpfs /m:size=1m --mount type=bind,src=$PWD/src,dst=/s -v db:/v a ./file:/w")
+        .succeeds();
+    host.sh("ctr exec a sh -c 'cat /s/f /w; grep -cE \" /(m|s|v|w) \" /proc/mounts'").ok().stdout_is("f\none\n4\n");
+    host.sh("ctr volume unmount a /m /s /v /w").succeeds();
+    host.sh("ctr volume mount a").fails(2).stderr_has("--tmpfs");
     host.sh("ctr volume rm db").fails(1).stderr_has("used by container a");
     // It has them at its next start.
     host.sh("ctr restart -t 0 a && ctr exec a cat /live/f").ok().stdout_has("f\n");
@@ -550,6 +589,9 @@ fn volumes_go_out_and_in_as_tars() {
     let left: Vec<_> = fs::read_dir(host.root().join("volumes")).unwrap().flatten().map(|e| e.file_name()).collect();
     assert_eq!(left.len(), 2, "{left:?}");
     host.sh("ctr volume export nobody >/dev/null").fails(1).stderr_has("no volume nobody");
+    host.sh("echo x >f; tar cP --transform 's,^,../,' f >up.tar; ctr volume import up up.tar")
+        .fails(1)
+        .stderr_has("up.tar: entry ../f leads out of the directory");
     host.sh("ctr volume rm db two").succeeds();
 }
 

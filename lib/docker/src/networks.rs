@@ -13,6 +13,10 @@ pub struct Attachment {
     pub gateways: Vec<String>,
     /// The hardware address of the interface.
     pub mac: String,
+    /// The host's end of the interface, by its name there; empty where it has none.
+    pub end: String,
+    /// The default route goes by the network that has most of it.
+    pub priority: i64,
     /// What else it is called there.
     pub aliases: Vec<String>,
     /// Others by its own names for them, `CONTAINER:ALIAS`.
@@ -60,6 +64,9 @@ fn of_cni(net: &Value) -> Vec<Attachment> {
             addresses: ips.iter().map(|ip| text(ip, "address")).collect(),
             gateways: ips.iter().map(|ip| text(ip, "gateway")).collect(),
             mac: own.map(|(_, i)| text(i, "mac")).unwrap_or_default(),
+            // It stands before the container's.
+            end: own.and_then(|(place, _)| host_end(interfaces.get(place.checked_sub(1)?)?)).unwrap_or_default(),
+            priority: network.get("gwPriority").and_then(Value::as_i64).unwrap_or_default(),
             aliases: list(network, "aliases").iter().filter_map(|a| a.as_str().map(str::to_owned)).collect(),
             links: list(network, "links")
                 .iter()
@@ -68,6 +75,12 @@ fn of_cni(net: &Value) -> Vec<Attachment> {
         }
     };
     networks.iter().map(one).collect()
+}
+
+/// The name of an interface that is in no sandbox.
+fn host_end(interface: &Value) -> Option<String> {
+    let name = interface.get("name").and_then(Value::as_str)?;
+    interface.get("sandbox").is_none().then(|| name.to_owned())
 }
 
 /// What a finished spec says of one kind of namespace: `private`, `host` or `ns:PATH`; `None` before it is finished.
@@ -122,5 +135,6 @@ mod tests {
         assert_eq!(found.iter().map(|a| a.network.as_str()).collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(found[1].addresses, ["10.1.0.2/16", "fd00::2/64"]);
         assert_eq!((found[1].mac.as_str(), found[1].aliases.as_slice()), ("02:00:00:00:00:02", &["db".to_owned()][..]));
+        assert_eq!((found[0].end.as_str(), found[1].end.as_str()), ("", "veth1"));
     }
 }

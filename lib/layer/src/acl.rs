@@ -60,7 +60,7 @@ fn entry(line: &[u8]) -> Result<(u16, u32, u16)> {
         (true, Some(id)) => u32::try_from(id).map_err(|_| malformed())?,
         (true, None) => {
             let message = format!("access control list entry {} has no number", show(line));
-            return Err(Error::new(Code::Unsupported, message).hint("pack the layer with numeric owners"));
+            return Err(Error::new(Code::Unsupported, message).hint("pack it with numeric owners"));
         }
     };
     let permissions = bits.iter().try_fold(0, |bits, b| match b {

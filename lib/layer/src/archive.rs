@@ -30,11 +30,14 @@ pub(crate) struct Archive<'a> {
     data: u64,
     padding: u64,
     ended: bool,
+    /// What the entries are of, for messages: `the layer`.
+    of: &'static str,
 }
 
 impl<'a> Archive<'a> {
-    pub(crate) fn new(stream: Stream<'a>) -> Self {
-        Self { stream, data: 0, padding: 0, ended: false }
+    /// For the entries of `of`, as messages call it: `the layer`.
+    pub(crate) fn new(stream: Stream<'a>, of: &'static str) -> Self {
+        Self { stream, data: 0, padding: 0, ended: false, of }
     }
 
     /// Whether the blocks that end a tar were seen; without them only a digest tells that none is missing.
@@ -112,7 +115,7 @@ impl<'a> Archive<'a> {
                 return Err(corrupt(format!("entry {} is sparse and no file", show(&raw_path))));
             }
         }
-        let path = name::clean(&raw_path)?;
+        let path = name::clean(&raw_path, self.of)?;
         let size = extended.size.map_or_else(|| header.size(), Ok)?;
         let target = || extended.link.unwrap_or_else(|| header.link().to_vec());
         let mtime = match extended.mtime {
@@ -147,7 +150,7 @@ impl<'a> Archive<'a> {
                 self.expect(size)?;
                 Kind::File(Some(sparse))
             }
-            b'1' => Kind::Link(name::clean(&target())?),
+            b'1' => Kind::Link(name::clean(&target(), self.of)?),
             b'2' => Kind::Symlink(symlink(&raw_path, target())?),
             b'3' | b'4' => {
                 let kind = if flag == b'3' { FileType::CharacterDevice } else { FileType::BlockDevice };
@@ -158,7 +161,7 @@ impl<'a> Archive<'a> {
             b'6' => Kind::Node(FileType::Fifo, 0, 0),
             other => {
                 let message =
-                    format!("entry {} is of type {:?}, which no layer has", show(&raw_path), char::from(other));
+                    format!("entry {} is of type {:?}, which no file has", show(&raw_path), char::from(other));
                 return Err(Error::new(Code::Unsupported, message));
             }
         };

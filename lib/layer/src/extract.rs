@@ -52,7 +52,8 @@ pub fn extract<'a>(
 
 fn fill(stream: Stream<'_>, root: OwnedFd) -> Result<(u64, bool)> {
     let maker = Maker::me();
-    let mut job = Extraction { archive: Archive::new(stream), tree: Tree::new(root, maker)?, maker, no_devices: false };
+    let archive = Archive::new(stream, "the layer");
+    let mut job = Extraction { archive, tree: Tree::new(root, maker)?, maker, no_devices: false };
     while let Some(entry) = job.archive.next()? {
         job.entry(entry)?;
     }

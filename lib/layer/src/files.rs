@@ -31,7 +31,7 @@ pub enum Member {
 impl Files {
     /// For a tar as [`crate::open`] gives it.
     pub fn new(tar: Box<dyn Read + Send>) -> Self {
-        Self { archive: Archive::new(Stream::new(tar, None, &NEVER)) }
+        Self { archive: Archive::new(Stream::new(tar, None, &NEVER), "the archive") }
     }
 
     /// The next member with its path: names parted by one `/`, none of them `.` or `..`.

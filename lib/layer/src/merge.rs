@@ -61,7 +61,7 @@ pub fn merge(source: Box<dyn Read + Send + '_>, place: &Place<'_>, take: Take) -
     static NEVER: Stop = Stop::new(false);
     rustix::process::umask(Mode::empty());
     let mut job = Merge {
-        archive: Archive::new(Stream::new(source, None, &NEVER)),
+        archive: Archive::new(Stream::new(source, None, &NEVER), "the directory"),
         place,
         take,
         maker: Maker::nobody(),

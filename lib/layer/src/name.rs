@@ -15,11 +15,11 @@ const MAX_DEPTH: usize = 256;
 /// The path of an entry beneath the root: components parted by one `/`, none of them `.` or `..`.
 /// Empty for the root itself.
 ///
-/// An absolute name is taken as one beneath the root, as every unpacker does.
+/// An absolute name is taken as one beneath the root, as every unpacker does. `of` is what the entry is of, for messages.
 ///
 /// # Errors
 /// `corrupt` for a `..` component or a NUL, `limit` for names that no file system holds.
-pub(crate) fn clean(raw: &[u8]) -> Result<Vec<u8>> {
+pub(crate) fn clean(raw: &[u8], of: &str) -> Result<Vec<u8>> {
     let mut path = Vec::with_capacity(raw.len());
     if raw.contains(&0) {
         return Err(corrupt(format!("entry {} has a NUL in its name", show(raw))));
@@ -27,7 +27,7 @@ pub(crate) fn clean(raw: &[u8]) -> Result<Vec<u8>> {
     for component in raw.split(|b| *b == b'/') {
         match component {
             b"" | b"." => {}
-            b".." => return Err(corrupt(format!("entry {} leads out of the layer", show(raw)))),
+            b".." => return Err(corrupt(format!("entry {} leads out of {of}", show(raw)))),
             c if c.len() > MAX_NAME => return Err(too_long(raw)),
             c => {
                 if !path.is_empty() {
@@ -128,6 +128,10 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use proptest::prelude::*;
+
+    fn clean(raw: &[u8]) -> Result<Vec<u8>> {
+        super::clean(raw, "the layer")
+    }
 
     #[test]
     fn names_are_taken_beneath_the_root() {

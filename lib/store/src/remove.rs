@@ -1,6 +1,10 @@
 //! Removing references and images: what no other image and no container uses is freed.
 
-use crate::{Digest, Entry, Reference, Store, Trash, Usage, image};
+use crate::{
+    Digest, Entry, Reference, Store, Trash, Usage,
+    event::{emit, familiar},
+    image,
+};
 use ctr_core::{Code, Document, Error, Image, Lock, Result, Value, container, files, ident, json, paths, trace};
 use serde::Serialize;
 use std::{collections::HashSet, fs, path::Path};
@@ -94,6 +98,7 @@ impl Store {
         let (gone, kept): (Vec<Entry>, Vec<Entry>) = self.entries()?.into_iter().partition(goes);
         if !gone.is_empty() {
             trace::act("untag", || json!({"entries": gone.len()}), || self.write_entries(&kept, &lock))?;
+            note_untagged(&gone);
         }
         Ok(gone)
     }
@@ -114,6 +119,7 @@ impl Store {
         let condemned = condemned.into_iter().map(|e| Condemned::of(self, e)).collect::<Result<Vec<_>>>()?;
         let names: Vec<&str> = untagged.collect();
         trace::act("untag", || json!({"images": names}), || self.write_entries(kept, lock))?;
+        note_untagged(gone);
         if condemned.is_empty() {
             return Ok(taken);
         }
@@ -129,6 +135,7 @@ impl Store {
                 files::remove_file(&path)?;
             }
             if let Some(id) = image.id.filter(|id| !used.blobs.iter().any(|d| d.as_str() == *id)) {
+                emit("delete", Some(&id), None);
                 taken.removed.push(Removed::Deleted(id));
             }
             for diff_id in image.trees.iter().filter(|d| !used.trees.contains(*d)) {
@@ -139,6 +146,10 @@ impl Store {
         }
         Ok(taken)
     }
+}
+
+fn note_untagged(gone: &[Entry]) {
+    gone.iter().filter(|e| e.reference().is_some()).for_each(|e| emit("untag", e.id(), e.reference()));
 }
 
 /// What a removal did, but for the deletion of trees.
@@ -248,17 +259,6 @@ impl Condemned {
         let trees = image.map(|i| i.layers.iter().filter_map(|l| Digest::parse(&l.diff_id).ok()).collect());
         Ok(Self { id: entry.id().map(str::to_owned), blobs, trees: trees.unwrap_or_default(), is_whole })
     }
-}
-
-fn familiar(reference: &str) -> String {
-    Reference::parse(reference).map_or_else(
-        |_| reference.to_owned(),
-        |r| match (&r.tag, &r.digest) {
-            (Some(tag), None) => format!("{}:{tag}", r.familiar_name()),
-            (_, Some(digest)) => format!("{}@{digest}", r.familiar_name()),
-            (None, None) => r.familiar_name(),
-        },
-    )
 }
 
 /// The records of all containers. One that does not read stops a removal: what it uses cannot be known.

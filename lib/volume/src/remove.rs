@@ -43,6 +43,7 @@ pub fn remove(name: &str, except: Option<&str>) -> Result<()> {
         || {
             fs::rename(&dir, &aside).cannot(|| format!("remove volume {name}"))?;
             drop(lock);
+            volume::emit("destroy", name);
             project::release(&aside)?;
             files::remove_tree(&aside)
         },

@@ -1,7 +1,7 @@
 //! The record of a volume, `volumes/NAME/volume.json`, and its files beside it, in `volumes/NAME/_data`.
 
 use crate::{bounded, local, project};
-use ctr_core::{Cannot, Code, Error, Lock, Result, Value, files, ident, json, paths, trace};
+use ctr_core::{Cannot, Code, Error, Lock, Result, Value, events, files, ident, json, paths, trace};
 use jiff::Timestamp;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::{Deserialize, Serialize};
@@ -206,8 +206,13 @@ pub fn create(volume: &Volume, durable: bool, _lock: Option<&Lock>) -> Result<()
     trace::act("create", what, || {
         let aside = aside(&volume.name);
         let made = make(&aside, volume, durable).and_then(|()| publish(&aside, &volume.name, durable));
-        made.inspect_err(|_| drop(files::remove_tree(&aside)))
+        made.inspect(|()| emit("create", &volume.name)).inspect_err(|_| drop(files::remove_tree(&aside)))
     })
+}
+
+/// Notes that `action` (docker's word) happened to volume `name`.
+pub(crate) fn emit(action: &str, name: &str) {
+    events::emit_of("volume", action, name, name, &json!({"driver": "local"}));
 }
 
 /// Its directory at `aside`, whole and flushed.
@@ -268,7 +273,7 @@ pub fn create_with(volume: &Volume, fill: impl FnOnce(&Path) -> Result<()>) -> R
         free()?;
         publish(&aside, &volume.name, true)
     });
-    made.inspect_err(|_| drop(files::remove_tree(&aside)))
+    made.inspect(|()| emit("create", &volume.name)).inspect_err(|_| drop(files::remove_tree(&aside)))
 }
 
 /// Waits for whoever writes the first files of volume `name`, and keeps others from it.

@@ -272,7 +272,7 @@ fn a_network_by_the_stock_plugins() {
     let shown = host.sh("ctr-network inspect stock").ok().json();
     assert_eq!(shown["Containers"][&id]["IPv4Address"], "10.8.0.77/24");
     host.sh("ctr network rm stock").fails(1).stderr_has("network stock is in use: container web (");
-    host.sh("ctr network prune -f && net-attach --gc").ok().stdout_is("\n");
+    host.sh("ctr network prune -f && net-attach --gc").ok().stdout_is("");
     host.sh("ctr network create --subnet 10.7.0.0/24 back").ok();
     host.sh("ctr network connect back web").fails(1).stderr_has("of CNI's plugins");
     // What the record holds counts, not the file, and not what a document says.

@@ -8,10 +8,92 @@ pub fn tests() -> Vec<Test> {
             networks_do_not_reach_each_other,
             internal_and_secluded_ones,
             definitions_are_checked,
+            a_member_in_dockers_shape,
             the_default_one_goes_after_its_last,
             a_torn_record_is_its_own_affair,
             fifty_at_once
     )
+}
+
+/// What `ctr inspect` shows of the networks of a container, by the templates that people use.
+fn a_member_in_dockers_shape() {
+    let host = host();
+    host.sh("ctr network create --ipv6 red && ctr network create blue").ok();
+    let flags = "--network name=red,alias=db --network name=blue,gw-priority=-1 -p 8080:80 -p 53:53/udp --expose 7000-7001 \
+        --dns 192.0.2.1 --dns-search example.org --dns-option timeout:1 --add-host up:192.0.2.2 --add-host six:2001:db8::1 \
+        --hostname front --group-add 5 --group-add 6 --sysctl net.ipv4.ip_forward=1 --tmpfs /t:size=1m,exec --tmpfs /u";
+    host.sh(&format!("ctr run -d --name a {flags} busybox sleep 1000")).ok();
+    let id = host.sh("ctr inspect -f '{{.Id}}' a").ok().text().trim().to_owned();
+    let shown = host.sh("ctr inspect a").ok().json()[0].clone();
+    let (settings, host_config) = (&shown["NetworkSettings"], &shown["HostConfig"]);
+    let red = &settings["Networks"]["red"];
+    for network in ["red", "blue"] {
+        let record = host.tool("ctr-network", &["inspect", network]).ok().json();
+        let on = &settings["Networks"][network];
+        assert_eq!(on["NetworkID"], record["Id"]);
+        assert_eq!(on["MacAddress"], record["Containers"][&id]["MacAddress"]);
+        let (ip, length) = (on["IPAddress"].as_str().unwrap(), &on["IPPrefixLen"]);
+        assert_eq!(record["Containers"][&id]["IPv4Address"], format!("{ip}/{length}"));
+        assert_eq!(on["Gateway"], record["IPAM"]["Config"][0]["Gateway"]);
+        // The host's end, which tcpdump(8) takes.
+        host.sh(&format!("ip link show dev {}", on["EndpointID"].as_str().unwrap())).ok().stdout_has("master br");
+    }
+    assert_eq!(red["DNSNames"], json!(["a", "db", &id[..12], "front"]));
+    assert_eq!((&red["Aliases"], &settings["Networks"]["blue"]["Aliases"]), (&json!(["db"]), &Value::Null));
+    assert_eq!((&red["GwPriority"], &settings["Networks"]["blue"]["GwPriority"]), (&json!(0), &json!(-1)));
+    assert!(red["GlobalIPv6Address"].as_str().unwrap().starts_with("fd") && red["GlobalIPv6PrefixLen"] == 64, "{red}");
+    assert_eq!((&settings["EndpointID"], &settings["IPAddress"]), (&red["EndpointID"], &red["IPAddress"]));
+    let key = settings["SandboxKey"].as_str().unwrap();
+    host.sh(&format!("nsenter --net={key} cat /proc/net/dev")).ok().stdout_has("eth1");
+    host.sh(&format!("ip netns exec {} true", settings["SandboxID"].as_str().unwrap())).ok();
+    let exposed = json!({"80/tcp": {}, "53/udp": {}, "7000/tcp": {}, "7001/tcp": {}});
+    assert_eq!(shown["Config"]["ExposedPorts"], exposed);
+    for (key, value) in [
+        ("Dns", json!(["192.0.2.1"])),
+        ("DnsSearch", json!(["example.org"])),
+        ("DnsOptions", json!(["timeout:1"])),
+        ("ExtraHosts", json!(["up:192.0.2.2", "six:2001:db8::1"])),
+        ("GroupAdd", json!(["5", "6"])),
+        ("Sysctls", json!({"net.ipv4.ip_forward": "1"})),
+        ("Tmpfs", json!({"/t": "size=1m,exec", "/u": ""})),
+        ("PublishAllPorts", json!(false)),
+        ("VolumesFrom", Value::Null),
+        ("DeviceCgroupRules", Value::Null),
+        ("NetworkMode", json!("red")),
+    ] {
+        assert_eq!(host_config[key], value, "{key}");
+    }
+    let ip = |network: &str| settings["Networks"][network]["IPAddress"].as_str().unwrap().to_owned();
+    for (template, text) in [
+        ("{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}", format!("{} {} ", ip("blue"), ip("red"))),
+        ("{{(index (index .NetworkSettings.Ports \"80/tcp\") 0).HostPort}}", "8080".to_owned()),
+        ("{{json .NetworkSettings.Ports}}", settings["Ports"].to_string()),
+        ("{{.HostConfig.NetworkMode}} {{.HostConfig.RestartPolicy.Name}}", "red no".to_owned()),
+        ("{{.Config.ExposedPorts}}", "map[53/udp:map[] 7000/tcp:map[] 7001/tcp:map[] 80/tcp:map[]]".to_owned()),
+        ("{{.HostConfig.Mounts}} {{.HostConfig.StorageOpt}}", "[] map[]".to_owned()),
+    ] {
+        host.cmd("ctr", &["inspect", "-f", template, "a"]).run().ok().stdout_is(&format!("{text}\n"));
+    }
+    // What does not run has no end, and its networks yet.
+    host.sh("ctr stop -t 0 a").ok();
+    let stopped = host.sh("ctr inspect a").ok().json()[0]["NetworkSettings"]["Networks"]["red"].clone();
+    assert_eq!(
+        (&stopped["EndpointID"], &stopped["IPAddress"], &stopped["NetworkID"]),
+        (&json!(""), &json!(""), &red["NetworkID"])
+    );
+    // On the default network nobody is found by a name, and the servers are the container's own; a network that is gone
+    // has no id.
+    host.sh("ctr rm a; ctr run -d --name b --dns 192.0.2.9 busybox sleep 1000").ok();
+    let shown = host.sh("ctr inspect b").ok().json()[0].clone();
+    assert_eq!(shown["NetworkSettings"]["Networks"]["bridge"]["DNSNames"], Value::Null);
+    assert_eq!(
+        (&shown["HostConfig"]["Dns"], &shown["HostConfig"]["ExtraHosts"]),
+        (&json!(["192.0.2.9"]), &Value::Null)
+    );
+    host.sh("mv $CTR_ROOT/networks/bridge.json away").ok();
+    host.sh("ctr inspect -f '.{{.NetworkSettings.Networks.bridge.NetworkID}}.' b").ok().stdout_is("..\n");
+    host.sh("mv away $CTR_ROOT/networks/bridge.json; ctr rm -f b; ctr network rm red blue").ok();
+    nothing_is_left(&host);
 }
 
 fn networks_do_not_reach_each_other() {
@@ -48,6 +130,10 @@ fn networks_do_not_reach_each_other() {
     host.sh("echo n | ctr network prune").exits(1).stderr_has("not confirmed");
     host.sh("echo y | ctr network prune").succeeds().stdout_is("Deleted Networks:\nblue\nfree\nopen\n\n");
     assert_eq!(host.tool("ctr-network", &["prune", "-f"]).ok().json(), json!({"NetworksDeleted": []}));
+    host.sh("ctr network prune -f").ok().stdout_is("");
+    for kind in ["volume", "container", "image"] {
+        host.sh(&format!("ctr {kind} prune -f")).ok().stdout_is("Total reclaimed space: 0B\n");
+    }
     assert_eq!(host.sh("ctr network ls -q; ls $CTR_ROOT/addresses").ok().text(), "");
     nothing_is_left(&host);
     // One that cannot be looked at stays, and does not keep the others.

@@ -3,7 +3,9 @@
 use ctr_core::{Code, Error, Result, Value};
 use std::collections::BTreeMap;
 
-const KEYS: &str = "container, event, image, label, type";
+const KEYS: &str = "container, event, image, label, network, type, volume";
+/// What things happen to.
+const TYPES: [&str; 4] = ["container", "image", "network", "volume"];
 
 /// The filters, by their keys: an event must pass each key, but of several values one is enough; only of labels it
 /// must have all.
@@ -22,6 +24,9 @@ impl Filters {
             if !KEYS.split(", ").any(|known| known == key) {
                 return Err(usage(&format!("the keys are {KEYS}")));
             }
+            if key == "type" && !TYPES.contains(&value) {
+                return Err(usage(&format!("there are events of {}", TYPES.join(", "))));
+            }
             filters.entry(key.to_owned()).or_default().push(value.to_owned());
         }
         Ok(Self(filters))
@@ -30,8 +35,13 @@ impl Filters {
     /// Whether `event` passes. What is no event does not.
     pub fn match_all(&self, event: &Value) -> bool {
         let matches = |key: &str, value: &str| match key {
-            "container" => text(event, "id").starts_with(value) || text(event, "name").starts_with(value),
+            "container" | "network" | "volume" => {
+                text(event, "type") == key && ["id", "name"].iter().any(|of| text(event, of).starts_with(value))
+            }
             "event" => is_action(text(event, "action"), value),
+            "image" if text(event, "type") == key => {
+                is_image(text(event, "name"), value) || is_id(text(event, "id"), value)
+            }
             "image" => is_image(attribute(event, "image").unwrap_or_default(), value),
             "label" => match value.split_once('=') {
                 Some((label, value)) => attribute(event, label) == Some(value),
@@ -58,6 +68,11 @@ fn attribute<'a>(event: &'a Value, key: &str) -> Option<&'a str> {
 /// Some actions have more after a colon: `health_status: healthy`, `exec_start: sh`.
 fn is_action(action: &str, value: &str) -> bool {
     action == value || action.split_once(':').is_some_and(|(word, _)| word == value)
+}
+
+/// An image's id, or the beginning of it.
+fn is_id(id: &str, value: &str) -> bool {
+    !value.is_empty() && (id.starts_with(value) || id.strip_prefix("sha256:").is_some_and(|hex| hex.starts_with(value)))
 }
 
 /// As docker names images: without the host and directory that are its own, and without the tag if `value` has none.
@@ -110,8 +125,19 @@ mod tests {
     }
 
     #[test]
+    fn things_of_other_types_by_their_names() {
+        let event = |kind: &str, name: &str| json!({"type": kind, "action": "create", "id": "sha256:abcd", "name": name, "attributes": {}});
+        let passes = |event: &Value, word: &str| Filters::parse(&[word.to_owned()]).unwrap().match_all(event);
+        let (net, image) = (event("network", "web"), event("image", "busybox:1.36"));
+        assert!(passes(&net, "network=we") && passes(&net, "type=network") && !passes(&net, "container=web"));
+        assert!(!passes(&net, "volume=web") && passes(&event("volume", "web"), "volume=web"));
+        assert!(passes(&image, "image=busybox") && passes(&image, "image=ab") && passes(&image, "image=sha256:ab"));
+        assert!(!passes(&image, "image=busy") && !passes(&image, "network=busybox"));
+    }
+
+    #[test]
     fn what_is_no_filter_is_refused() {
-        for word in ["event", "colour=red", "=x"] {
+        for word in ["event", "colour=red", "=x", "type=daemon"] {
             let error = Filters::parse(&[word.to_owned()]).err().unwrap();
             assert_eq!(error.code, Code::Usage, "{word}");
         }

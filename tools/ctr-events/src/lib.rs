@@ -1,4 +1,4 @@
-//! Prints what happens to containers, one JSON line each.
+//! Prints what happens to containers, images, networks and volumes, one JSON line each.
 
 mod filter;
 
@@ -12,7 +12,7 @@ use std::{process, time::Duration};
 /// The tool's name.
 pub const NAME: &str = "ctr-events";
 /// The first line of its help.
-pub const ABOUT: &str = "Print what happens to containers as JSON lines";
+pub const ABOUT: &str = "Print what happens to containers, images, networks and volumes as JSON lines";
 
 /// 128 + SIGPIPE: how the shell shows a writer whose reader went away.
 const BROKEN_PIPE: i32 = 141;
@@ -26,7 +26,8 @@ pub struct CtrEvents {
     /// End with what happened until T
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     until: Option<String>,
-    /// Only events that match: container=NAME, event=ACTION, image=REFERENCE, label=KEY[=VALUE], type=TYPE
+    /// Only events that match: container=NAME, event=ACTION, image=REFERENCE, label=KEY[=VALUE], network=NAME,
+    /// type=TYPE, volume=NAME
     #[arg(short, long = "filter", value_name = "KEY=VALUE")]
     filters: Vec<String>,
 }

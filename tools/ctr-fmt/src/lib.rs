@@ -16,7 +16,7 @@ use std::{
     process,
 };
 use template::Template;
-use view::{Headers, View};
+use view::{Headers, How, View};
 
 /// The tool's name.
 pub const NAME: &str = "ctr-fmt";
@@ -35,6 +35,12 @@ pub struct Args {
     /// With --view: cut nothing
     #[arg(long, requires = "view")]
     no_trunc: bool,
+    /// With --view history: times and bytes as they are
+    #[arg(long, requires = "view")]
+    exact: bool,
+    /// Print no line for a record of which the TEMPLATE makes nothing
+    #[arg(long)]
+    skip_empty: bool,
     /// With --view: each line of the input is a list, and on a terminal it replaces the one before
     #[arg(long, requires = "view")]
     live: bool,
@@ -49,6 +55,9 @@ pub struct Args {
 pub fn run(args: Args) -> Result<()> {
     if io::stdin().is_terminal() {
         return Err(Error::new(Code::Usage, "stdin is a terminal: expected JSON").hint("see ctr-fmt --help"));
+    }
+    if args.exact && args.view != Some(View::History) {
+        return Err(Error::new(Code::Usage, "--exact is of --view history"));
     }
     let format = Format::parse(args.format.as_deref(), args.view)?;
     let failed = if args.live {
@@ -96,6 +105,7 @@ fn print(
     mut out: impl FnMut(&String) -> Result<()>,
 ) -> Result<()> {
     let titles = Headers(args.view);
+    let how = How { full: args.no_trunc, exact: args.exact };
     let header = match format {
         // A field that the view does not have is an error also where there is no record.
         Format::Table(template) => Some(template.header(&titles)?),
@@ -109,15 +119,18 @@ fn print(
     let mut list = Vec::new();
     while let Some(record) = records.next().transpose()? {
         let record = match args.view {
-            Some(view) if matches!(format, Format::Table(_) | Format::Lines(_)) => {
-                view.for_template(&record, args.no_trunc)
-            }
-            Some(view) => view.json(&record, args.no_trunc),
+            Some(view) if matches!(format, Format::Table(_) | Format::Lines(_)) => view.for_template(&record, how),
+            Some(view) => view.json(&record, how),
             None => record,
         };
         match format {
             Format::Table(template) => rows.push(template.render(&record, true)?),
-            Format::Lines(template) => out(&template.render(&record, shown)?)?,
+            Format::Lines(template) => {
+                let line = template.render(&record, shown)?;
+                if !(line.is_empty() && args.skip_empty) {
+                    out(&line)?;
+                }
+            }
             Format::Json => out(&json(record.to_string()))?,
             Format::List => list.push(record),
         }

@@ -14,6 +14,8 @@ pub(crate) enum State {
     Missing,
     /// It is there, and nothing names it.
     Orphaned,
+    /// It is there, and these tools call nothing so.
+    Foreign,
 }
 
 /// What it is.
@@ -36,6 +38,8 @@ pub(crate) enum Kind {
     Record,
     /// What a killed process left.
     Leftover,
+    /// A file that is somebody else's, or a directory.
+    File,
 }
 
 /// A line of the output.

@@ -7,6 +7,7 @@ mod images;
 mod leftovers;
 mod records;
 mod repair;
+mod strays;
 mod survey;
 
 use clap::Args;

@@ -39,7 +39,9 @@ pub(crate) fn repair(findings: &mut Vec<Finding>, forget: bool) -> Result<()> {
             finding.repair = Some("removed".to_owned());
         }
         if finding.repair.is_none() {
-            finding.repair = Some("no: nobody can tell what it was".to_owned());
+            let is_foreign = finding.state == State::Foreign;
+            let why = if is_foreign { "no: it is somebody else's" } else { "no: nobody can tell what it was" };
+            finding.repair = Some(why.to_owned());
         }
     }
     failures.end()

@@ -4,7 +4,7 @@ use crate::{
     bytes::{self, Layers},
     finding::Finding,
     images::Images,
-    leftovers, records,
+    leftovers, records, strays,
 };
 use ctr_core::{Result, paths};
 use ctr_store::Store;
@@ -49,6 +49,7 @@ impl Survey {
         let known = |new: &Finding| survey.findings.iter().any(|f| f.kind == new.kind && f.name == new.name);
         let left: Vec<_> = leftovers::look(all, is_whole)?.into_iter().filter(|new| !known(new)).collect();
         survey.findings.extend(left);
+        survey.findings.extend(strays::look());
         Ok(survey)
     }
 }

@@ -43,8 +43,10 @@ pub fn config(doc: &Document, image: Option<&Image>) -> Result<Value> {
             config[key] = value;
         }
     };
+    // docker's: what is published is exposed too.
     let exposed: Map<String, Value> = ctr_docker::exposed(doc)
         .iter()
+        .chain(&ctr_docker::ports_wanted(doc))
         .map(|port| (format!("{}/{}", port.private, port.protocol), json!({})))
         .collect();
     put("ExposedPorts", Some(Value::Object(exposed)).filter(|ports| ports != &json!({})));

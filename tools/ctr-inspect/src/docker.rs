@@ -34,7 +34,7 @@ pub fn inspect(doc: &Document, sizes: Option<&mut Sizes>) -> Result<Value> {
         "MountLabel": "",
         "ProcessLabel": "",
         "AppArmorProfile": "",
-        "HostConfig": host_config::host_config(doc)?,
+        "HostConfig": host_config::host_config(doc, rootfs.as_ref())?,
         "GraphDriver": graph_driver(rootfs.as_ref(), image.as_ref()),
         "Mounts": mounts(doc).iter().map(ctr_docker::Mount::shape).collect::<Vec<_>>(),
         "Config": config::config(doc, image.as_ref())?,

@@ -1,13 +1,13 @@
 //! `HostConfig` of docker's shape: what the host gives the container, and what it keeps from it.
 
-use crate::{config::strings, docker::process, network};
-use ctr_core::{Document, LogLimits, Result, Supervise, Value, container, json};
+use crate::{config::strings, docker::process, given::given, network};
+use ctr_core::{Document, LogLimits, Result, Rootfs, Supervise, Value, container, json};
 use ctr_docker::{attachments, mounts, namespace, ports_wanted};
 use ctr_runtime::spec::DEFAULT_CAPABILITIES;
 use std::{fs, path::Path};
 
 /// The section.
-pub fn host_config(doc: &Document) -> Result<Value> {
+pub fn host_config(doc: &Document, rootfs: Option<&Rootfs>) -> Result<Value> {
     let supervise: Option<Supervise> = doc.section("supervise")?;
     let process = process(doc);
     let linux = doc.get("spec").and_then(|spec| spec.get("linux"));
@@ -47,6 +47,7 @@ pub fn host_config(doc: &Document) -> Result<Value> {
         (section.as_object_mut(), resources(linux.and_then(|l| l.get("resources"))).as_object())
     {
         all.extend(limits.clone());
+        all.extend(given(doc, rootfs));
     }
     Ok(section)
 }

@@ -3,6 +3,7 @@
 
 mod config;
 mod docker;
+mod given;
 mod host_config;
 mod network;
 

@@ -1,7 +1,7 @@
 //! `create`: a record; what the kernel has of it comes with its first container.
 
 use clap::Args;
-use ctr_core::{Code, Error, Result, Value, print_line};
+use ctr_core::{Code, Error, Result, Value, events, json, print_line};
 use ctr_net::{Lock, Network, Subnet, cni::list, names, network, network::Pool, subnet};
 use ctr_netlink::Netlink;
 use std::{net::IpAddr, path::Path};
@@ -77,8 +77,7 @@ impl Create {
             // Addresses and all else are the plugins'.
             let mut network = Network { cni: list, options, ..Network::of_plugins(&self.name) };
             network.labels = self.labels.iter().map(label).collect();
-            network.save()?;
-            return print_line(&network.id);
+            return made(&network);
         }
         let four = match asked.subnet(false) {
             Some(subnet) => subnet,
@@ -104,9 +103,15 @@ impl Create {
             network::check_free(&pool.subnet, if network.parent().is_none() { &routes } else { &[] })?;
         }
         let network = Network { internal: self.internal, labels: self.labels.iter().map(label).collect(), ..network };
-        network.save()?;
-        print_line(&network.id)
+        made(&network)
     }
+}
+
+/// Writes the record and says that it is there.
+fn made(network: &Network) -> Result<()> {
+    network.save()?;
+    events::emit_of("network", "create", &network.id, &network.name, &json!({"type": network.driver}));
+    print_line(&network.id)
 }
 
 impl Create {

@@ -1,7 +1,7 @@
 //! `rm` and `prune`: the record, the bridge and the rules of a network that no container is on.
 
 use clap::Args;
-use ctr_core::{Code, Error, Failures, Result, confirm, each, json, print_line, trace};
+use ctr_core::{Code, Error, Failures, Result, confirm, each, events, json, print_line, trace};
 use ctr_net::{Lock, Network, firewall, names, network};
 use ctr_netlink::{Netlink, has_table};
 
@@ -70,6 +70,7 @@ impl Prune {
 /// The record goes first: from then on nobody attaches to it, and gc takes what is left.
 fn remove(netlink: &Netlink, network: &Network, _lock: &Lock) -> Result<()> {
     network::remove(&network.name)?;
+    events::emit_of("network", "destroy", &network.id, &network.name, &json!({"type": network.driver}));
     if network.parent().is_some() {
         return Ok(());
     }

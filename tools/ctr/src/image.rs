@@ -174,17 +174,17 @@ pub fn save(given: &Given) -> Result<Plan> {
 pub fn history(given: &Given) -> Result<Plan> {
     let [image] = given.operands.as_slice() else { return Err(usage("history needs one image")) };
     let read = Stage::new("img-history").operands([image]);
-    let raw = given.last("human") == Some("false");
+    let exact = given.last("human") == Some("false");
     let format = match given.last("format") {
         Some(format) => format,
         None if given.on("quiet") => "{{.ID}}",
-        None if raw => "table {{.ID}}\\t{{.CreatedAt}}\\t{{.CreatedBy}}\\t{{.Size}}\\t{{.Comment}}",
+        None if exact => "table {{.ID}}\\t{{.CreatedAt}}\\t{{.CreatedBy}}\\t{{.Size}}\\t{{.Comment}}",
         None => "table",
     };
-    let view = ["--view", "history"];
     let print = Stage::new("ctr-fmt")
-        .words_if(!raw, view)
-        .words_if(!raw && given.on("no-trunc"), ["--no-trunc"])
+        .words(["--view", "history"])
+        .words_if(exact, ["--exact"])
+        .words_if(given.on("no-trunc"), ["--no-trunc"])
         .operands([format]);
     Ok(Plan::of(printed(&read, &print)))
 }

@@ -1,7 +1,7 @@
 //! The commands about networks and ports.
 
 use crate::{
-    Plan, disk,
+    Plan,
     flags::{Flag, Given, list, switch, usage, value},
     pipe::{Stage, printed},
 };
@@ -112,14 +112,14 @@ pub fn rm(given: &Given) -> Result<Plan> {
     Ok(stage(given, "rm", given.some("network rm", "network")?))
 }
 
-/// What docker prints of networks that were pruned: it speaks of no space here.
+/// What docker prints of networks that were pruned: it speaks of no space here, and says nothing of none.
 const PRUNED: &str = "{{if .NetworksDeleted}}Deleted Networks:\\n{{range .NetworksDeleted}}{{println .}}{{end}}{{end}}";
 
 /// Removes those that nobody is on.
 pub fn prune(given: &Given) -> Result<Plan> {
     given.none("network prune")?;
     let remove = Stage::new(TOOL).words(["prune"]).words(given.for_tool(TOOL));
-    Ok(disk::pruned(&remove, PRUNED))
+    Ok(Plan::of(printed(&remove, &Stage::new("ctr-fmt").words(["--skip-empty"]).operands([PRUNED]))))
 }
 
 /// Where its ports are found on the host; with a word before the container others are published, or those no more.

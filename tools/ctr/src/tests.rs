@@ -214,13 +214,18 @@ fn commands_about_containers_and_the_machine() {
         ("network rm a b", "ctr-network rm a b"),
         (
             "network prune -f",
-            "{ ctr-network prune -f || echo $?; } | ctr-fmt '{{if .NetworksDeleted}}Deleted Networks:\\n\
+            "{ ctr-network prune -f || echo $?; } | ctr-fmt --skip-empty '{{if .NetworksDeleted}}Deleted Networks:\\n\
              {{range .NetworksDeleted}}{{println .}}{{end}}{{end}}'",
         ),
         (
             "volume prune -af",
             "{ ctr-volume prune -a -f || echo $?; } | ctr-fmt '{{if .VolumesDeleted}}Deleted Volumes:\\n\
              {{range .VolumesDeleted}}{{println .}}{{end}}\\n{{end}}Total reclaimed space: {{size .SpaceReclaimed}}'",
+        ),
+        ("volume mount a b:/b", "vol-mount --into a b:/b"),
+        (
+            "volume mount --tmpfs /m -v b:/b --mount type=bind,src=/c,dst=/c a",
+            "vol-mount --into a --tmpfs /m -v b:/b --mount type=bind,src=/c,dst=/c",
         ),
         ("container rm -f a", "ctr-rm -f a"),
         ("inspect --type image a", "{ img-inspect a || echo $?; } | ctr-fmt"),
@@ -263,6 +268,11 @@ fn commands_about_containers_and_the_machine() {
         ("save -o f busybox a:b", "img-save -o f busybox a:b"),
         ("image save --format oci-archive a", "img-save --format oci-archive a"),
         ("history a", "{ img-history a || echo $?; } | ctr-fmt --view history table"),
+        (
+            "history -H=false --no-trunc a",
+            "{ img-history a || echo $?; } | ctr-fmt --view history --exact --no-trunc \
+             'table {{.ID}}\\t{{.CreatedAt}}\\t{{.CreatedBy}}\\t{{.Size}}\\t{{.Comment}}'",
+        ),
         ("history -q --no-trunc a", "{ img-history a || echo $?; } | ctr-fmt --view history --no-trunc '{{.ID}}'"),
         (
             "image diff --json a b",

@@ -114,7 +114,13 @@ pub const VERBS: &[Verb] = &[
     verb(&["export", "container export"], "CONTAINER", "Write its root as a tar", life::EXPORT, life::export),
     verb(&["rename", "container rename"], "CONTAINER NAME", "Give it another name", life::NONE, life::rename),
     verb(&["update", "container update"], "CONTAINER…", "Change limits", update::UPDATE, update::update),
-    verb(&["events", "system events"], "", "Print what happens to containers", life::EVENTS, life::events),
+    verb(
+        &["events", "system events"],
+        "",
+        "Print what happens to containers and other things",
+        life::EVENTS,
+        life::events,
+    ),
     verb(&["container prune"], "", "Remove every container that does not run", life::PRUNE, life::prune),
     verb(&["rm", "container rm", "container remove"], "CONTAINER…", "Remove containers", container::RM, container::rm),
     verb(&["pull", "image pull"], "IMAGE", "Fetch an image from its registry", image::PULL, image::pull),
@@ -174,9 +180,9 @@ pub const VERBS: &[Verb] = &[
     verb(&["volume import"], "VOLUME [FILE|-]", "Make a volume of a tar", volume::IMPORT, volume::import),
     verb(
         &["volume mount"],
-        "CONTAINER SOURCE:TARGET[:OPTIONS]…",
-        "Mount volumes and paths in a container that runs",
-        life::NONE,
+        "CONTAINER [SOURCE:TARGET[:OPTIONS]…]",
+        "Mount volumes, paths and memory in a container that runs",
+        volume::MOUNT,
         volume::mount,
     ),
     verb(

@@ -50,6 +50,13 @@ pub const EXPORT: &[Flag] = &[value("output", "FILE", "Write to FILE instead of 
 /// `ctr volume import`
 pub const IMPORT: &[Flag] = &[list("label", "KEY=VALUE", "Give it a label").to(TOOL)];
 
+/// `ctr volume mount`
+pub const MOUNT: &[Flag] = &[
+    list("volume", "[SOURCE:]TARGET[:OPTIONS]", "Mount a volume, or a path of the host").short('v').to(MOUNTER),
+    list("mount", "FIELD=VALUE,…", "The same in fields: type=bind|volume|tmpfs|image,source=…,target=…").to(MOUNTER),
+    list("tmpfs", "TARGET[:OPTIONS]", "Mount memory").to(MOUNTER),
+];
+
 /// Makes one and prints its name.
 pub fn create(given: &Given) -> Result<Plan> {
     match (given.operands.as_slice(), given.last("name")) {
@@ -107,7 +114,7 @@ pub fn import(given: &Given) -> Result<Plan> {
 
 /// Mounts in a container that runs.
 pub fn mount(given: &Given) -> Result<Plan> {
-    live(given, "mount", "words as -v takes them", None)
+    live(given, "mount", "words as -v takes them, or -v, --mount, --tmpfs", None)
 }
 
 /// Takes that away again.
@@ -116,9 +123,10 @@ pub fn unmount(given: &Given) -> Result<Plan> {
 }
 
 fn live(given: &Given, verb: &str, what: &str, flag: Option<&str>) -> Result<Plan> {
+    let flags = given.for_tool(MOUNTER);
     match given.operands.as_slice() {
-        [container, words @ ..] if !words.is_empty() => {
-            let stage = Stage::new(MOUNTER).words(["--into", container]).words(flag);
+        [container, words @ ..] if !(words.is_empty() && flags.is_empty()) => {
+            let stage = Stage::new(MOUNTER).words(["--into", container]).words(flag).words(flags);
             Ok(Plan::of(stage.operands(words).to_string()))
         }
         _ => Err(usage(format!("volume {verb} needs a container, and {what}"))),

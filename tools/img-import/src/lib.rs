@@ -58,7 +58,9 @@ impl Tool for ImgImport {
         let comment = self.message.clone().unwrap_or_else(|| format!("Imported from {}", source.display()));
         let config = self::config(&platform, config, &diff_id, &comment).to_string();
         let layer = json!({"mediaType": layer_type, "digest": blob.digest().as_str(), "size": blob.size()});
-        doc.set("image", &store.put_image(&spools, reference.as_ref(), config.as_bytes(), &[layer], vec![blob])?)?;
+        let image = store.put_image(&spools, reference.as_ref(), config.as_bytes(), &[layer], vec![blob])?;
+        ctr_store::emit("import", image.id.as_deref(), reference.map(|r| r.to_string()).as_deref());
+        doc.set("image", &image)?;
         doc.push_step(Self::NAME, json!({}));
         Ok(Done::Print)
     }

@@ -52,6 +52,13 @@ impl Tool for ImgLoad {
         } else {
             return Err(Error::new(Code::Invalid, format!("{} holds no image", source.name())).hint(source::EXPECTED));
         };
+        for one in &loaded {
+            ctr_store::emit(
+                "load",
+                one.image.id.as_deref(),
+                one.reference.as_ref().map(Reference::to_string).as_deref(),
+            );
+        }
         let names: Vec<String> = loaded.iter().map(Loaded::shown).collect();
         let chosen = match &wanted {
             Some(wanted) => loaded.into_iter().find(|l| l.reference.as_ref() == Some(wanted)),

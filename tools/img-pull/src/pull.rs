@@ -46,7 +46,10 @@ pub(crate) fn run(args: &Args, word: &str, doc: &mut Document) -> Result<Done> {
     let result = fetch(args, store, &reference, doc, &progress);
     progress.close();
     match result? {
-        Some(image) => finish(doc, &image),
+        Some(image) => {
+            ctr_store::emit("pull", None, Some(&image.reference));
+            finish(doc, &image)
+        }
         // The reader of --stream has gone away: nobody is there for the result.
         None => Ok(Done::Exit(141)),
     }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use ctr_core::{Code, Error, Result};
-use ctr_store::{Digest, Reference, Store};
+use ctr_store::{Digest, Reference, Store, emit};
 
 /// The tool's name.
 pub const NAME: &str = "img-tag";
@@ -30,7 +30,10 @@ pub fn run(args: ImgTag) -> Result<()> {
     let entry = store.find(&args.image)?;
     let source = entry.source().map(Digest::parse).transpose()?;
     match store.tag(&reference, &entry.plain_descriptor(), source.as_ref())?.first() {
-        None => Ok(()),
+        None => {
+            emit("tag", entry.id(), Some(&reference.to_string()));
+            Ok(())
+        }
         Some(digest) => Err(Error::new(Code::Corrupt, format!("image {} lacks blob {digest}", args.image))
             .hint("pull or load it again")),
     }

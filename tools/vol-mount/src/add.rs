@@ -176,7 +176,7 @@ fn declared(image: &Image) -> Result<Vec<String>> {
     let declared = image.config.get("config").and_then(|config| config.get("Volumes")).and_then(Value::as_object);
     let mut targets = BTreeSet::new();
     for place in declared.into_iter().flat_map(|map| map.keys()) {
-        let target = word::target(&format!("volume {place} of the image"), place)?;
+        let target = word::target(&format!("volume {place:?} of the image"), place)?;
         if ["/dev", "/proc", "/sys"].iter().any(|dir| Path::new(&target).starts_with(dir)) {
             trace::warn(&format!("the image says that {target} is a volume: it is not"));
             continue;

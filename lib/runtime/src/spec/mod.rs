@@ -36,6 +36,10 @@ use std::path::Path;
 
 /// The annotation that asks for an init as PID 1.
 pub const INIT: &str = "ctr.init";
+/// The annotation that keeps what `--add-host` said, with blanks between: the specification has no place for it.
+pub const ADD_HOST: &str = "ctr.add-host";
+/// The same of `--group-add`: the specification has only what it came to, among the image's groups.
+pub const GROUP_ADD: &str = "ctr.group-add";
 /// The annotation that image-spec (conversion.md) gives the image's StopSignal.
 pub const STOP_SIGNAL: &str = "org.opencontainers.image.stopSignal";
 
@@ -151,18 +155,26 @@ fn is_host_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 64 && name.bytes().all(good)
 }
 
-/// What starting it again needs to know and the specification has no place for.
+/// What starting it again, or showing it, needs to know and the specification has no place for.
 fn annotations(spec: &mut Map<String, Value>, flags: &Flags, source: &Source<'_>) -> Result<()> {
     let stop = flags.stop_signal.as_deref().or(part::string(source.image, "StopSignal"));
     if let Some(word) = &flags.stop_signal {
         container::parse_signal(word)?;
     }
-    if !flags.init && stop.is_none() {
+    let words = |words: &[String]| Some(words.join(" ")).filter(|words| !words.is_empty());
+    let said = [
+        (INIT, flags.init.then(|| "true".to_owned())),
+        (ADD_HOST, words(&flags.add_host)),
+        (GROUP_ADD, words(&flags.group_add)),
+    ];
+    if stop.is_none() && said.iter().all(|(_, value)| value.is_none()) {
         return Ok(());
     }
     let annotations = part::object(spec, "annotations")?;
-    if flags.init {
-        annotations.insert(INIT.to_owned(), json!("true"));
+    for (key, value) in said {
+        if let Some(value) = value {
+            annotations.insert(key.to_owned(), json!(value));
+        }
     }
     if let Some(word) = stop
         && (flags.stop_signal.is_some() || !annotations.contains_key(STOP_SIGNAL))

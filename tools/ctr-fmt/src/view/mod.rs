@@ -13,6 +13,15 @@ mod volume;
 use clap::ValueEnum;
 use ctr_core::{Code, Error, Map, Result, Value};
 
+/// How the fields are written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct How {
+    /// Nothing is cut.
+    pub full: bool,
+    /// Times and bytes are as they are, not in words.
+    pub exact: bool,
+}
+
 /// The kind of thing the records are: it gives the fields that docker's `--format` has for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum View {
@@ -68,14 +77,15 @@ impl View {
         }
     }
 
-    /// The record in docker's fields; nothing is cut with `full`.
-    pub fn of(self, record: &Value, full: bool) -> Value {
+    /// The record in docker's fields.
+    pub fn of(self, record: &Value, how: How) -> Value {
+        let full = how.full;
         let value = |field: &str| match self {
             Self::Image => image::field(record, field, full),
             Self::Container => container::field(record, field, full),
             Self::Stats => stats::field(record, field, full),
             Self::Event => event::field(record, field),
-            Self::History => history::field(record, field, full),
+            Self::History => history::field(record, field, how),
             Self::Usage => usage::field(record, field),
             Self::Volume => volume::field(record, field),
             Self::Network => network::field(record, field),
@@ -84,13 +94,13 @@ impl View {
     }
 
     /// The record as docker's JSON has it.
-    pub fn json(self, record: &Value, full: bool) -> Value {
-        if self == Self::Event { event::message(record) } else { self.of(record, full) }
+    pub fn json(self, record: &Value, how: How) -> Value {
+        if self == Self::Event { event::message(record) } else { self.of(record, how) }
     }
 
     /// The same as [`of`](Self::of) for a template, which may ask for one label: `{{.Label "tier"}}`.
-    pub fn for_template(self, record: &Value, full: bool) -> Value {
-        let mut fields = self.of(record, full);
+    pub fn for_template(self, record: &Value, how: How) -> Value {
+        let mut fields = self.of(record, how);
         if let Some(labels) = record.get("Labels").filter(|_| self == Self::Container) {
             fields[LABEL] = labels.clone();
         }
@@ -158,12 +168,12 @@ mod tests {
     fn an_image_has_dockers_fields() {
         let record = json!({"Repository": "busybox", "Tag": null, "ID": format!("sha256:{}", "ab".repeat(32)),
             "CreatedAt": "2025-06-15T15:06:40Z", "Size": 4_261_502, "Labels": {}});
-        let view = View::Image.of(&record, false);
+        let view = View::Image.of(&record, How::default());
         assert_eq!(view["ID"], "abababababab");
         assert_eq!(view["Tag"], "<none>");
         assert_eq!(view["Size"], "4.26MB");
         assert_eq!(view["Containers"], "N/A");
-        assert_eq!(View::Image.of(&record, true)["ID"], record["ID"]);
+        assert_eq!(View::Image.of(&record, How { full: true, exact: false })["ID"], record["ID"]);
         assert!(Headers(Some(View::Image)).of("Nothing", &[]).is_err());
     }
 }
