@@ -135,7 +135,7 @@ pub fn of_network(network: &Network) -> Vec<Element> {
         if is_home(subnet, *gateway) {
             elements.push(Element::new("homes", format!("{bridge} . {}", subnet.network())));
         }
-        if !network.internal && network::is_masqueraded(subnet) {
+        if !network.internal && network.masquerades() && network::is_masqueraded(subnet) {
             elements.push(Element::new(&format!("outward{six}"), subnet.to_string()));
         }
     }
@@ -186,7 +186,7 @@ fn of_claim(claim: &Claim) -> Element {
 /// What the records ask for: the claims of ports, and all networks, for a bridge may be up that no container is on; nothing
 /// where no address is in use on any.
 ///
-/// Of a network whose record is torn the kernel's elements stay, for nobody knows which are its; where the kernel has none
+/// Of a network whose record does not read the kernel's elements stay, for nobody knows which are its; where the kernel has none
 /// either, nothing is let through to it or from it.
 ///
 /// # Errors
@@ -194,14 +194,14 @@ fn of_claim(claim: &Claim) -> Element {
 pub fn wanted() -> Result<BTreeSet<Element>> {
     let mut elements: BTreeSet<Element> = of_claims(&port::claims()?).into_iter().collect();
     let (mut networks, mut in_use) = (Vec::new(), false);
-    let (all, torn) = network::all_and_torn()?;
+    let (all, unread) = network::all_and_unread()?;
     for network in &all {
         in_use |= !address::of_network(&network.name)?.is_empty();
         networks.extend(of_network(network));
     }
-    if !torn.is_empty() {
+    if !unread.is_empty() {
         let kept: Vec<Element> = present()?.into_iter().flatten().filter(|e| !e.set.starts_with("ports")).collect();
-        for name in &torn {
+        for name in &unread {
             in_use |= !address::of_network(name)?.is_empty();
             let [bridge, internal] = closed(name);
             if !kept.contains(&bridge) {

@@ -123,9 +123,9 @@ fn rules(id: &str, net: &Net, ends: &[End]) -> Result<Vec<Error>> {
         return Ok(findings);
     }
     let claims = port::claims_of(id)?;
-    // One that does not run has none.
-    let runs = container::live_state(id)?.is_some();
-    if let Some(target) = end::way_in(ends).and_then(End::target).filter(|_| runs) {
+    // One that does not run has none; but of one that nobody has completed yet they are published with its document.
+    let has_ports = container::live_state(id)?.is_some() || !port::is_claimed_at_start(id);
+    if let Some(target) = end::way_in(ends).and_then(End::target).filter(|_| has_ports) {
         for port in &net.ports {
             let needed = port::needed(&attach::mapping(port)?, port.host_port, id, target, net.publish_mode)?;
             for claim in needed.iter().filter(|claim| !claims.contains(claim)) {
@@ -133,7 +133,7 @@ fn rules(id: &str, net: &Net, ends: &[End]) -> Result<Vec<Error>> {
             }
         }
     }
-    if runs {
+    if has_ports {
         findings.extend(proxy::missing(id)?);
     }
     let Some(present) = firewall::present()? else {

@@ -13,6 +13,7 @@ mod host;
 mod hosts;
 pub mod live;
 mod plugins;
+mod repair;
 mod word;
 
 use attach::Attach;
@@ -146,7 +147,7 @@ impl Tool for NetAttach {
         // One that was removed is not there to be repaired.
         container::recorded(id)?;
         let is_to_run = doc.section::<State>("state")?.is_some_and(|state| state.is_live());
-        let net = attach::repair(id, net, is_to_run)?;
+        let net = repair::repair(id, net, is_to_run)?;
         doc.set("net", &net)
     }
 

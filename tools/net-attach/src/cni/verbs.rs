@@ -26,6 +26,7 @@ pub(super) fn add(call: &Call) -> Result<Value, Failure> {
     rollback.push(move || take_away(&half_made));
     let mut end = End { interface: call.key.ifname.clone(), ..End::claim(&netlink, network, &id, 0, &wanted)? };
     let target = attach::target(slice::from_ref(&end), &mappings)?;
+    let mappings = attach::bound(slice::from_ref(&end), &mappings);
     let published = port::publish(&mappings, &id, target, PublishMode::Dnat)?;
     if let Some(claim) = published.claims.iter().find(|claim| claim.mode == PublishMode::Proxy) {
         let message = format!("cannot publish {claim}: the firewall leads none there, and no process has ports here");
