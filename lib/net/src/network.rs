@@ -304,14 +304,16 @@ pub fn record_file(name: &str) -> PathBuf {
 pub fn find(name: &str) -> Result<Option<Network>> {
     check_name(name)?;
     let path = record_file(name);
+    let hint = format!("ctr network rm {name} takes it away");
     let corrupt = |why: String| {
-        Error::new(Code::Corrupt, format!("the record of network {name} does not read: {}: {why}", path.display()))
-            .hint(format!("ctr network rm {name} takes it away"))
+        let message = format!("the record of network {name} is torn: {}: {why}", path.display());
+        Error::new(Code::Corrupt, message).hint(&hint)
     };
     let text = match fs::read(&path) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-        other => other.map_err(|e| corrupt(e.to_string()))?,
+        other => other.cannot(|| format!("read the record of network {name}, {}", path.display())),
     };
+    let text = text.map_err(|e| Error { code: Code::Corrupt, ..e }.hint(&hint))?;
     let network: Network = serde_json::from_slice(&text).map_err(|e| corrupt(e.to_string()))?;
     if network.name != name {
         return Err(corrupt(format!("it names {:?}", network.name)));

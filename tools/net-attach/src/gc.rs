@@ -30,6 +30,7 @@ pub fn gc() -> Result<Vec<Value>> {
             removed.push(json!({"removed": "attachment", "network": network, "interface": ifname}));
         }
     }
+    note(cni::list::gc(&network::all()?));
     let gone = |digits: &str| !containers.iter().any(|id| id.starts_with(digits));
     for digits in held.iter().filter(|digits| gone(digits)) {
         let path = netns::path(digits);
