@@ -33,8 +33,8 @@ pub struct Create {
     /// How it is made: bridge, macvlan, ipvlan, cni
     #[arg(short = 'd', long, value_name = "DRIVER", default_value = "bridge")]
     driver: String,
-    /// mtu=N, isolate=false (reach other such networks), icc=false (its containers do not reach each other); of the others
-    /// parent=INTERFACE, macvlan_mode=MODE, ipvlan_mode=MODE; of cni conflist=FILE
+    /// mtu=N, isolate=false (reach other such networks), icc=false (its containers do not reach each other), masquerade=false,
+    /// host_binding=ADDRESS; of the others parent=INTERFACE, macvlan_mode=MODE, ipvlan_mode=MODE; of cni conflist=FILE
     #[arg(short = 'o', long = "opt", value_name = "KEY=VALUE")]
     options: Vec<String>,
     /// Give it a label
