@@ -327,6 +327,13 @@ pub fn find(name: &str) -> Result<Option<Network>> {
     Ok(Some(network))
 }
 
+/// The interface and the number of a VLAN (802.1q) in the name of a parent that is one of these, `eth0.50`; `None` for another.
+pub fn vlan(parent: &str) -> Option<(&str, u16)> {
+    let (base, id) = parent.rsplit_once('.')?;
+    let number = id.parse::<u16>().ok().filter(|id| (1..=4094).contains(id))?;
+    (!base.is_empty() && id == number.to_string()).then_some((base, number))
+}
+
 /// The network of that name, or of a prefix of an id that no other has.
 ///
 /// # Errors
@@ -516,6 +523,14 @@ mod tests {
             let gateway = gateway.map(|text| text.parse().unwrap());
             let made = Pool::new(net(subnet), gateway, range.map(net));
             assert_eq!(made.unwrap_err().code, Code::Invalid, "{subnet}");
+        }
+    }
+
+    #[test]
+    fn parents_that_are_vlans() {
+        assert_eq!((vlan("eth0.50"), vlan("bond0.7.4094")), (Some(("eth0", 50)), Some(("bond0.7", 4094))));
+        for other in ["eth0", "eth0.", ".50", "eth0.0", "eth0.4095", "eth0.050", "eth0.x"] {
+            assert_eq!(vlan(other), None, "{other}");
         }
     }
 

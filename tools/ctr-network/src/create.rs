@@ -92,12 +92,9 @@ impl Create {
         network.driver.clone_from(&self.driver);
         network.options = options;
         if let Some(parent) = network.parent()
-            && netlink.link(parent)?.is_none()
+            && let Some(e) = net_attach::no_parent(&netlink, parent)?
         {
-            return Err(Error::new(
-                Code::NotFound,
-                format!("no interface {parent}, to be the parent of {}", self.name),
-            ));
+            return Err(Error { message: format!("{}, to be the parent of {}", e.message, self.name), ..e });
         }
         for pool in &network.subnets {
             // With a parent it is the subnet of that one's network.

@@ -71,7 +71,7 @@ impl Prune {
 fn remove(netlink: &Netlink, network: &Network, _lock: &Lock) -> Result<()> {
     network::remove(&network.name)?;
     if network.parent().is_some() {
-        return Ok(());
+        return net_attach::forget_parents(netlink).map(drop);
     }
     netlink.delete(&network.bridge())?;
     if has_table(&names::table())? {

@@ -1,10 +1,14 @@
 //! The host's side of a network: its record, its bridge, its rules, forwarding.
 
 use crate::{end::End, foreign};
-use ctr_core::{Cannot, Code, Error, Result, instance::digest, json, trace};
-use ctr_net::{Network, firewall, names, network, network::Pool};
+use ctr_core::{
+    Cannot, Code, Error, Result,
+    instance::{digest, instance},
+    json, trace,
+};
+use ctr_net::{Network, address, firewall, names, network, network::Pool};
 use ctr_netlink::{Link, Netlink, has_table};
-use std::fs;
+use std::{collections::BTreeSet, fs};
 
 /// Of a way out whose MTU is not known.
 const MTU: u32 = 1500;
@@ -45,9 +49,10 @@ pub fn ready_all(netlink: &Netlink, ends: &mut [End]) -> Result<Vec<Link>> {
 /// The kernel's; `unsupported` without nftables.
 pub fn ready(netlink: &Netlink, network: &Network) -> Result<Link> {
     if let Some(parent) = network.parent() {
-        let gone =
-            || Error::new(Code::NotFound, format!("no interface {parent}, the parent of network {}", network.name));
-        let link = netlink.link(parent)?.ok_or_else(gone)?;
+        let link = match netlink.link(parent)? {
+            Some(link) => link,
+            None => make_parent(netlink, network, parent)?,
+        };
         return Ok(Link { mtu: network.mtu().unwrap_or(link.mtu), ..link });
     }
     let name = network.bridge();
@@ -87,6 +92,62 @@ pub fn ready(netlink: &Netlink, network: &Network) -> Result<Link> {
     }
     netlink.set_up(link.index, &name)?;
     Ok(link)
+}
+
+/// That the parent of networks is not there and cannot be made, for it is no VLAN of an interface that is; `None`: it is, or can.
+///
+/// # Errors
+/// The kernel's.
+pub fn no_parent(netlink: &Netlink, parent: &str) -> Result<Option<Error>> {
+    let base = network::vlan(parent).map(|(base, _)| base);
+    for name in [Some(parent), base].into_iter().flatten() {
+        if netlink.link(name)?.is_some() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(Error::new(Code::NotFound, format!("no interface {parent}"))))
+}
+
+/// Makes the parent of a network that is the VLAN of an interface; what it says of itself tells that it is ours to take away.
+fn make_parent(netlink: &Netlink, network: &Network, parent: &str) -> Result<Link> {
+    let gone = || Error::new(Code::NotFound, format!("no interface {parent}, the parent of network {}", network.name));
+    let (base, id) = network::vlan(parent).ok_or_else(gone)?;
+    let base = netlink.link(base)?.ok_or_else(gone)?;
+    netlink.add_vlan(parent, base.index, id, &instance())?;
+    // The host itself is nobody on that network.
+    sysctl(&format!("ipv6/conf/{parent}/disable_ipv6"), "1")?;
+    there(netlink, parent)
+}
+
+/// Takes away the VLANs that were made for networks and that no container is on; gives their names. Hold the lock.
+///
+/// # Errors
+/// The kernel's.
+pub fn forget_parents(netlink: &Netlink) -> Result<Vec<String>> {
+    let (networks, unread) = network::all_and_unread()?;
+    for name in unread {
+        // Nobody knows over which it is.
+        if !address::of_network(&name)?.is_empty() {
+            return Ok(Vec::new());
+        }
+    }
+    let mut used = BTreeSet::new();
+    for network in &networks {
+        if let Some(parent) = network.parent()
+            && !address::of_network(&network.name)?.is_empty()
+        {
+            used.insert(parent);
+        }
+    }
+    let own =
+        netlink.links()?.into_iter().filter(|link| link.alias == instance() && network::vlan(&link.name).is_some());
+    let mut forgotten = Vec::new();
+    for link in own.filter(|link| !used.contains(&*link.name)) {
+        if netlink.delete(&link.name)? {
+            forgotten.push(link.name);
+        }
+    }
+    Ok(forgotten)
 }
 
 /// An interface that was just made.

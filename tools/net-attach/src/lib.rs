@@ -21,6 +21,7 @@ pub use change::{connect, disconnect};
 use clap::Args;
 use ctr_core::{Code, Common, Document, Done, Error, Result, Rollback, State, Tool, Value, container, json};
 use ctr_net::{Mapping, Net, PublishMode, mode::Mode, names, network, port};
+pub use host::{forget_parents, no_parent};
 pub use word::{Wanted, alias, ip, link};
 
 /// The environment variable that says what `--network` would, where it is not given.

@@ -146,10 +146,11 @@ pub(super) fn status(call: &Call) -> Result<(), Failure> {
     let unavailable = |e: Error| Failure { details: e.hint, ..Failure::new(50, e.message) };
     if call.network != network::DEFAULT {
         let network = network::load(&call.network).map_err(unavailable)?;
-        if let Some(parent) = network.parent()
-            && Netlink::open().map_err(unavailable)?.link(parent).map_err(unavailable)?.is_none()
-        {
-            return Err(Failure::new(50, format!("no interface {parent}, the parent of network {}", network.name)));
+        if let Some(parent) = network.parent() {
+            let missing = Netlink::open().and_then(|netlink| host::no_parent(&netlink, parent)).map_err(unavailable)?;
+            if let Some(e) = missing {
+                return Err(Failure::new(50, format!("{}, the parent of network {}", e.message, network.name)));
+            }
         }
     }
     firewall::present().map(drop).map_err(unavailable)
