@@ -183,6 +183,9 @@ fn a_torn_record_is_its_own_affair() {
     // Others are made, listed, removed, with a warning.
     host.sh("ctr network ls --format '{{.Name}}'").succeeds().stdout_is("y\nz\n").stderr_has(torn);
     host.sh("ctr run --rm --network z busybox true").succeeds();
+    // The kernel takes the veth of that one away a moment later.
+    let veths = "until test $(ip -br link show type veth | grep -vc '^up') = 2; do sleep 0.02; done";
+    host.sh_cmd(veths).limit(20).run().succeeds();
     host.sh("net-attach --gc").succeeds().stdout_is("").stderr_has(torn);
     assert_eq!(kernel(&host), rules, "who runs on it is as closed as before");
     host.sh("ctr exec web true").succeeds();

@@ -111,7 +111,7 @@ pub fn attach(record: &mut Record) -> Result<()> {
     for plugin in record.plugins.iter().filter(|plugin| speaks_latest(plugin, &record.path)) {
         ask(plugin, &record.path, "STATUS")?;
     }
-    let _calls = Lock::shared(&calls())?;
+    let _calls = hold(Lock::shared)?;
     record.save()?;
     let mut result = Value::Null;
     for plugin in &record.plugins {
@@ -148,7 +148,7 @@ pub fn check(record: &Record) -> Option<Error> {
 /// # Errors
 /// The first failure, once all were called; then the record stays, for another try, unless there never was a result.
 pub fn detach(record: &Record) -> Result<()> {
-    let _calls = Lock::shared(&calls())?;
+    let _calls = hold(Lock::shared)?;
     delete(record)
 }
 
@@ -184,8 +184,8 @@ fn gc_of(list: &Value) -> Result<()> {
     if plugins.is_empty() {
         return Ok(());
     }
-    // Neither an ADD nor a DEL may be under way (SPEC.md, section 3).
-    let _calls = Lock::exclusive(&calls())?;
+    // Neither an ADD nor a DEL may be under way (SPEC.md, section 2, "Lifecycle & Ordering").
+    let _calls = hold(Lock::exclusive)?;
     let mut valid = super::by_plugins()?;
     // Networks of ours may have one list.
     valid.retain(|record| record.plugins.iter().any(|plugin| plugin["name"] == list["name"]));
@@ -199,9 +199,9 @@ fn gc_of(list: &Value) -> Result<()> {
     failures.end()
 }
 
-/// Held while plugins are called: shared by `ADD` and `DEL`, alone by `GC`.
-fn calls() -> PathBuf {
-    paths::run().join("cni.lock")
+/// What is held while plugins are called: shared by `ADD` and `DEL`, alone by `GC`.
+fn hold(lock: impl FnOnce(&Path) -> Result<Lock>) -> Result<Option<Lock>> {
+    if trace::dry_run() { Ok(None) } else { lock(&paths::run().join("cni.lock")).map(Some) }
 }
 
 /// Whether it is asked for what the latest version has; one that is not there, or says no versions, is not.
