@@ -295,7 +295,7 @@ pub fn holds(id: &str) -> bool {
 }
 
 /// Whether the ports of container `id` are claimed at each of its starts, for ns-spawn has completed it. Those of one that a
-/// pipe makes, or whose document was set aside, are claimed once, before it is started.
+/// pipe makes, or whose document was set aside, are claimed before it is started, and then only if they were lost.
 pub fn is_claimed_at_start(id: &str) -> bool {
     container::recorded(id).is_ok_and(|doc| container::is_complete(&doc))
 }
