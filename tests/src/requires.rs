@@ -15,9 +15,9 @@ pub fn in_vm() -> bool {
 }
 
 /// Whether a need that is unmet here is met elsewhere: outside of the virtual machine (`vm`) what that has is, cgroup v2,
-/// ipvlan, quotas of projects; inside cgroup v1 is. Nobody has cgroup v1 for a machine that has it not.
+/// ipvlan, 802.1q, quotas of projects; inside cgroup v1 is. Nobody has cgroup v1 for a machine that has it not.
 pub fn elsewhere(needs: &[&str], vm: bool) -> bool {
-    let there: &[&str] = if vm { &["cgroup1"] } else { &["cgroup2", "ipvlan", "prjquota"] };
+    let there: &[&str] = if vm { &["cgroup1"] } else { &["cgroup2", "ipvlan", "8021q", "prjquota"] };
     there.iter().any(|word| needs.contains(word) && lacks(word).is_some())
 }
 
@@ -50,11 +50,10 @@ fn lacks(word: &str) -> Option<String> {
             let mounted = fs::read_to_string("/proc/self/mounts").unwrap_or_default().contains(" cgroup2 ");
             (!mounted).then(|| "needs cgroup v2 mounted".to_owned())
         }
-        "ipvlan" => {
-            let there = || Path::new("/sys/module/ipvlan").exists();
-            let loads =
-                || Command::new("modprobe").args(["-q", "ipvlan"]).status().is_ok_and(|status| status.success());
-            (!there() && !loads()).then(|| "needs a kernel with ipvlan: make test-vm".to_owned())
+        "ipvlan" | "8021q" => {
+            let there = || Path::new("/sys/module").join(word).exists();
+            let loads = || Command::new("modprobe").args(["-q", word]).status().is_ok_and(|status| status.success());
+            (!there() && !loads()).then(|| format!("needs a kernel with {word}: make test-vm"))
         }
         "ipv6" => (!Path::new("/proc/sys/net/ipv6").exists()).then(|| "needs a kernel with IPv6".to_owned()),
         "cgroup1" => (!Path::new("/sys/fs/cgroup/memory").is_dir()).then(|| "needs cgroup v1 hierarchies".to_owned()),

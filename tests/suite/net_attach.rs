@@ -175,6 +175,9 @@ fn it_is_there_after_a_flush_of_the_rules() {
     // An element alone, the bridge, the veth, the forwarding.
     for (line, part) in [
         ("nft flush map inet $(nft list tables | cut -d' ' -f3) ports_any", "no element tcp . 8080 of ports_any"),
+        ("nft flush chain inet $(nft list tables | cut -d' ' -f3) postrouting", "or not its rules"),
+        ("nft insert rule inet $(nft list tables | cut -d' ' -f3) forward drop", "or not its rules"),
+        ("ip addr flush dev $(ip -br link show type bridge | cut -d' ' -f1)", "has no address"),
         ("ip link del $(ip -br link show type bridge | cut -d' ' -f1)", "no bridge"),
         ("ip link del $(ip -br link show type veth | grep -v ^up | cut -d@ -f1)", "no interface"),
         ("ip netns exec $(basename $(jq -r .net.netns doc)) ip route del default", "has no route to 0.0.0.0/0"),

@@ -60,11 +60,19 @@ pub fn repair_all(doc: &Document) -> Result<()> {
     let mut done = Vec::new();
     for step in doc.steps()? {
         if step.tool != trace::tool() && !done.contains(&step.tool) {
-            run(&step.tool, "repair", doc)?;
+            repair(&step.tool, doc)?;
             done.push(step.tool);
         }
     }
     Ok(())
+}
+
+/// Runs `TOOL --repair` with the document.
+///
+/// # Errors
+/// As [`repair_all`].
+pub fn repair(tool: &str, doc: &Document) -> Result<()> {
+    run(tool, "repair", doc)
 }
 
 /// The tools that leave steps. A document comes from anywhere: it does not get to name another program.

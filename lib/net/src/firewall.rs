@@ -11,7 +11,7 @@ use crate::{
 };
 use ctr_core::{Cannot, Code, Error, Result, Value, json, trace};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     io::{ErrorKind, Write},
     net::{IpAddr, Ipv4Addr},
@@ -135,7 +135,7 @@ pub fn of_network(network: &Network) -> Vec<Element> {
         if is_home(subnet, *gateway) {
             elements.push(Element::new("homes", format!("{bridge} . {}", subnet.network())));
         }
-        if !network.internal && network::is_masqueraded(subnet) {
+        if !network.internal && network.masquerades() && network::is_masqueraded(subnet) {
             elements.push(Element::new(&format!("outward{six}"), subnet.to_string()));
         }
     }
@@ -186,7 +186,7 @@ fn of_claim(claim: &Claim) -> Element {
 /// What the records ask for: the claims of ports, and all networks, for a bridge may be up that no container is on; nothing
 /// where no address is in use on any.
 ///
-/// Of a network whose record is torn the kernel's elements stay, for nobody knows which are its; where the kernel has none
+/// Of a network whose record does not read the kernel's elements stay, for nobody knows which are its; where the kernel has none
 /// either, nothing is let through to it or from it.
 ///
 /// # Errors
@@ -194,14 +194,14 @@ fn of_claim(claim: &Claim) -> Element {
 pub fn wanted() -> Result<BTreeSet<Element>> {
     let mut elements: BTreeSet<Element> = of_claims(&port::claims()?).into_iter().collect();
     let (mut networks, mut in_use) = (Vec::new(), false);
-    let (all, torn) = network::all_and_torn()?;
+    let (all, unread) = network::all_and_unread()?;
     for network in &all {
         in_use |= !address::of_network(&network.name)?.is_empty();
         networks.extend(of_network(network));
     }
-    if !torn.is_empty() {
+    if !unread.is_empty() {
         let kept: Vec<Element> = present()?.into_iter().flatten().filter(|e| !e.set.starts_with("ports")).collect();
-        for name in &torn {
+        for name in &unread {
             in_use |= !address::of_network(name)?.is_empty();
             let [bridge, internal] = closed(name);
             if !kept.contains(&bridge) {
@@ -214,7 +214,7 @@ pub fn wanted() -> Result<BTreeSet<Element>> {
     Ok(elements)
 }
 
-/// What the kernel has; `None` where the table is gone.
+/// What the kernel has; `None` where the table is gone, or others have taken rules out of its chains or put some in.
 ///
 /// # Errors
 /// `unsupported` without nft(8).
@@ -225,8 +225,12 @@ pub fn present() -> Result<Option<BTreeSet<Element>>> {
     }
     let listing: Value = serde_json::from_slice(&out.stdout)
         .map_err(|e| Error::new(Code::Internal, format!("cannot read what nft lists: {e}")))?;
+    let objects = listing["nftables"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if rules(objects) != rules_of_chains() {
+        return Ok(None);
+    }
     let mut elements = BTreeSet::new();
-    for object in listing["nftables"].as_array().into_iter().flatten() {
+    for object in objects {
         let Some(set) = object.get("set").or(object.get("map")) else { continue };
         for element in set["elem"].as_array().into_iter().flatten() {
             let name = set["name"].as_str().unwrap_or_default().to_owned();
@@ -238,6 +242,30 @@ pub fn present() -> Result<Option<BTreeSet<Element>>> {
         }
     }
     Ok(Some(elements))
+}
+
+/// How many rules each chain has that nft(8) lists.
+fn rules(objects: &[Value]) -> BTreeMap<&str, usize> {
+    let mut count = BTreeMap::new();
+    for object in objects {
+        if let Some(chain) = object["chain"]["name"].as_str() {
+            count.entry(chain).or_insert(0);
+        }
+        if let Some(chain) = object["rule"]["chain"].as_str() {
+            *count.entry(chain).or_insert(0) += 1;
+        }
+    }
+    count
+}
+
+/// The same of [`CHAINS`]: a rule is a line.
+fn rules_of_chains() -> BTreeMap<&'static str, usize> {
+    let mut count = BTreeMap::new();
+    for chain in CHAINS.split("\tchain ").skip(1) {
+        let rules = chain.lines().filter(|line| line.starts_with("\t\t") && !line.starts_with("\t\ttype "));
+        count.insert(chain.split(' ').next().unwrap_or_default(), rules.count());
+    }
+    count
 }
 
 /// libnftables-json(5): a value, a prefix, a concatenation, of that type; an interface is written in quotation marks.

@@ -33,7 +33,7 @@ const MAX_NAME: usize = 128;
 
 /// The drivers, each with the options that a network of it may have.
 const DRIVERS: [(&str, &[&str]); 4] = [
-    ("bridge", &["mtu", "isolate", "icc"]),
+    ("bridge", &["mtu", "isolate", "icc", "masquerade", "host_binding"]),
     ("macvlan", &["mtu", "parent", "macvlan_mode"]),
     ("ipvlan", &["mtu", "parent", "ipvlan_mode"]),
     (CNI, &["conflist"]),
@@ -195,6 +195,17 @@ impl Network {
         self.options.get("icc").is_none_or(|word| word != "false")
     }
 
+    /// The option `masquerade`: whether what leaves it has the host's address, where nobody else routes to its own. On unless it
+    /// is said.
+    pub fn masquerades(&self) -> bool {
+        self.options.get("masquerade").is_none_or(|word| word != "false")
+    }
+
+    /// The option `host_binding`: the address of the host whose ports lead to its containers where none is named.
+    pub fn host_binding(&self) -> Option<IpAddr> {
+        self.options.get("host_binding")?.parse().ok()
+    }
+
     /// Writes the record; hold the [`Lock`](crate::Lock).
     ///
     /// # Errors
@@ -228,6 +239,8 @@ pub fn options(driver: &str, words: &[String]) -> Result<BTreeMap<String, String
         let key = match key {
             "com.docker.network.driver.mtu" => "mtu",
             "com.docker.network.bridge.enable_icc" => "icc",
+            "com.docker.network.bridge.enable_ip_masquerade" => "masquerade",
+            "com.docker.network.bridge.host_binding_ipv4" => "host_binding",
             other => other,
         };
         if !known.contains(&key) {
@@ -237,7 +250,8 @@ pub fn options(driver: &str, words: &[String]) -> Result<BTreeMap<String, String
         let good = match key {
             "mtu" => value.parse::<u32>().is_ok_and(|mtu| (68..=65535).contains(&mtu)),
             "conflist" => !value.is_empty(),
-            "isolate" | "icc" => matches!(value, "true" | "false"),
+            "host_binding" => value.parse::<Ipv4Addr>().is_ok(),
+            "isolate" | "icc" | "masquerade" => matches!(value, "true" | "false"),
             "macvlan_mode" => matches!(value, "bridge" | "private" | "vepa" | "passthru"),
             "ipvlan_mode" => matches!(value, "l2" | "l3" | "l3s"),
             _ => (1..=names::MAX_INTERFACE).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_graphic()),
@@ -285,18 +299,21 @@ pub fn record_file(name: &str) -> PathBuf {
 /// The record of that name; `None` where there is none.
 ///
 /// # Errors
-/// `invalid` for what is no name, `corrupt`.
+/// `invalid` for what is no name; `corrupt` for a record that does not read, whatever the reason: one that is torn, no file, on a
+/// bad block.
 pub fn find(name: &str) -> Result<Option<Network>> {
     check_name(name)?;
     let path = record_file(name);
+    let hint = format!("ctr network rm {name} takes it away");
+    let corrupt = |why: String| {
+        let message = format!("the record of network {name} is torn: {}: {why}", path.display());
+        Error::new(Code::Corrupt, message).hint(&hint)
+    };
     let text = match fs::read(&path) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-        other => other.cannot(|| format!("read {}", path.display()))?,
+        other => other.cannot(|| format!("read the record of network {name}, {}", path.display())),
     };
-    let corrupt = |why: String| {
-        Error::new(Code::Corrupt, format!("the record of network {name} is torn: {}: {why}", path.display()))
-            .hint(format!("ctr network rm {name} takes it away"))
-    };
+    let text = text.map_err(|e| Error { code: Code::Corrupt, ..e }.hint(&hint))?;
     let network: Network = serde_json::from_slice(&text).map_err(|e| corrupt(e.to_string()))?;
     if network.name != name {
         return Err(corrupt(format!("it names {:?}", network.name)));
@@ -308,6 +325,13 @@ pub fn find(name: &str) -> Result<Option<Network>> {
         _ => {}
     }
     Ok(Some(network))
+}
+
+/// The interface and the number of a VLAN (802.1q) in the name of a parent that is one of these, `eth0.50`; `None` for another.
+pub fn vlan(parent: &str) -> Option<(&str, u16)> {
+    let (base, id) = parent.rsplit_once('.')?;
+    let number = id.parse::<u16>().ok().filter(|id| (1..=4094).contains(id))?;
+    (!base.is_empty() && id == number.to_string()).then_some((base, number))
 }
 
 /// The network of that name, or of a prefix of an id that no other has.
@@ -326,7 +350,7 @@ pub fn load(word: &str) -> Result<Network> {
     Err(Error::new(Code::NotFound, format!("no network {word}")).hint(hint))
 }
 
-/// The names of all that have a record, torn or not, sorted.
+/// The names of all that have a record, one that reads or not, sorted.
 ///
 /// # Errors
 /// The file system's.
@@ -344,31 +368,31 @@ pub fn names() -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Every network that has a record, by name; of torn ones a warning, once a process.
+/// Every network that has a record, by name; of those that do not read a warning, once a process.
 ///
 /// # Errors
 /// The file system's.
 pub fn all() -> Result<Vec<Network>> {
-    all_and_torn().map(|(networks, _)| networks)
+    all_and_unread().map(|(networks, _)| networks)
 }
 
-/// The same, and the names of those whose record is torn: one that says nothing keeps no other from its work.
+/// The same, and the names of those whose record does not read: one that says nothing keeps no other from its work.
 ///
 /// # Errors
 /// The file system's.
-pub fn all_and_torn() -> Result<(Vec<Network>, Vec<String>)> {
+pub fn all_and_unread() -> Result<(Vec<Network>, Vec<String>)> {
     static WARNED: Once = Once::new();
-    let (mut networks, mut torn) = (Vec::new(), Vec::new());
+    let (mut networks, mut unread) = (Vec::new(), Vec::new());
     for name in names()? {
         match find(&name) {
-            Err(e) if e.code == Code::Corrupt => torn.push((name, e)),
+            Err(e) if e.code == Code::Corrupt => unread.push((name, e)),
             other => networks.extend(other?),
         }
     }
-    if !torn.is_empty() {
-        WARNED.call_once(|| torn.iter().for_each(|(_, e)| trace::warn(&e.to_string())));
+    if !unread.is_empty() {
+        WARNED.call_once(|| unread.iter().for_each(|(_, e)| trace::warn(&e.to_string())));
     }
-    Ok((networks, torn.into_iter().map(|(name, _)| name).collect()))
+    Ok((networks, unread.into_iter().map(|(name, _)| name).collect()))
 }
 
 /// Bits of the prefix of a subnet that nobody asked for by its numbers, of IPv4.
@@ -450,7 +474,7 @@ pub fn in_use(name: &str) -> Result<Option<Error>> {
 /// Removes the record of network `name`; hold the [`Lock`](crate::Lock).
 ///
 /// # Errors
-/// `busy` while a container has an address on it.
+/// `busy` while a container has an address on it; the file system's, as of a directory in its place that is not empty.
 pub fn remove(name: &str) -> Result<()> {
     if let Some(busy) = in_use(name)? {
         return Err(busy);
@@ -459,7 +483,13 @@ pub fn remove(name: &str) -> Result<()> {
         "remove",
         || json!({"network": name}),
         || {
-            files::remove_file(&record_file(name))?;
+            let record = record_file(name);
+            if record.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
+                // What somebody has put into it is not ours to throw away.
+                fs::remove_dir(&record).cannot(|| format!("remove {}", record.display()))?;
+            } else {
+                files::remove_file(&record)?;
+            }
             // Where somebody put another file there it stays.
             let _ = fs::remove_dir(address::root().join(name));
             Ok(())
@@ -497,6 +527,14 @@ mod tests {
     }
 
     #[test]
+    fn parents_that_are_vlans() {
+        assert_eq!((vlan("eth0.50"), vlan("bond0.7.4094")), (Some(("eth0", 50)), Some(("bond0.7", 4094))));
+        for other in ["eth0", "eth0.", ".50", "eth0.0", "eth0.4095", "eth0.050", "eth0.x"] {
+            assert_eq!(vlan(other), None, "{other}");
+        }
+    }
+
+    #[test]
     fn local_subnets() {
         let subnet = local_subnet(&"0123456789abcdef".repeat(4));
         assert_eq!(subnet.to_string(), "fd01:2345:6789::/64");
@@ -511,8 +549,13 @@ mod tests {
         assert_eq!(options("bridge", &["mtu=1400"]).unwrap()["mtu"], "1400");
         assert_eq!(options("bridge", &["com.docker.network.bridge.enable_icc=false"]).unwrap()["icc"], "false");
         assert_eq!(options("macvlan", &["parent=eth0", "macvlan_mode=vepa"]).unwrap().len(), 2);
+        assert_eq!(options("bridge", &["com.docker.network.driver.mtu=1400"]).unwrap()["mtu"], "1400");
+        let bound = options("bridge", &["com.docker.network.bridge.host_binding_ipv4=127.0.0.1"]).unwrap();
+        assert_eq!(bound["host_binding"], "127.0.0.1");
         for (driver, bad) in [
             ("bridge", "mtu=x"),
+            ("bridge", "com.docker.network.bridge.enable_ip_masquerade=no"),
+            ("bridge", "host_binding=::1"),
             ("bridge", "mtu"),
             ("bridge", "icc=no"),
             ("bridge", "mtu=1"),
@@ -523,7 +566,13 @@ mod tests {
         ] {
             assert_eq!(options(driver, &[bad]).unwrap_err().code, Code::Invalid, "{bad}");
         }
-        for (driver, bad) in [("bridge", "parent=eth0"), ("macvlan", "icc=false"), ("overlay", "mtu=1400")] {
+        for (driver, bad) in [
+            ("bridge", "parent=eth0"),
+            ("bridge", "com.docker.network.bridge.name=br7"),
+            ("macvlan", "icc=false"),
+            ("macvlan", "com.docker.network.bridge.host_binding_ipv4=127.0.0.1"),
+            ("overlay", "mtu=1400"),
+        ] {
             assert_eq!(options(driver, &[bad]).unwrap_err().code, Code::Unsupported, "{bad}");
         }
     }

@@ -1,6 +1,6 @@
 //! Published ports: docker's words for them, and who holds which. A claim is a symbolic link in the run directory.
 
-use crate::{PortMap, PublishMode, address, cni, elements, holder, proxy};
+use crate::{Attachment, Net, PortMap, PublishMode, address, cni, elements, holder, proxy};
 use ctr_core::{Cannot, Code, Error, Result, container, files, json, paths, trace};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -286,21 +286,32 @@ pub fn claims() -> Result<Vec<Claim>> {
 /// frees the ports of one that does not run; whoever ended it may have been killed before it gave them back.
 pub fn holds(id: &str) -> bool {
     let runs = || !matches!(container::live_state(id), Ok(None));
-    if cni::is_there(id) || runs() {
+    // One that is not claimed at its start is begun by a pipe.
+    if cni::is_there(id) || runs() || !(is_claimed_at_start(id) || container::is_orphan(id)) {
         return true;
-    }
-    if !is_claimed_at_start(id) {
-        // It is begun by a pipe.
-        return !container::is_orphan(id);
     }
     // Who starts it has the lock from before its ports are claimed until its process is there.
     container::are_limits_held(id).unwrap_or(true) || runs()
 }
 
 /// Whether the ports of container `id` are claimed at each of its starts, for ns-spawn has completed it. Those of one that a
-/// pipe makes, or whose document was set aside, are claimed once, before it is started.
+/// pipe makes, or whose document was set aside, are claimed before it is started, and then only if they were lost.
 pub fn is_claimed_at_start(id: &str) -> bool {
     container::recorded(id).is_ok_and(|doc| container::is_complete(&doc))
+}
+
+/// Whether each port of the section is the container's, and its proxy has those that it is to have; ports of CNI's plugins are
+/// theirs.
+///
+/// # Errors
+/// The file system's.
+pub fn are_published(id: &str, net: &Net) -> Result<bool> {
+    if net.ports.is_empty() || net.networks.iter().all(Attachment::by_plugins) {
+        return Ok(true);
+    }
+    let claims = claims_of(id)?;
+    let is_claimed = |port: &PortMap| claims.iter().any(|claim| claim.is_of(port));
+    Ok(net.ports.iter().all(is_claimed) && proxy::missing(id)?.is_empty())
 }
 
 /// Those of container `id`.

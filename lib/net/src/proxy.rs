@@ -17,6 +17,7 @@ use rustix::net::{
 use serde::{Deserialize, Serialize};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::{
+    fmt,
     fs::{self, File, OpenOptions},
     io::{self, ErrorKind, IoSlice},
     mem::MaybeUninit,
@@ -40,6 +41,12 @@ pub struct Port {
     pub at: SocketAddr,
     /// The container's.
     pub to: SocketAddr,
+}
+
+impl fmt::Display for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.at, self.protocol)
+    }
 }
 
 /// What its file says.
@@ -99,18 +106,27 @@ pub fn running(id: &str) -> Result<Option<Note>> {
     Ok(note.filter(|note| container::is_running(note.process())))
 }
 
-/// What is wrong with the proxy of a container that runs: it does not, or has other ports than the container; else `None`.
+/// An error for each of the container's ports that its proxy has not, for it does not run, or has others.
 ///
 /// # Errors
 /// The file system's.
-pub fn missing(id: &str) -> Result<Option<Error>> {
+pub fn missing(id: &str) -> Result<Vec<Error>> {
     let ports = ports_of(id)?;
-    if ports.is_empty() || running(id)?.is_some_and(|note| note.ports == ports) {
-        return Ok(None);
+    if ports.is_empty() {
+        return Ok(Vec::new());
     }
-    let why = background::last_words(&path(id));
-    let message = format!("no proxy has the ports of container {}{why}", address::name_of(id));
-    Ok(Some(Error::new(Code::NotFound, message).hint("net-attach --repair starts it")))
+    let has = running(id)?.map_or_else(Vec::new, |note| note.ports);
+    let (name, why) = (address::name_of(id), background::last_words(&path(id)));
+    let lost = ports
+        .iter()
+        .filter(|port| !has.contains(port))
+        .map(|port| format!("no proxy has port {port} of container {name}{why}"));
+    let stray = has
+        .iter()
+        .filter(|port| !ports.contains(port))
+        .map(|port| format!("the proxy of container {name} has port {port} yet"));
+    let error = |message| Error::new(Code::NotFound, message).hint("net-attach --repair starts it");
+    Ok(lost.chain(stray).map(error).collect())
 }
 
 /// Binds the sockets of these ports.
@@ -120,12 +136,11 @@ pub fn missing(id: &str) -> Result<Option<Error>> {
 pub fn bind(ports: &[Port]) -> Result<Vec<OwnedFd>> {
     let bound = |port: &Port| {
         bind_one(port).map_err(|e| {
-            let name = format!("{}/{}", port.at, port.protocol);
             if e.kind() != ErrorKind::AddrInUse {
-                return Error::io(format!("publish {name}"), &e);
+                return Error::io(format!("publish {port}"), &e);
             }
             let holder = holder::of_port(&port.protocol, port.at.port());
-            Error::new(Code::Exists, format!("cannot publish {name}: held by {holder}"))
+            Error::new(Code::Exists, format!("cannot publish {port}: held by {holder}"))
         })
     };
     ports.iter().map(bound).collect()

@@ -6,8 +6,8 @@ use futures_util::TryStreamExt;
 use rtnetlink::{
     packet_core::{NLM_F_ACK, NLM_F_REQUEST},
     packet_route::link::{
-        InfoBridgePort, InfoData, InfoIpVlan, InfoKind, InfoMacVlan, InfoPortData, InfoPortKind, InfoVeth, IpVlanMode,
-        LinkAttribute, LinkFlags, LinkInfo, LinkMessage, MacVlanMode,
+        InfoBridgePort, InfoData, InfoIpVlan, InfoKind, InfoMacVlan, InfoPortData, InfoPortKind, InfoVeth, InfoVlan,
+        IpVlanMode, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, MacVlanMode,
     },
 };
 use std::{
@@ -30,6 +30,8 @@ pub struct Link {
     pub bridge: Option<u32>,
     /// Its hardware address.
     pub mac: Vec<u8>,
+    /// What somebody has written about it.
+    pub alias: String,
 }
 
 impl Link {
@@ -42,6 +44,7 @@ impl Link {
                 LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
                 LinkAttribute::Controller(index) => link.bridge = Some(*index),
                 LinkAttribute::Address(mac) => mac.clone_into(&mut link.mac),
+                LinkAttribute::IfAlias(alias) => alias.clone_into(&mut link.alias),
                 _ => {}
             }
         }
@@ -199,17 +202,42 @@ impl Netlink {
         ];
         message.attributes.extend(over.mac.map(|mac| LinkAttribute::Address(mac.to_vec())));
         let what = || json!({"link": over.name, "kind": over.kind, "mode": over.mode, "parent": over.parent});
+        trace::act("newlink", what, || self.make(over.kind, over.name, message))
+    }
+
+    /// Makes an interface of 802.1q over another, by number: what has that number of a VLAN comes by it, without that. It is up, and
+    /// `alias` is written about it.
+    ///
+    /// # Errors
+    /// As [`Netlink::add_over`].
+    pub fn add_vlan(&self, name: &str, parent: u32, id: u16, alias: &str) -> Result<()> {
+        let mut message = LinkMessage::default();
+        let data = InfoData::Vlan(vec![InfoVlan::Id(id)]);
+        message.attributes = vec![
+            LinkAttribute::IfName(name.to_owned()),
+            LinkAttribute::Link(parent),
+            LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Vlan), LinkInfo::Data(data)]),
+        ];
+        let what = || json!({"link": name, "kind": "vlan", "id": id, "parent": parent});
         trace::act("newlink", what, || {
-            let made =
-                self.wait(|| format!("make {} {}", over.kind, over.name), self.handle.link().add(message).execute());
-            made.map_err(|e| match e.code {
-                Code::Unsupported => {
-                    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-                    let message = format!("this kernel, {}, has no {}", release.trim(), over.kind);
-                    Error::new(Code::Unsupported, message)
-                }
-                _ => e,
-            })
+            self.make("8021q", name, message)?;
+            // The kernel takes no alias where it makes one.
+            let mut message = LinkMessage::default();
+            message.header.flags = LinkFlags::Up;
+            message.header.change_mask = LinkFlags::Up;
+            message.attributes = vec![LinkAttribute::IfName(name.to_owned()), LinkAttribute::IfAlias(alias.to_owned())];
+            self.wait(|| format!("set {name} up"), self.handle.link().set(message).execute())
+        })
+    }
+
+    fn make(&self, kind: &str, name: &str, message: LinkMessage) -> Result<()> {
+        let made = self.wait(|| format!("make {kind} {name}"), self.handle.link().add(message).execute());
+        made.map_err(|e| match e.code {
+            Code::Unsupported => {
+                let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+                Error::new(Code::Unsupported, format!("this kernel, {}, has no {kind}", release.trim()))
+            }
+            _ => e,
         })
     }
 

@@ -5,6 +5,7 @@ use super::*;
 pub fn tests() -> Vec<Test> {
     tests!("net-attach",
         ["root", "nft", "ip"]:
+            plugins_of_the_latest_version,
             a_runtimes_container_comes_and_goes,
             over_a_parent_and_without_the_namespace,
             what_is_wrong_is_said_in_codes;
@@ -341,6 +342,98 @@ fn over_a_parent_by_the_stock_plugin() {
     host.sh("ctr network rm stock").ok();
 }
 
+/// A plugin that keeps what it was asked in a file, and makes nothing.
+const LATEST: &str = r#"#!/bin/sh
+conf=$(cat)
+name=${0##*/}
+echo "$conf" | jq -c --arg verb "$CNI_COMMAND" --arg id "${CNI_CONTAINERID-none}" --arg plugin "$name" \
+    '{$plugin, $verb, $id, name, valid: ."cni.dev/valid-attachments"}' >>"$CNI_PATH/log"
+say() { echo "{\"cniVersion\": \"1.1.0\", $1}"; }
+case $CNI_COMMAND in
+VERSION) test "$name" = old && say '"supportedVersions": ["1.0.0"]' || say '"supportedVersions": ["1.0.0", "1.1.0"]' ;;
+STATUS | GC)
+    test -e "$CNI_PATH/down" || exit 0
+    say '"code": 50, "msg": "no pool"'
+    exit 1
+    ;;
+ADD) say '"interfaces": [{"name": "'"$CNI_IFNAME"'", "sandbox": "'"$CNI_NETNS"'"}], "ips": []' ;;
+esac
+"#;
+
+fn plugins_of_the_latest_version() {
+    let host = Host::with_own_net();
+    host.sh("mkdir -p $CTR_ROOT/containers plugins").ok();
+    for name in ["new", "old"] {
+        std::fs::write(host.dir().join("plugins").join(name), LATEST).unwrap();
+    }
+    host.sh("chmod +x plugins/*").ok();
+    for (network, version, list, more, plugin) in [
+        ("a", "1.1.0", "pods", "", "new"),
+        ("b", "1.1.0", "pods", "", "new"),
+        ("c", "1.0.0", "before", "", "new"),
+        ("d", "1.1.0", "shared", "\"disableGC\": true, ", "new"),
+        ("e", "1.1.0", "old", "", "old"),
+    ] {
+        let list =
+            format!(r#"{{"cniVersion": "{version}", "name": "{list}", {more}"plugins": [{{"type": "{plugin}"}}]}}"#);
+        std::fs::write(host.dir().join("list"), list).unwrap();
+        host.sh(&format!("ctr-network create -d cni -o conflist=list {network}")).ok();
+    }
+    let path = host.dir().join("plugins");
+    let attach = |network: &str| {
+        let cmd = host.cmd("net-attach", &["--network", network]).env("CNI_PATH", &path);
+        cmd.stdin(json!({"ctr": 1}).to_string()).run()
+    };
+    // What was asked since the last look but for versions.
+    let asked = || {
+        let log = host.sh("cat plugins/log; rm plugins/log").ok().text();
+        let lines = log.lines().map(|line| line.parse::<Value>().unwrap());
+        lines.filter(|line| line["verb"] != "VERSION").collect::<Vec<_>>()
+    };
+    let verbs = |asked: &[Value]| {
+        asked
+            .iter()
+            .map(|one| format!("{} {}", one["verb"].as_str().unwrap(), one["name"].as_str().unwrap()))
+            .collect::<Vec<_>>()
+    };
+    let gc = || host.cmd("net-attach", &["--gc"]).env("CNI_PATH", &path).run();
+    let docs: Vec<_> = ["a", "b", "c", "d", "e"].map(|network| attach(network).ok().json()).into();
+    let said = asked();
+    let once =
+        ["STATUS pods", "ADD pods", "STATUS pods", "ADD pods", "ADD before", "STATUS shared", "ADD shared", "ADD old"];
+    assert_eq!(verbs(&said), once);
+    assert_eq!((&said[0]["id"], &said[1]["id"]), (&json!("none"), &docs[0]["id"]));
+    // Of the networks of one list all are valid.
+    gc().ok().stdout_is("");
+    let said = asked();
+    assert_eq!(verbs(&said), ["GC pods", "GC pods"]);
+    let mut own: Vec<_> = docs[..2].iter().map(|doc| json!({"containerID": doc["id"], "ifname": "eth0"})).collect();
+    own.sort_by_key(ToString::to_string);
+    for one in &said {
+        let mut valid = one["valid"].as_array().unwrap().clone();
+        valid.sort_by_key(ToString::to_string);
+        assert_eq!((valid, &one["id"]), (own.clone(), &json!("none")));
+    }
+    // What it says of its status is why nothing is made; what it says of GC keeps nobody else.
+    host.sh("touch plugins/down").ok();
+    let before = host.sh("ls $CTR_ROOT/cni $CTR_ROOT/containers").ok().text();
+    attach("a").fails(1).code("network").stderr_has("plugin new of CNI: STATUS: no pool");
+    assert_eq!(host.sh("ls $CTR_ROOT/cni $CTR_ROOT/containers").ok().text(), before);
+    assert_eq!(verbs(&asked()), ["STATUS pods"]);
+    gc().succeeds().stderr_has("plugin new of CNI: GC: no pool");
+    assert_eq!(verbs(&asked()), ["GC pods", "GC pods"]);
+    // One that is away is no news.
+    host.sh("mv plugins/new plugins/away && CNI_PATH=$PWD/plugins net-attach --gc && mv plugins/away plugins/new").ok();
+    host.sh("rm plugins/down").ok();
+    for doc in &docs {
+        host.pipe_to(doc, "net-attach", &["--undo"]).ok();
+    }
+    asked();
+    gc().ok();
+    assert_eq!(asked()[0]["valid"], json!([]));
+    host.sh("ctr-network rm a b c d e; ls $CTR_ROOT/cni").succeeds().stdout_is("a\nb\nc\nd\ne\n");
+}
+
 fn lists_are_checked() {
     let host = host();
     let create = |list: &str, flags: &str| {
@@ -357,6 +450,11 @@ fn lists_are_checked() {
         ("{", "-o conflist=x", "configuration list x: "),
         (r#"{"cniVersion": "0.2.0", "name": "x", "plugins": [{"type": "a"}]}"#, "-o conflist=x", "\"0.2.0\""),
         (r#"{"cniVersion": "1.0.0", "plugins": [{"type": "a"}]}"#, "-o conflist=x", "no name"),
+        (
+            r#"{"cniVersion": "1.1.0", "name": "x", "disableGC": 1, "plugins": [{"type": "a"}]}"#,
+            "-o conflist=x",
+            "disableGC is 1",
+        ),
         (r#"{"cniVersion": "1.0.0", "name": "x", "plugins": []}"#, "-o conflist=x", "no plugins"),
         (
             r#"{"cniVersion": "1.0.0", "name": "x", "plugins": [{"type": "../a"}]}"#,

@@ -11,7 +11,11 @@ pub fn tests() -> Vec<Test> {
             a_member_in_dockers_shape,
             the_default_one_goes_after_its_last,
             a_torn_record_is_its_own_affair,
-            fifty_at_once
+            what_leaves_by_its_own_address,
+            ports_of_the_networks_address,
+            fifty_at_once;
+        ["root", "nft", "ip", "strace"]:
+            a_record_that_cannot_be_read
     )
 }
 
@@ -265,6 +269,9 @@ fn a_torn_record_is_its_own_affair() {
     // Others are made, listed, removed, with a warning.
     host.sh("ctr network ls --format '{{.Name}}'").succeeds().stdout_is("y\nz\n").stderr_has(torn);
     host.sh("ctr run --rm --network z busybox true").succeeds();
+    // The kernel takes the veth of that one away a moment later.
+    let veths = "until test $(ip -br link show type veth | grep -vc '^up') = 2; do sleep 0.02; done";
+    host.sh_cmd(veths).limit(20).run().succeeds();
     host.sh("net-attach --gc").succeeds().stdout_is("").stderr_has(torn);
     assert_eq!(kernel(&host), rules, "who runs on it is as closed as before");
     host.sh("ctr exec web true").succeeds();
@@ -299,6 +306,91 @@ fn a_torn_record_is_its_own_affair() {
     host.sh("printf '\\377' >$CTR_ROOT/networks/bridge.json && ctr network rm bridge && ctr run --rm busybox true")
         .succeeds()
         .stdout_is("bridge\n");
+    nothing_is_left(&host);
+}
+
+/// No file, or on a bad block: the same as torn.
+fn a_record_that_cannot_be_read() {
+    let host = Host::with_own_net();
+    host.sh("mkdir -p $CTR_ROOT/containers && ctr-network create x && ctr-network create z").succeeds();
+    let attach = |network: &str| host.pipe_to(&json!({"ctr": 1}), "net-attach", &["--network", network]);
+    host.sh("cd $CTR_ROOT/networks && mv x.json ../x && mkdir x.json && touch x.json/own").ok();
+    let told = "x.json: Is a directory (ctr network rm x takes it away)";
+    let listed = host.tool("ctr-network", &["ls"]).succeeds().stderr_has(told);
+    assert_eq!(
+        (listed.json()["Name"].as_str(), String::from_utf8_lossy(&listed.stderr).lines().count()),
+        (Some("z"), 1)
+    );
+    host.tool("net-attach", &["--gc"]).succeeds().stderr_has(told);
+    let doc = attach("z").succeeds().json();
+    attach("x").fails(1).code("corrupt").stderr_has(told);
+    host.tool("ctr-network", &["create", "x"]).fails(1).stderr_has("x is there already");
+    host.tool("ctr-network", &["create", "y"]).succeeds().stderr_has(told);
+    // What somebody keeps there is not thrown away.
+    host.tool("ctr-network", &["rm", "x"]).fails(1).stderr_has("x.json: Directory not empty");
+    host.sh("rm $CTR_ROOT/networks/x.json/own && ctr-network rm x")
+        .succeeds()
+        .stdout_is("x\n")
+        .stderr_has("Is a directory");
+    host.sh("mv $CTR_ROOT/x $CTR_ROOT/networks/x.json && ctr-network ls >/dev/null").ok();
+    let bad = |line: &str| {
+        host.sh(&format!(
+            "exec strace -f -o /dev/null -P $CTR_ROOT/networks/x.json -e trace=read -e inject=read:error=EIO {line}"
+        ))
+    };
+    bad("ctr-network ls").succeeds().stderr_has("x.json: Input/output error").stdout_has("\"Name\":\"z\"");
+    bad("net-attach --gc").succeeds().stderr_has("x.json: Input/output error");
+    host.pipe_to(&doc, "net-attach", &["--undo"]).ok();
+    host.sh("ctr-network rm x y z && net-attach --gc").succeeds();
+    nothing_is_left(&host);
+}
+
+/// docker's `enable_ip_masquerade`.
+fn what_leaves_by_its_own_address() {
+    let host = host();
+    let outside = Outside::of(&host);
+    outside.sh(&host, "mkdir www && echo world >www/hostname").ok();
+    let _server = outside.cmd(&host, "exec busybox httpd -f -vv -p 80 -h www 2>log").spawn();
+    let off = "-o com.docker.network.bridge.enable_ip_masquerade=false";
+    host.sh(&format!(
+        "ctr network create {off} --subnet 10.7.0.0/24 own && ctr network create --subnet 10.6.0.0/24 other"
+    ))
+    .succeeds();
+    outside.sh(&host, &format!("ip route add 10.7.0.0/24 via {HOST}")).ok();
+    for (name, sees) in [("own", "10.7.0.2"), ("other", HOST)] {
+        let ask = format!("until {}; do sleep 0.05; done", get_inside(OUTSIDE));
+        let run = format!("ctr run --rm --network {name} busybox sh -c '{}'", ask.replace('\'', "'\\''"));
+        host.sh_cmd(&run).limit(30).run().succeeds().stdout_is("world\n");
+        host.sh("cat log").ok().stdout_has(&format!("{sees}]:"));
+    }
+    assert!(!host.sh("cat log").ok().text().contains("10.6.0.2"));
+    host.sh("ctr network rm own other").ok();
+    nothing_is_left(&host);
+}
+
+/// docker's `host_binding_ipv4`.
+fn ports_of_the_networks_address() {
+    let host = host();
+    let outside = Outside::of(&host);
+    host.sh("ctr network create -o com.docker.network.bridge.host_binding_ipv4=127.0.0.1 near").ok();
+    server(&host, "web", "--network near -p 8080:80 -p 0.0.0.0:8081:80");
+    host.sh("ctr port add web 8090:80").ok().stdout_is("80/tcp -> 127.0.0.1:8090\n");
+    for (port, is_near) in [(8080, true), (8081, false), (8090, true)] {
+        host.sh(&get(&format!("127.0.0.1:{port}"))).ok();
+        outside.sh(&host, &get(&format!("{HOST}:{port}"))).exits(i32::from(is_near));
+    }
+    host.sh("ctr restart -t 0 web && ctr-inspect web | net-attach --check >/dev/null").ok();
+    host.sh("ctr port web 80 | sort").ok().stdout_is("0.0.0.0:8081\n127.0.0.1:8080\n127.0.0.1:8090\n");
+    host.sh("ctr port rm web 8090 && ctr rm -f web && ctr network rm near").succeeds();
+    for (option, part) in [
+        (
+            "com.docker.network.bridge.name=br7",
+            "option \"com.docker.network.bridge.name\" of a network of driver bridge: not",
+        ),
+        ("com.docker.network.bridge.host_binding_ipv4=::1", "option host_binding: not \"::1\""),
+    ] {
+        host.sh(&format!("ctr network create -o {option} x")).fails(1).stderr_has(part);
+    }
     nothing_is_left(&host);
 }
 

@@ -10,7 +10,9 @@ pub fn tests() -> Vec<Test> {
             addresses_of_the_host_are_not_given,
             drivers_are_checked;
         ["root", "overlay", "umoci", "nft", "ip", "ipvlan"]:
-            containers_with_their_parents_hardware_address
+            containers_with_their_parents_hardware_address;
+        ["root", "overlay", "umoci", "nft", "ip", "8021q"]:
+            containers_of_a_vlan
     )
 }
 
@@ -140,12 +142,53 @@ fn containers_with_their_parents_hardware_address() {
     assert_eq!(kernel(&host), "");
 }
 
+fn containers_of_a_vlan() {
+    let host = host();
+    let outside = Outside::of(&host);
+    let lan = "--subnet 10.50.0.0/24 --gateway 10.50.0.1";
+    outside
+        .sh(&host, "ip link add link up1 name v type vlan id 50 && ip addr add 10.50.0.1/24 dev v && ip link set v up")
+        .ok();
+    outside.sh(&host, "mkdir www; echo world >www/hostname; busybox httpd -p 80 -h www").ok();
+    host.sh(&format!("ctr network create -d macvlan -o parent=up0.50 {lan} lan")).ok();
+    host.sh("ctr network create -d macvlan -o parent=up0.50 --subnet 10.51.0.0/24 --gateway 10.51.0.1 more").ok();
+    let link = |is_there: bool| host.sh("ip -br link show up0.50 2>/dev/null").exits(i32::from(!is_there));
+    link(false);
+    let id = server(&host, "a", "--network lan");
+    link(true).stdout_has("UP");
+    outside.sh(&host, &get(&address(&host, "a"))).ok().stdout_is(&format!("{}\n", &id[..12]));
+    host.sh(&format!("ctr exec a {}", get_inside("10.50.0.1"))).ok().stdout_is("world\n");
+    host.sh("ip -br addr show dev up0.50 | grep -q :").exits(1);
+    // It is made again, and is there as long as a container is on it, by any network.
+    host.sh("ip link del up0.50; ctr-inspect a | net-attach --check >/dev/null")
+        .exits(1)
+        .stderr_has("no interface up0.50");
+    host.sh("ctr-inspect a | net-attach --repair >/dev/null && ctr-inspect a | net-attach --check >/dev/null").ok();
+    outside.sh(&host, &get(&address(&host, "a"))).ok();
+    host.sh("net-attach --gc && ctr network rm more").ok();
+    link(true);
+    host.sh("ctr rm -f a").ok();
+    host.tool("net-attach", &["--gc"]).ok().stdout_has("\"removed\":\"link\",\"name\":\"up0.50\"");
+    link(false);
+    host.sh("ctr run --rm --network lan busybox true && ctr network rm lan").ok();
+    link(false);
+    // One that was there stays.
+    host.sh(&format!("ip link add link up0 name up0.50 type vlan id 50 && ip link set up0.50 up && \
+                      ctr network create -d macvlan -o parent=up0.50 {lan} lan && ctr run --rm --network lan busybox true && \
+                      ctr network rm lan && net-attach --gc"))
+        .succeeds();
+    link(true);
+    nothing_is_left(&host);
+}
+
 fn drivers_are_checked() {
     let host = host();
     let _outside = Outside::of(&host);
     for (args, part) in [
         ("-d macvlan x", "driver macvlan needs an interface of the host"),
         ("-d macvlan -o parent=absent x", "no interface absent"),
+        ("-d macvlan -o parent=absent.50 x", "no interface absent.50"),
+        ("-d macvlan -o parent=up0.4095 x", "no interface up0.4095"),
         ("-d macvlan -o parent=up0 -o macvlan_mode=odd x", "option macvlan_mode: not \"odd\""),
         ("-d macvlan -o parent=up0 -o icc=false x", "option \"icc\" of a network of driver macvlan: not there"),
         ("-d ipvlan -o parent=up0 -o ipvlan_mode=odd x", "option ipvlan_mode: not \"odd\""),

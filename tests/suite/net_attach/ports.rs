@@ -330,7 +330,8 @@ fn a_repair_beside_an_end() {
     nothing_is_left(&host);
 }
 
-const SERVER: &str = "ns-spawn -dq -f doc -- httpd -f -p 80 -h /etc";
+/// Starts the container of the document.
+pub const SERVER: &str = "ns-spawn -dq -f doc -- httpd -f -p 80 -h /etc";
 
 /// The words of the document are of before: that it has stopped.
 fn a_repair_beside_a_start() {
@@ -373,10 +374,29 @@ fn ports_of_a_document_set_aside() {
     host.sh("net-attach --repair -f doc >/dev/null").ok();
     assert_eq!(held(&host), "1 1\n");
     // As after a reboot.
-    host.sh("rm $CTR_RUN/ports/* && nft flush ruleset && net-attach --repair -f doc >/dev/null").ok();
+    host.sh("rm $CTR_RUN/ports/* && nft flush ruleset").ok();
+    host.sh("net-attach --check -f doc >/dev/null")
+        .exits(1)
+        .stderr_has("port 0.0.0.0:8080/tcp is no longer the container's");
+    host.sh("net-attach --repair -f doc >/dev/null && net-attach --check -f doc >/dev/null").ok();
     assert_eq!(held(&host), "1 1\n");
+    let reached = format!("until ({}); do sleep 0.05; done", get("127.0.0.1:8080"));
     host.sh(SERVER).succeeds();
-    host.sh_cmd(&format!("until ({}); do sleep 0.05; done", get("127.0.0.1:8080"))).limit(20).run().succeeds();
+    host.sh_cmd(&reached).limit(20).run().succeeds();
+    // A second start by it claims again what the end gave back.
+    host.sh("ctr stop -t 0 web").ok();
+    assert_eq!(held(&host), "0 0\n");
+    host.sh(SERVER).succeeds();
+    host.sh_cmd(&reached).limit(20).run().succeeds();
+    host.sh("ctr stop -t 0 web").ok();
+    let in_front = "ns-spawn -f doc -- sh -c 'hostname >h; httpd -p 80; until test -e end; do sleep 0.05; done'";
+    let running = host.sh_cmd(in_front).spawn();
+    let there = "until ctr exec web test -e h; do sleep 0.05; done";
+    host.sh_cmd(&format!("({there}) 2>/dev/null")).limit(20).run().succeeds();
+    assert_eq!(held(&host), "1 1\n");
+    host.sh("ctr exec web touch end").ok();
+    running.wait().ok();
+    assert_eq!(held(&host), "0 0\n");
     host.sh("ctr rm -f web").ok();
     nothing_is_left(&host);
 }

@@ -15,6 +15,7 @@ pub fn tests() -> Vec<Test> {
             a_proxied_port_obeys_the_filter_of_the_host,
             an_end_of_one_direction_is_passed_on,
             a_killed_proxy_is_told_of_and_comes_back,
+            a_document_set_aside_has_its_proxy,
             a_proxy_ends_with_its_container,
             what_could_not_be_started_holds_no_port,
             proxied_ports_of_a_running_container,
@@ -164,7 +165,9 @@ fn a_killed_proxy_is_told_of_and_comes_back() {
     let pid = proxy(&host, "web").unwrap();
     host.sh(&format!("kill -9 {pid}")).ok();
     processes::gone(pid);
-    host.sh("net-attach --check <doc >/dev/null").exits(1).stderr_has("no proxy has the ports of container web");
+    host.sh("net-attach --check <doc >/dev/null")
+        .exits(1)
+        .stderr_has("no proxy has port 0.0.0.0:8080/tcp of container web");
     host.sh(&get("127.0.0.1:8080")).exits(1);
     host.sh("net-attach --repair <doc >/dev/null && net-attach --check <doc >/dev/null").ok();
     host.sh(&get("127.0.0.1:8080")).ok();
@@ -188,6 +191,53 @@ fn a_killed_proxy_is_told_of_and_comes_back() {
     std::fs::write(&file, "").unwrap();
     host.tool("net-attach", &["--gc"]).ok().stdout_has("\"removed\":\"proxy\"");
     assert!(!Path::new(&file).exists());
+    no_proxies(&host);
+}
+
+/// From the first, and until it is started: nobody would start the proxy then but who looks for it.
+fn a_document_set_aside_has_its_proxy() {
+    let host = host();
+    host.sh("img-pull --pull missing busybox | img-unpack | overlay-mount --name web | \
+         net-attach --publish-mode proxy -p 8080:80 -p 8081:81 >doc && net-attach --check <doc >/dev/null")
+        .ok();
+    let kill = || {
+        let pid = proxy(&host, "web").unwrap();
+        host.sh(&format!("kill -9 {pid}")).ok();
+        processes::gone(pid);
+    };
+    let reached = format!("until ({}); do sleep 0.05; done", get("127.0.0.1:8080"));
+    let reach = || drop(host.sh_cmd(&reached).limit(20).run().succeeds());
+    // It waits for the start, and not for a time.
+    let pid = proxy(&host, "web").unwrap();
+    host.sh_cmd(&format!("until grep -q ' 0xffffffff' /proc/{pid}/syscall; do sleep 0.05; done")).limit(20).run().ok();
+    kill();
+    let told = host.sh("net-attach --check <doc >/dev/null").exits(1);
+    told.stderr_has("no proxy has port 0.0.0.0:8080/tcp of container web")
+        .stderr_has("no proxy has port 0.0.0.0:8081/tcp");
+    host.sh("net-attach --repair <doc >/dev/null && net-attach --check <doc >/dev/null").ok();
+    kill();
+    host.sh(ports::SERVER).succeeds();
+    reach();
+    let pid = proxy(&host, "web").unwrap();
+    host.sh("ctr-inspect web | net-attach --check >/dev/null && ctr stop -t 0 web").succeeds();
+    processes::gone(pid);
+    // A second start by the same document; and one that cannot be, for another has the port.
+    let process = host.cmd("busybox", &["httpd", "-f", "-p", "8080"]).spawn();
+    host.sh_cmd("until grep -q ':1F90 ' /proc/net/tcp /proc/net/tcp6; do sleep 0.02; done").run().ok();
+    host.sh(ports::SERVER).exits(125).stderr_has("8080/tcp: held by process ");
+    drop(process);
+    host.sh(ports::SERVER).succeeds();
+    reach();
+    host.sh("ctr rm -f web").ok();
+    // One that was made goes by the same way.
+    host.sh(
+        "ctr create --name web --publish-mode proxy -p 8080:80 busybox httpd -f -p 80 -h /etc && ctr-inspect web >doc",
+    )
+    .succeeds();
+    assert_eq!(proxy(&host, "web"), None);
+    host.sh(ports::SERVER).succeeds();
+    reach();
+    host.sh("ctr rm -f web").ok();
     no_proxies(&host);
 }
 

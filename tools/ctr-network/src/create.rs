@@ -33,8 +33,8 @@ pub struct Create {
     /// How it is made: bridge, macvlan, ipvlan, cni
     #[arg(short = 'd', long, value_name = "DRIVER", default_value = "bridge")]
     driver: String,
-    /// mtu=N, isolate=false (reach other such networks), icc=false (its containers do not reach each other); of the others
-    /// parent=INTERFACE, macvlan_mode=MODE, ipvlan_mode=MODE; of cni conflist=FILE
+    /// mtu=N, isolate=false (reach other such networks), icc=false (its containers do not reach each other), masquerade=false,
+    /// host_binding=ADDRESS; of the others parent=INTERFACE, macvlan_mode=MODE, ipvlan_mode=MODE; of cni conflist=FILE
     #[arg(short = 'o', long = "opt", value_name = "KEY=VALUE")]
     options: Vec<String>,
     /// Give it a label
@@ -91,12 +91,9 @@ impl Create {
         network.driver.clone_from(&self.driver);
         network.options = options;
         if let Some(parent) = network.parent()
-            && netlink.link(parent)?.is_none()
+            && let Some(e) = net_attach::no_parent(&netlink, parent)?
         {
-            return Err(Error::new(
-                Code::NotFound,
-                format!("no interface {parent}, to be the parent of {}", self.name),
-            ));
+            return Err(Error { message: format!("{}, to be the parent of {}", e.message, self.name), ..e });
         }
         for pool in &network.subnets {
             // With a parent it is the subnet of that one's network.

@@ -24,7 +24,7 @@ impl Rm {
             let lock = Lock::take()?;
             let network = match network::load(word) {
                 Err(e) if e.code == Code::NotFound && self.force => return Ok(()),
-                Err(e) if e.code == Code::Corrupt => return remove_torn(&netlink, word, e, &lock),
+                Err(e) if e.code == Code::Corrupt => return remove_unread(&netlink, word, &e, &lock),
                 other => other?,
             };
             if network.name == network::DEFAULT {
@@ -72,7 +72,7 @@ fn remove(netlink: &Netlink, network: &Network, _lock: &Lock) -> Result<()> {
     network::remove(&network.name)?;
     events::emit_of("network", "destroy", &network.id, &network.name, &json!({"type": network.driver}));
     if network.parent().is_some() {
-        return Ok(());
+        return net_attach::forget_parents(netlink).map(drop);
     }
     netlink.delete(&network.bridge())?;
     if has_table(&names::table())? {
@@ -81,11 +81,11 @@ fn remove(netlink: &Netlink, network: &Network, _lock: &Lock) -> Result<()> {
     Ok(())
 }
 
-/// The same of one whose record is torn, the default one's too, which is made anew then. Which rules are its nobody knows:
+/// The same of one whose record does not read, the default one's too, which is made anew then. Which rules are its nobody knows:
 /// the table becomes what the other records say.
-fn remove_torn(netlink: &Netlink, name: &str, torn: Error, _lock: &Lock) -> Result<()> {
+fn remove_unread(netlink: &Netlink, name: &str, why: &Error, _lock: &Lock) -> Result<()> {
     network::remove(name)?;
-    trace::warn(&torn.message);
+    trace::warn(&why.message);
     netlink.delete(&names::bridge(name))?;
     if has_table(&names::table())? {
         firewall::install(&firewall::wanted()?)?;

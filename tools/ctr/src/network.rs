@@ -18,7 +18,7 @@ pub const CREATE: &[Flag] = &[
     switch("ipv6", "Addresses of IPv6 beside those of IPv4").to(TOOL),
     switch("internal", "Nothing outside is reached from it").to(TOOL),
     value("driver", "bridge|macvlan|ipvlan", "How it is made").short('d').to(TOOL),
-    list("opt", "KEY=VALUE", "mtu=N, isolate=false, icc=false; parent=INTERFACE, macvlan_mode=MODE, ipvlan_mode=MODE")
+    list("opt", "KEY=VALUE", "What the driver has: mtu=N, icc=false, parent=INTERFACE and others, ctr-network(1)")
         .short('o')
         .to(TOOL),
     list("label", "KEY=VALUE", "Give it a label").to(TOOL),

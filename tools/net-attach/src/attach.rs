@@ -1,15 +1,14 @@
-//! What leads a container to its networks: made, or made again.
+//! What leads a container to its networks: made.
 
 use crate::{
     dns,
     end::{self, End},
-    host, hosts, plugins,
+    host, plugins,
     word::Wanted,
 };
-use ctr_core::{Code, Error, Map, Result, Rollback, Value, container, json, trace};
+use ctr_core::{Code, Error, Map, Result, Rollback, Value, container, json};
 use ctr_net::{
-    Claim, Dns, Lock, Mapping, Net, PortMap, PublishMode, Target, cni, firewall, link, netns, network, port, proxy,
-    resolver,
+    Claim, Dns, Lock, Mapping, Net, PortMap, PublishMode, Target, cni, firewall, netns, network, port, proxy, resolver,
 };
 use ctr_netlink::{Connections, Link, Netlink, forget};
 use std::net::{IpAddr, Ipv4Addr};
@@ -44,7 +43,7 @@ impl Attach {
         // Where a network of ours is beside them the ports are its.
         let (ours, theirs) = if ends.is_empty() { (&[][..], &*self.mappings) } else { (&*self.mappings, &[][..]) };
         let mut by_plugins = plugins::plan(&self.id, &self.networks, theirs)?;
-        let published = port::publish(ours, &self.id, target(&ends, ours)?, self.mode)?;
+        let published = port::publish(&bound(&ends, ours), &self.id, target(&ends, ours)?, self.mode)?;
         let proxied = proxy::ports(&published.claims);
         let sockets = proxy::bind(&proxied)?;
         let bridges = host::ready_all(&netlink, &mut ends)?;
@@ -123,6 +122,12 @@ pub fn target(ends: &[End], mappings: &[Mapping]) -> Result<Target> {
     }
 }
 
+/// The same with the address that the network which they lead to has for those that name none.
+pub fn bound(ends: &[End], mappings: &[Mapping]) -> Vec<Mapping> {
+    let ip = end::way_in(ends).and_then(|end| end.network.host_binding());
+    mappings.iter().map(|mapping| Mapping { ip: mapping.ip.or(ip), ..mapping.clone() }).collect()
+}
+
 /// Takes what was in the way of these claims out of the firewall, and puts them in.
 ///
 /// # Errors
@@ -171,111 +176,18 @@ pub fn localnet(ends: &[End]) -> Result<()> {
 }
 
 /// Starts the resolvers of networks with names where they do not run.
-fn resolvers(ends: &[End], bridges: &[Link]) -> Result<()> {
+pub fn resolvers(ends: &[End], bridges: &[Link]) -> Result<()> {
     ends.iter().zip(bridges).try_for_each(|(end, bridge)| resolver::start(&end.network, bridge.index))
 }
 
 /// Makes the namespace, with docker's parameters: ports below 1024 and ping are every user's; no address of IPv6 comes
 /// by itself.
-fn namespace(id: &str) -> Result<()> {
+pub fn namespace(id: &str) -> Result<()> {
     netns::make(id, || {
         host::sysctl("ipv6/conf/default/disable_ipv6", "1")?;
         host::sysctl("ipv4/ip_unprivileged_port_start", "0")?;
         host::sysctl("ipv4/ping_group_range", "0 2147483647")
     })
-}
-
-/// Makes again what a reboot or another program took away of what the section says; ports where the container runs, or
-/// somebody starts it, by a document that says so, or nobody claims them at its start. What another that starts it has claimed
-/// is let be.
-///
-/// # Errors
-/// `exists` for an address or a port that another has by now; `not-found` for a network that was removed.
-///
-/// The section is the record's, where it has one: `said` may be of before a change. Gives it.
-pub fn repair(id: &str, said: Net, is_to_run: bool) -> Result<Net> {
-    let netlink = Netlink::open()?;
-    // Where another has it that is a start, whose part this is, or a change.
-    let held = container::try_hold_limits(id)?;
-    let lock = Lock::take()?;
-    let record = container::recorded(id)?;
-    let mut net = record.section::<Net>("net")?.unwrap_or(said);
-    for attachment in net.networks.iter().filter(|attachment| !attachment.by_plugins()) {
-        // The default one is made again.
-        host::network(&netlink, &attachment.name)?;
-    }
-    let mut ends = End::all(&net)?;
-    for end in &ends {
-        ctr_net::address::claim(&end.network, id, &end.addresses, &[])?;
-    }
-    let running = runs(id)?;
-    let starts = is_to_run && held.is_none();
-    // One that a pipe makes, or whose document was set aside, is published before it is started, and not again then.
-    let begun = held.is_some() && !container::is_complete(&record);
-    // What else it has is not this call's: another starts it, or makes it.
-    let is_ours = if held.is_some() { running || !begun } else { starts && container::live_state(id)?.is_none() };
-    if is_ours && !running {
-        // One of a run before leaves, and may not have noticed yet.
-        proxy::end(id)?;
-    }
-    // Off every network that has a way out it publishes nothing.
-    let mut published = match end::way_in(&ends).and_then(End::target).filter(|_| running || starts || begun) {
-        Some(target) => {
-            let mappings = net.ports.iter().map(mapping).collect::<Result<Vec<_>>>()?;
-            port::publish(&mappings, id, target, net.publish_mode)?
-        }
-        None => port::Published::default(),
-    };
-    if running && !runs(id)? {
-        give_back(&published)?;
-        published = port::Published::default();
-    }
-    // What a ctr-port that was killed left behind is no longer in the record; what one claims that goes on is not in it yet.
-    for stale in port::claims_of(id)?.iter().filter(|claim| is_ours && !published.claims.contains(claim)) {
-        stale.release()?;
-    }
-    let bridges = host::ready_all(&netlink, &mut ends)?;
-    let wanted = firewall::wanted()?;
-    if firewall::present()?.unwrap_or_default() != wanted {
-        firewall::install(&wanted)?;
-    }
-    drop(lock);
-    resolvers(&ends, &bridges)?;
-    forget(&datagrams(&published.new))?;
-
-    if !netns::is_held(id) {
-        match container::live_state(id)?.and_then(|state| state.pid) {
-            Some(pid) => netns::hold(id, &format!("/proc/{pid}/ns/net"))?,
-            None => namespace(id)?,
-        }
-    }
-    // Also of one that does not run: what is whole when it starts is left as it is.
-    let way_in = end::way_in(&ends).map(|end| end.place).filter(|_| !net.ports.is_empty());
-    let mut new = Vec::new();
-    for (end, bridge) in ends.iter().zip(&bridges) {
-        if !end.is_whole(&netlink, id, bridge)? {
-            end.unlink(&netlink, id)?;
-            end.link(&netlink, id, bridge, way_in == Some(end.place))?;
-            new.push(end);
-        }
-    }
-    let found = end::routes(id)?;
-    if !new.is_empty() || end::gateways(&ends).iter().any(|gateway| !found.contains(gateway)) {
-        end::configure(id, &new, &ends)?;
-    }
-    if is_ours || running || begun {
-        proxy::carry(id)?;
-    }
-    if published.are_led() {
-        localnet(&ends)?;
-    }
-    plugins::repair(id, &net)?;
-    // Others that were off the network meanwhile may have other addresses.
-    let linked = link::hosts(&net);
-    let before = std::mem::replace(&mut net.hosts, linked);
-    // The container can keep the file from us.
-    hosts::link(id, &before, &net.hosts).unwrap_or_else(|e| trace::warn(&e.to_string()));
-    Ok(net)
 }
 
 /// A port of the section, as it was asked for.

@@ -103,7 +103,11 @@ fn host_end(id: &str, end: &End, netlink: &Netlink) -> Result<Vec<Error>> {
     match &bridge {
         None => findings.push(gone(format!("no bridge {name}"))),
         Some(link) if !link.up => findings.push(Error::new(Code::Invalid, format!("bridge {name} is down"))),
-        Some(_) => {}
+        Some(link) => {
+            for pool in host::without_gateway(netlink, &end.network, link)? {
+                findings.push(gone(format!("bridge {name} has no address {}", pool.gateway)));
+            }
+        }
     }
     findings.extend(resolver::missing(&end.network, bridge.as_ref().map(|b| b.index))?);
     let veth = names::veth(id, end.place);
@@ -123,9 +127,9 @@ fn rules(id: &str, net: &Net, ends: &[End]) -> Result<Vec<Error>> {
         return Ok(findings);
     }
     let claims = port::claims_of(id)?;
-    // One that does not run has none.
-    let runs = container::live_state(id)?.is_some();
-    if let Some(target) = end::way_in(ends).and_then(End::target).filter(|_| runs) {
+    // One that does not run has none; but of one that nobody has completed yet they are published with its document.
+    let has_ports = container::live_state(id)?.is_some() || !port::is_claimed_at_start(id);
+    if let Some(target) = end::way_in(ends).and_then(End::target).filter(|_| has_ports) {
         for port in &net.ports {
             let needed = port::needed(&attach::mapping(port)?, port.host_port, id, target, net.publish_mode)?;
             for claim in needed.iter().filter(|claim| !claims.contains(claim)) {
@@ -133,11 +137,14 @@ fn rules(id: &str, net: &Net, ends: &[End]) -> Result<Vec<Error>> {
             }
         }
     }
-    if runs {
+    if has_ports {
         findings.extend(proxy::missing(id)?);
     }
     let Some(present) = firewall::present()? else {
-        let message = format!("no firewall table inet {}: neither masquerade nor published ports", names::table());
+        let message = format!(
+            "no firewall table inet {}, or not its rules: neither masquerade nor published ports",
+            names::table()
+        );
         findings.push(gone(message));
         return Ok(findings);
     };

@@ -1,6 +1,6 @@
 //! Finds what crashes left of networks, by its names, and takes it away.
 
-use crate::foreign;
+use crate::{foreign, host};
 use ctr_core::{Result, Value, container, json, paths, trace};
 use ctr_net::{Lock, Net, address, cni, firewall, names, netns, network, port, proxy};
 use ctr_netlink::{Netlink, has_table};
@@ -30,6 +30,7 @@ pub fn gc() -> Result<Vec<Value>> {
             removed.push(json!({"removed": "attachment", "network": network, "interface": ifname}));
         }
     }
+    note(cni::list::gc(&network::all()?));
     let gone = |digits: &str| !containers.iter().any(|id| id.starts_with(digits));
     for digits in held.iter().filter(|digits| gone(digits)) {
         let path = netns::path(digits);
@@ -56,6 +57,8 @@ pub fn gc() -> Result<Vec<Value>> {
             removed.push(json!({"removed": "link", "name": link.name}));
         }
     }
+    let parents = note(host::forget_parents(&netlink)).unwrap_or_default();
+    removed.extend(parents.into_iter().map(|name| json!({"removed": "link", "name": name})));
     removed.extend(rules()?);
     Ok(removed)
 }

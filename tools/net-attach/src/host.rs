@@ -1,10 +1,14 @@
 //! The host's side of a network: its record, its bridge, its rules, forwarding.
 
 use crate::{end::End, foreign};
-use ctr_core::{Cannot, Code, Error, Result, instance::digest, json, trace};
-use ctr_net::{Network, firewall, names, network, network::Pool};
+use ctr_core::{
+    Cannot, Code, Error, Result,
+    instance::{digest, instance},
+    json, trace,
+};
+use ctr_net::{Network, address, firewall, names, network, network::Pool};
 use ctr_netlink::{Link, Netlink, has_table};
-use std::fs;
+use std::{collections::BTreeSet, fs};
 
 /// Of a way out whose MTU is not known.
 const MTU: u32 = 1500;
@@ -38,16 +42,17 @@ pub fn ready_all(netlink: &Netlink, ends: &mut [End]) -> Result<Vec<Link>> {
 /// Makes what the network has on the host and what is not there yet; gives its bridge, or the parent of one that has none.
 /// Hold the lock.
 ///
-/// Its rules come before its bridge, and the bridge is up last: one that is up is whole. That the table is there says that
-/// all that belongs in it is, for it is only ever made whole.
+/// Its rules come before its bridge, and the bridge is up last: one that is up is whole, but for addresses that others took
+/// away. That the table is there says that all that belongs in it is, for it is only ever made whole.
 ///
 /// # Errors
 /// The kernel's; `unsupported` without nftables.
 pub fn ready(netlink: &Netlink, network: &Network) -> Result<Link> {
     if let Some(parent) = network.parent() {
-        let gone =
-            || Error::new(Code::NotFound, format!("no interface {parent}, the parent of network {}", network.name));
-        let link = netlink.link(parent)?.ok_or_else(gone)?;
+        let link = match netlink.link(parent)? {
+            Some(link) => link,
+            None => make_parent(netlink, network, parent)?,
+        };
         return Ok(Link { mtu: network.mtu().unwrap_or(link.mtu), ..link });
     }
     let name = network.bridge();
@@ -64,6 +69,7 @@ pub fn ready(netlink: &Netlink, network: &Network) -> Result<Link> {
         forward_six()?;
     }
     if let Some(link) = found.filter(|link| link.up) {
+        gateways(netlink, network, &link)?;
         return Ok(link);
     }
     if netlink.link(&name)?.is_none() {
@@ -80,13 +86,90 @@ pub fn ready(netlink: &Netlink, network: &Network) -> Result<Link> {
         // Its addresses are given out here alone: nobody waits a second until the kernel has found that out (ip-sysctl.rst).
         sysctl(&format!("ipv6/conf/{name}/accept_dad"), "0")?;
     }
-    sysctl(&format!("ipv6/conf/{name}/disable_ipv6"), if network.six().is_some() { "0" } else { "1" })?;
-    let link = there(netlink, &name)?;
-    for pool in &network.subnets {
-        netlink.add_address(link.index, pool.gateway, pool.subnet.prefix_len())?;
+    if network.six().is_none() {
+        sysctl(&format!("ipv6/conf/{name}/disable_ipv6"), "1")?;
     }
+    let link = there(netlink, &name)?;
+    gateways(netlink, network, &link)?;
     netlink.set_up(link.index, &name)?;
     Ok(link)
+}
+
+/// That the parent of networks is not there and cannot be made, for it is no VLAN of an interface that is; `None`: it is, or can.
+///
+/// # Errors
+/// The kernel's.
+pub fn no_parent(netlink: &Netlink, parent: &str) -> Result<Option<Error>> {
+    let base = network::vlan(parent).map(|(base, _)| base);
+    for name in [Some(parent), base].into_iter().flatten() {
+        if netlink.link(name)?.is_some() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(Error::new(Code::NotFound, format!("no interface {parent}"))))
+}
+
+/// Makes the parent of a network that is the VLAN of an interface; what it says of itself tells that it is ours to take away.
+fn make_parent(netlink: &Netlink, network: &Network, parent: &str) -> Result<Link> {
+    let gone = || Error::new(Code::NotFound, format!("no interface {parent}, the parent of network {}", network.name));
+    let (base, id) = network::vlan(parent).ok_or_else(gone)?;
+    let base = netlink.link(base)?.ok_or_else(gone)?;
+    netlink.add_vlan(parent, base.index, id, &instance())?;
+    // The host itself is nobody on that network.
+    sysctl(&format!("ipv6/conf/{parent}/disable_ipv6"), "1")?;
+    there(netlink, parent)
+}
+
+/// Takes away the VLANs that were made for networks and that no container is on; gives their names. Hold the lock.
+///
+/// # Errors
+/// The kernel's.
+pub fn forget_parents(netlink: &Netlink) -> Result<Vec<String>> {
+    let (networks, unread) = network::all_and_unread()?;
+    for name in unread {
+        // Nobody knows over which it is.
+        if !address::of_network(&name)?.is_empty() {
+            return Ok(Vec::new());
+        }
+    }
+    let mut used = BTreeSet::new();
+    for network in &networks {
+        if let Some(parent) = network.parent()
+            && !address::of_network(&network.name)?.is_empty()
+        {
+            used.insert(parent);
+        }
+    }
+    let own =
+        netlink.links()?.into_iter().filter(|link| link.alias == instance() && network::vlan(&link.name).is_some());
+    let mut forgotten = Vec::new();
+    for link in own.filter(|link| !used.contains(&*link.name)) {
+        if netlink.delete(&link.name)? {
+            forgotten.push(link.name);
+        }
+    }
+    Ok(forgotten)
+}
+
+/// Gives the bridge the addresses of the network that it has not got.
+fn gateways(netlink: &Netlink, network: &Network, bridge: &Link) -> Result<()> {
+    for pool in without_gateway(netlink, network, bridge)? {
+        if pool.gateway.is_ipv6() {
+            sysctl(&format!("ipv6/conf/{}/disable_ipv6", bridge.name), "0")?;
+        }
+        netlink.add_address(bridge.index, pool.gateway, pool.subnet.prefix_len())?;
+    }
+    Ok(())
+}
+
+/// The subnets whose gateway the bridge has not got.
+///
+/// # Errors
+/// The kernel's.
+pub fn without_gateway<'a>(netlink: &Netlink, network: &'a Network, bridge: &Link) -> Result<Vec<&'a Pool>> {
+    let found = if bridge.index == 0 { Vec::new() } else { netlink.addresses(Some(bridge.index))? };
+    let has = |pool: &Pool| found.contains(&(pool.gateway, pool.subnet.prefix_len()));
+    Ok(network.subnets.iter().filter(|pool| !has(pool)).collect())
 }
 
 /// An interface that was just made.

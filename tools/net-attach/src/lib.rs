@@ -13,6 +13,7 @@ mod host;
 mod hosts;
 pub mod live;
 mod plugins;
+mod repair;
 mod word;
 
 use attach::Attach;
@@ -20,6 +21,7 @@ pub use change::{connect, disconnect};
 use clap::Args;
 use ctr_core::{Code, Common, Document, Done, Error, Result, Rollback, State, Tool, Value, container, json};
 use ctr_net::{Mapping, Net, PublishMode, mode::Mode, names, network, port};
+pub use host::{forget_parents, no_parent};
 pub use word::{Wanted, alias, ip, link};
 
 /// The environment variable that says what `--network` would, where it is not given.
@@ -146,7 +148,7 @@ impl Tool for NetAttach {
         // One that was removed is not there to be repaired.
         container::recorded(id)?;
         let is_to_run = doc.section::<State>("state")?.is_some_and(|state| state.is_live());
-        let net = attach::repair(id, net, is_to_run)?;
+        let net = repair::repair(id, net, is_to_run)?;
         doc.set("net", &net)
     }
 

@@ -1,7 +1,7 @@
 //! Ports of a container that runs: published and taken back, in the kernel and in its record.
 
 use crate::{
-    attach::{datagrams, give_back, localnet, publish, runs, target},
+    attach::{bound, datagrams, give_back, localnet, publish, runs, target},
     end::{self, End},
 };
 use ctr_core::{Code, Error, Lock as Store, Result, Rollback, Value, container, json};
@@ -25,7 +25,7 @@ pub fn add(id: &str, mappings: &[Mapping]) -> Result<Vec<Claim>> {
     // Before the lock, which it takes: it is dropped after that.
     let mut rollback = Rollback::new();
     let lock = Lock::take()?;
-    let published = port::publish(mappings, id, target(&ends, mappings)?, net.publish_mode)?;
+    let published = port::publish(&bound(&ends, mappings), id, target(&ends, mappings)?, net.publish_mode)?;
     let (new, own) = (published.new.clone(), id.to_owned());
     rollback.push(move || withdraw(&own, &new));
     // What one that was killed has claimed is the container's, and not yet in the record.

@@ -1,6 +1,6 @@
 //! Tells when the container has ended, or another proxy takes the place of this one.
 
-use ctr_core::{Cannot, Process, Result, container, paths};
+use ctr_core::{Cannot, Document, Process, Result, container, paths};
 use ctr_net::proxy;
 use rustix::{
     event::epoll::{self, EventData, EventFlags},
@@ -41,6 +41,8 @@ pub struct Watch {
     start: Instant,
     has_run: bool,
     runs: bool,
+    /// Nobody makes the container any more; its document was set aside, and the ports are published with it.
+    waits: bool,
 }
 
 impl Watch {
@@ -54,7 +56,18 @@ impl Watch {
         inotify::add_watch(&changes, proxy::dir().join(id), WatchFlags::ATTRIB).cannot(what)?;
         epoll::add(&*epoll, &changes, EventData::new_u64(mark), EventFlags::IN).cannot(what)?;
         let (processes, start) = (Vec::new(), Instant::now());
-        Ok(Self { id: id.to_owned(), file, epoll, changes, mark, processes, start, has_run: false, runs: false })
+        Ok(Self {
+            id: id.to_owned(),
+            file,
+            epoll,
+            changes,
+            mark,
+            processes,
+            start,
+            has_run: false,
+            runs: false,
+            waits: false,
+        })
     }
 
     /// Looks at all of it.
@@ -75,6 +88,7 @@ impl Watch {
         }
         self.runs = !self.processes.is_empty();
         self.has_run |= self.runs;
+        self.waits = !self.has_run && container::is_orphan(&self.id) && is_set_aside(&self.id);
         if self.file.metadata().cannot(|| "look at the proxy's file")?.nlink() == 0 {
             return Ok(if self.is_over() { Verdict::Leave } else { Verdict::Retire });
         }
@@ -82,12 +96,13 @@ impl Watch {
     }
 
     fn is_over(&self) -> bool {
-        !self.runs && (self.has_run || self.start.elapsed() > UNSTARTED) && container::is_orphan(&self.id)
+        let is_unused = self.has_run || (self.start.elapsed() > UNSTARTED && !self.waits);
+        !self.runs && is_unused && container::is_orphan(&self.id)
     }
 
-    /// When to look again though nothing happened; `None` while the container runs.
+    /// When to look again though nothing happened; `None` while the container runs, or whoever starts it will be told of.
     pub fn patience(&self) -> Option<Duration> {
-        (!self.runs).then_some(LOOK)
+        (!self.runs && !self.waits).then_some(LOOK)
     }
 
     /// Gives the file up, and with it the ports.
@@ -100,4 +115,10 @@ impl Watch {
     pub fn forget(&self) -> Result<()> {
         if self.file.metadata().is_ok_and(|own| own.nlink() > 0) { proxy::forget(&self.id) } else { Ok(()) }
     }
+}
+
+/// Whether the container's document waits for `ns-spawn`: a pipe of `ctr run` leaves none that does.
+fn is_set_aside(id: &str) -> bool {
+    let waits = |doc: &Document| !(doc.is_partial() || container::is_complete(doc) || container::is_provisional(doc));
+    container::recorded(id).is_ok_and(|doc| waits(&doc))
 }

@@ -1,7 +1,10 @@
 //! A container that this call is about to start: claimed, held, its spec complete; or taken back.
 
 use crate::{NsSpawn, Rm, state, supervise, volumes};
-use ctr_core::{Document, Error, Lock, Map, Result, Rootfs, Tool, Value, container, json, trace};
+use ctr_core::{
+    Code, Document, Error, Lock, Map, Result, Rootfs, State, Tool, Value, container, ident, json, steps, trace,
+};
+use ctr_net::{Net, port};
 use ctr_runtime::spec;
 use oci_spec::runtime::Spec;
 
@@ -59,6 +62,22 @@ impl Begun {
             args.rm = None;
         }
         Ok(spec)
+    }
+
+    /// Has ports published again that are not by now: given back when it ended last, taken by another while its document was set
+    /// aside, or without their proxy. Gives the lock by which others know of a start, to be held until its process is there.
+    pub fn publish(&self, doc: &Document) -> Result<Option<Lock>> {
+        let Some(net) = doc.section::<Net>("net")? else { return Ok(None) };
+        if trace::dry_run() || port::are_published(&self.id, &net)? {
+            return Ok(None);
+        }
+        let busy =
+            || Error::new(Code::Busy, format!("container {} is being started or changed", ident::short(&self.id)));
+        let held = container::try_hold_limits(&self.id)?.ok_or_else(busy)?;
+        let mut doc = doc.clone();
+        doc.set("state", &State { status: "running".to_owned(), ..State::default() })?;
+        steps::repair("net-attach", &doc)?;
+        Ok(Some(held))
     }
 
     /// Our own half of a failed add goes; the container that others began stays, and its record says why nothing runs.

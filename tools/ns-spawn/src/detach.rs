@@ -34,6 +34,7 @@ pub fn detach(args: &mut NsSpawn, doc: &mut Document, rootfs: &Rootfs) -> Result
         if args.create {
             return doc.set("state", &State { status: "created".to_owned(), ..State::default() });
         }
+        let _starts = begun.publish(doc)?;
         start(doc, &begun.id, &spec, rootfs, begun.held.take())
     });
     if let Err(e) = done {

@@ -37,6 +37,7 @@ fn run(
     status: &mut Status,
 ) -> Result<(Exit, bool)> {
     let spec = begun.complete(args, doc, rootfs)?;
+    let mut starts = begun.publish(doc)?;
     let options = Options {
         rootfs: PathBuf::from(&rootfs.path),
         interactive: args.interactive || !stdin_is_document,
@@ -47,6 +48,7 @@ fn run(
     let mut oom = group.and_then(Oom::count);
     let exit = run::run(&spec, options, &mut |pid| {
         let running = state::running(doc, &begun.id, pid, None)?;
+        drop(starts.take());
         status.running(&begun.id, &running);
         events::emit("start", doc, &json!({}));
         Ok(())

@@ -26,6 +26,7 @@ pub(super) fn add(call: &Call) -> Result<Value, Failure> {
     rollback.push(move || take_away(&half_made));
     let mut end = End { interface: call.key.ifname.clone(), ..End::claim(&netlink, network, &id, 0, &wanted)? };
     let target = attach::target(slice::from_ref(&end), &mappings)?;
+    let mappings = attach::bound(slice::from_ref(&end), &mappings);
     let published = port::publish(&mappings, &id, target, PublishMode::Dnat)?;
     if let Some(claim) = published.claims.iter().find(|claim| claim.mode == PublishMode::Proxy) {
         let message = format!("cannot publish {claim}: the firewall leads none there, and no process has ports here");
@@ -145,10 +146,11 @@ pub(super) fn status(call: &Call) -> Result<(), Failure> {
     let unavailable = |e: Error| Failure { details: e.hint, ..Failure::new(50, e.message) };
     if call.network != network::DEFAULT {
         let network = network::load(&call.network).map_err(unavailable)?;
-        if let Some(parent) = network.parent()
-            && Netlink::open().map_err(unavailable)?.link(parent).map_err(unavailable)?.is_none()
-        {
-            return Err(Failure::new(50, format!("no interface {parent}, the parent of network {}", network.name)));
+        if let Some(parent) = network.parent() {
+            let missing = Netlink::open().and_then(|netlink| host::no_parent(&netlink, parent)).map_err(unavailable)?;
+            if let Some(e) = missing {
+                return Err(Failure::new(50, format!("{}, the parent of network {}", e.message, network.name)));
+            }
         }
     }
     firewall::present().map(drop).map_err(unavailable)
