@@ -601,6 +601,10 @@ fn filters_and_prune() {
         .succeeds();
     host.sh("ctr volume ls -q -f label=tier=db").ok().stdout_is("one\n");
     host.sh("ctr volume ls -q -f label=x -f name=on").ok().stdout_is("one\n");
+    host.sh("ctr volume ls -q -f name='^on'").ok().stdout_is("one\n");
+    host.sh("ctr volume ls -q -f name='^n'").ok().stdout_is("");
+    host.sh("ctr volume ls -q -f name='('").fails(2).stderr_has("no regular expression");
+    host.sh("ctr volume ls -f name=one --format '{{.Name}} {{.Label \"tier\"}}'").ok().stdout_has("one db\n");
     host.sh("ctr volume ls -q -f dangling=false").ok().stdout_is("two\n");
     host.sh("ctr volume ls -q -f driver=local | wc -l").ok().stdout_is("3\n");
     host.sh("ctr volume ls -f nonsense=1").fails(2).stderr_has("name=");

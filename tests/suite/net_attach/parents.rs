@@ -37,6 +37,9 @@ fn containers_on_the_hosts_own_network() {
     host.sh(&format!("ctr exec a {}", get_inside(OUTSIDE))).ok().stdout_is("world\n");
     outside.sh(&host, &get("198.51.100.70")).ok();
     outside.sh(&host, "ip neigh show 198.51.100.70 dev up1").ok().stdout_has("02:00:00:00:00:70");
+    host.sh("ctr run --rm --network name=lan,alias=db busybox true")
+        .fails(125)
+        .stderr_has("networks of macvlan have no names");
     // No bridge, no rules: nothing of the host's but its parent is part of it.
     assert_eq!(kernel(&host), "");
     let shown = host.sh("ctr-network inspect lan").ok().json();

@@ -60,6 +60,11 @@ impl End {
             let message = "the default network has no names: aliases are of networks that ctr network create makes";
             return Err(Error::new(Code::Usage, message));
         }
+        if network.parent().is_some() && !wanted.aliases.is_empty() {
+            let message =
+                format!("network {}: networks of {} have no names, and no aliases", network.name, network.driver);
+            return Err(Error::new(Code::Unsupported, message));
+        }
         let links = link::settle(&network, &wanted.links)?;
         // Those of the host are its neighbours' there.
         let host = if network.parent().is_some() { netlink.addresses(None)? } else { Vec::new() };

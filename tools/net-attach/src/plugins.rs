@@ -1,7 +1,7 @@
 //! Networks of driver `cni`: what their plugins are asked for, and what they give in the section `net`.
 
 use crate::{end, word::Wanted};
-use ctr_core::{Code, Error, Map, Result, Value, json};
+use ctr_core::{Code, Error, Map, Result, Value, json, trace};
 use ctr_net::{
     Attachment, Interface, Ip, Mapping, Net, PortMap, Route,
     cni::{self, Key, Record, list},
@@ -185,7 +185,8 @@ pub fn repair(id: &str, net: &Net) -> Result<()> {
         if addresses.iter().all(|address| found.contains(address)) && list::check(&record).is_none() {
             continue;
         }
-        list::detach(&record)?;
+        // What is gone cannot be taken back.
+        list::detach(&record).unwrap_or_else(|e| trace::warn(&e.to_string()));
         record.result = Value::Null;
         if !record.plugins.iter().any(|plugin| plugin["runtimeConfig"]["ips"].is_array())
             && let Some(address) = addresses.iter().find(|address| address.is_ipv4())

@@ -11,7 +11,7 @@ mod usage;
 mod volume;
 
 use clap::ValueEnum;
-use ctr_core::{Code, Error, Map, Result, Value};
+use ctr_core::{Code, Error, Map, Result, Value, json};
 
 /// How the fields are written.
 #[derive(Clone, Copy, Debug, Default)]
@@ -101,8 +101,14 @@ impl View {
     /// The same as [`of`](Self::of) for a template, which may ask for one label: `{{.Label "tier"}}`.
     pub fn for_template(self, record: &Value, how: How) -> Value {
         let mut fields = self.of(record, how);
-        if let Some(labels) = record.get("Labels").filter(|_| self == Self::Container) {
-            fields[LABEL] = labels.clone();
+        match record.get("Labels") {
+            Some(labels @ Value::Object(_)) => fields[LABEL] = labels.clone(),
+            // Of networks and volumes docker has them as one line.
+            Some(Value::String(line)) => {
+                let labels = line.split(',').filter_map(|label| label.split_once('='));
+                fields[LABEL] = labels.map(|(key, value)| (key.to_owned(), json!(value))).collect();
+            }
+            _ => {}
         }
         fields
     }
