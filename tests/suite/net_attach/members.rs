@@ -169,6 +169,7 @@ fn a_change_killed_at_every_step() {
                     format!("strace -f -b execve -o trace -e trace={call} -e inject={call}:signal=KILL:when={n}");
                 let status = host.sh(&format!("{strace} ctr-network {verb} blue a 2>&1")).status;
                 died += u32::from(status != 0);
+                crash::rules_are_claimed(&host);
                 host.sh("net-attach --gc && ctr-inspect a | net-attach --repair >/dev/null").ok();
                 is_whole(&host, "a");
                 host.sh("net-attach --gc").ok().stdout_is("");

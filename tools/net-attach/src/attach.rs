@@ -9,7 +9,7 @@ use crate::{
 use ctr_core::{Code, Error, Map, Result, Rollback, Value, container, json, trace};
 use ctr_net::{
     Claim, Dns, Lock, Mapping, Net, PortMap, PublishMode, Target, cni, firewall, link, netns, network, port, proxy,
-    resolver,
+    resolver, withdraw,
 };
 use ctr_netlink::{Connections, Link, Netlink, forget};
 use std::net::{IpAddr, Ipv4Addr};
@@ -48,7 +48,7 @@ impl Attach {
         let proxied = proxy::ports(&published.claims);
         let sockets = proxy::bind(&proxied)?;
         let bridges = host::ready_all(&netlink, &mut ends)?;
-        // A gc that came between would find the claims, and take the rules of those in the way for wanted, or these for stray.
+        // Of a gc that came between the table would be as it read the claims before.
         publish(&published)?;
         drop(lock);
         resolvers(&ends, &bridges)?;
@@ -123,12 +123,12 @@ pub fn target(ends: &[End], mappings: &[Mapping]) -> Result<Target> {
     }
 }
 
-/// Takes what was in the way of these claims out of the firewall, and puts them in.
+/// Puts these claims into the firewall.
 ///
 /// # Errors
 /// Those of nft(8).
 pub fn publish(published: &port::Published) -> Result<()> {
-    firewall::change(&firewall::of_claims(&published.ousted), &firewall::of_claims(&published.claims))
+    firewall::add(&firewall::of_claims(&published.claims))
 }
 
 /// Whether the container's process runs.
@@ -137,15 +137,6 @@ pub fn publish(published: &port::Published) -> Result<()> {
 /// The file system's.
 pub fn runs(id: &str) -> Result<bool> {
     Ok(container::live_state(id)?.is_some_and(|state| container::is_alive(&state)))
-}
-
-/// Gives ports back that were claimed for a container which had ended by then: had it ended later, its end would close them.
-///
-/// # Errors
-/// Those of nft(8), the file system's.
-pub fn give_back(published: &port::Published) -> Result<()> {
-    firewall::remove(&firewall::of_claims(&published.ousted))?;
-    published.claims.iter().try_for_each(Claim::release)
 }
 
 /// What the kernel remembers of who had the addresses, and the ports of UDP, before: it would be led to this container, or still
@@ -227,13 +218,13 @@ pub fn repair(id: &str, said: Net, is_to_run: bool) -> Result<Net> {
         None => port::Published::default(),
     };
     if running && !runs(id)? {
-        give_back(&published)?;
+        // It had ended by then: had it ended later, its end would close them.
+        withdraw(&published.claims)?;
         published = port::Published::default();
     }
     // What a ctr-port that was killed left behind is no longer in the record; what one claims that goes on is not in it yet.
-    for stale in port::claims_of(id)?.iter().filter(|claim| is_ours && !published.claims.contains(claim)) {
-        stale.release()?;
-    }
+    let is_stale = |claim: &Claim| is_ours && !published.claims.contains(claim);
+    withdraw(&port::claims_of(id)?.into_iter().filter(is_stale).collect::<Vec<_>>())?;
     let bridges = host::ready_all(&netlink, &mut ends)?;
     let wanted = firewall::wanted()?;
     if firewall::present()?.unwrap_or_default() != wanted {
