@@ -127,8 +127,7 @@ fn recorded(id: &str) -> Option<Net> {
 /// Proxies and ports of containers that are gone, or do not run and claim theirs when they start; then addresses of those that are gone.
 fn claims() -> Result<Vec<Value>> {
     let mut removed = Vec::new();
-    let gone = |id: &str| container::checked_id(id).is_err() || (container::is_gone(id) && !cni::is_there(id));
-    let idle = |id: &str| gone(id) || (port::is_claimed_at_start(id) && !port::holds(id));
+    let idle = |id: &str| address::is_lost(id) || (port::is_claimed_at_start(id) && !port::holds(id));
     for id in proxy::all().into_iter().filter(|id| idle(id)) {
         if note(proxy::end(&id)).is_some() {
             removed.push(json!({"removed": "proxy", "container": id}));
@@ -141,7 +140,10 @@ fn claims() -> Result<Vec<Value>> {
     }
     for name in address::networks()? {
         for (address, id) in address::of_network(&name)? {
-            if gone(&id) && !is_led_to(&id, address) && note(address::release(&name, address, &id)).is_some() {
+            if address::is_lost(&id)
+                && !is_led_to(&id, address)
+                && note(address::release(&name, address, &id)).is_some()
+            {
                 removed.push(json!({"removed": "address", "address": address, "network": name}));
             }
         }
