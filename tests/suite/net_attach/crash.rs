@@ -181,7 +181,8 @@ fn a_port_that_the_host_took_meanwhile() {
     host.sh("ctr stop -t 0 web").ok();
     let _process = host.cmd("busybox", &["httpd", "-f", "-p", "9000"]).spawn();
     host.sh_cmd("until grep -q ':2328 ' /proc/net/tcp /proc/net/tcp6; do sleep 0.02; done").run().ok();
-    host.sh("ctr start web").exits(1).stderr_has("held by process ").stderr_has("(busybox)");
+    let refused = host.sh("ctr start web").exits(1).stderr_has("held by process ").stderr_has("(busybox)");
+    assert_eq!(String::from_utf8_lossy(&refused.stderr).lines().count(), 1, "{refused}");
     host.sh("ctr rm -f web").ok();
     nothing_is_left(&host);
 }
