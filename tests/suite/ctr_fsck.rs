@@ -433,10 +433,19 @@ fn names_and_records() {
     fs::create_dir(host.root().join("containers").join("cd".repeat(32))).unwrap();
     fs::create_dir(host.root().join("networks")).unwrap();
     fs::write(host.root().join("networks/torn.json"), "{").unwrap();
-    assert_eq!(found(&host, &[]), ["missing name", "orphaned container", "orphaned name", "torn record"]);
-    assert_eq!(found(&host, &["--repair"]).len(), 4);
-    assert_eq!(found(&host, &[]), ["torn record"]);
-    fs::remove_file(host.root().join("networks/torn.json")).unwrap();
+    // What reads as JSON is no record yet.
+    fs::write(host.root().join("networks/empty.json"), "{}").unwrap();
+    fs::create_dir_all(host.root().join("volumes/vol/_data")).unwrap();
+    fs::write(host.root().join("volumes/vol/volume.json"), r#"{"name":"vol"}"#).unwrap();
+    let torn = ["torn record"; 3];
+    let all = [&["missing name", "orphaned container", "orphaned name"][..], &torn].concat();
+    assert_eq!(found(&host, &[]), all);
+    assert_eq!(found(&host, &["--repair"]).len(), 6);
+    assert_eq!(found(&host, &[]), torn);
+    fs::remove_dir_all(host.root().join("volumes/vol")).unwrap();
+    for file in ["torn.json", "empty.json"] {
+        fs::remove_file(host.root().join("networks").join(file)).unwrap();
+    }
     host.tool("ctr-inspect", &["c"]).ok();
     // A record that does not read: nothing is said to be unused.
     let record = host.record(&id);

@@ -32,7 +32,7 @@ fn goes_on_after_one_that_is_not_there() {
     let ran = host.tool("ctr-inspect", &["a", "nobody", &b]).fails(1).stderr_has("nobody");
     assert_eq!(ran.jsons().iter().map(|d| d["name"].clone()).collect::<Vec<_>>(), ["a", "b"]);
     schema::assert_valid(&ran.jsons());
-    let quiet = host.tool("ctr-inspect", &["--if-any", "nobody", "b"]).exits(1);
+    let quiet = host.tool("ctr-inspect", &["--if-any", "nobody", "b"]).exits(3);
     assert!(quiet.stderr.is_empty() && quiet.json()["name"] == "b", "{quiet}");
     // Only of what is not there nothing is said.
     host.sh("echo '{' >$CTR_ROOT/containers/$(readlink $CTR_ROOT/names/a)/document.json").ok();
@@ -40,6 +40,9 @@ fn goes_on_after_one_that_is_not_there() {
     // And whoever else is asked answers alone.
     host.tool("ctr-inspect", &["--if-any", "a"]).fails(1).stdout_is("").stderr_has("record");
     assert_eq!(host.sh("ctr-inspect --if-any a 2>/dev/null || img-inspect busybox").ok().jsons().len(), 1);
+    // What cannot be told is not taken for absent.
+    let ran = host.sh("ctr inspect a nobody").exits(1).stderr_has("record").stderr_has("volume nobody");
+    assert_eq!(String::from_utf8_lossy(&ran.stderr).lines().count(), 2, "{ran}");
     host.tool("ctr-inspect", &["--if-any", "b"]).ok();
     host.tool("ctr-inspect", &["-s", "b"]).fails(2);
     // A stage behind has nothing to add.

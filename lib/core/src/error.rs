@@ -52,6 +52,8 @@ pub struct Error {
     pub hint: Option<String>,
     /// The exit status that goes with it: 1, 2 for usage, 125 to 127 for tools that run a command.
     pub exit: u8,
+    /// Whether it is on stderr already, by another tool that failed for this one.
+    pub is_told: bool,
 }
 
 /// What failed of things that are all tried.
@@ -66,7 +68,7 @@ impl Failures {
             Err(e) => self.0.replace(e),
         };
         if let Some(earlier) = earlier {
-            trace::warn(&earlier.to_string());
+            earlier.tell();
         }
         None
     }
@@ -84,7 +86,7 @@ impl Error {
     /// An error of `code`; exit status 2 for [`Code::Usage`], 1 for all others.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         let exit = if code == Code::Usage { 2 } else { 1 };
-        Self { code, message: message.into(), hint: None, exit }
+        Self { code, message: message.into(), hint: None, exit, is_told: false }
     }
 
     /// The same with a hint: what to do next.
@@ -92,6 +94,13 @@ impl Error {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// Prints it on stderr, unless that is done.
+    pub fn tell(&self) {
+        if !self.is_told {
+            trace::warn(&self.to_string());
+        }
     }
 
     /// The same with another exit status.

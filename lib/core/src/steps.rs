@@ -118,7 +118,8 @@ fn run(tool: &str, verb: &str, doc: &Document) -> Result<()> {
             if status.success() {
                 return Ok(());
             }
-            Err(said(&mut out).unwrap_or_else(|| Error::new(Code::Io, format!("{verb} of {tool} failed"))))
+            let said = said(&mut out).map(|said| Error { is_told: true, ..said });
+            Err(said.unwrap_or_else(|| Error::new(Code::Io, format!("{verb} of {tool} failed"))))
         },
     )
 }

@@ -1,6 +1,6 @@
 //! What a container's files take: its writable layer, and the layers below it.
 
-use ctr_core::{Cannot, Code, Document, Error, Image, Result, Rootfs};
+use ctr_core::{Cannot, Code, Document, Error, Image, Result, Rootfs, container};
 use rustix::{
     fs::{AtFlags, Dir, FileType, Mode, OFlags, open, openat, statat},
     io::Errno,
@@ -38,12 +38,16 @@ impl Sizes {
     }
 }
 
-/// Bytes of the writable layer alone.
+/// Bytes of the writable layer alone; one that is a file system of its own is mounted where a reboot took that away.
 ///
 /// # Errors
 /// As [`Sizes::of`].
 pub fn writable(doc: &Document) -> Result<u64> {
     let upper = doc.section::<Rootfs>("rootfs")?.and_then(|rootfs| rootfs.upper);
+    // Of one that was removed meanwhile there is nothing to be mounted.
+    if doc.str("id").is_some_and(container::exists) {
+        ctr_rootfs::mount_writable(doc)?;
+    }
     upper.map_or(Ok(0), |upper| tree(&upper))
 }
 

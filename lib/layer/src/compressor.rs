@@ -265,7 +265,7 @@ fn compress(kind: Compression, mut block: Block, state: &mut Compress) -> io::Re
 }
 
 fn deflate(plain: &[u8], packed: &mut Vec<u8>, is_last: bool, deflate: &mut Compress) -> io::Result<()> {
-    // What it compressed before must not show.
+    // What it compressed before does not show: as to end it and to make another, but for the memory (deflateReset, zlib's manual).
     deflate.reset();
     let flush = if is_last { FlushCompress::Finish } else { FlushCompress::Sync };
     packed.reserve(plain.len() + plain.len() / 64 + 64);
@@ -320,6 +320,23 @@ mod tests {
                 assert!(back == text, "{kind} {size}");
                 assert!(first == compressed(kind, &text, 100_001, 4), "{kind} {size}");
             }
+        }
+    }
+
+    /// Which blocks a thread gets is chance.
+    #[test]
+    fn a_state_that_was_reset_is_as_new() {
+        let text = text(1 << 20);
+        let mixed: Vec<u8> =
+            text.chunks(1000).flat_map(|part| [part, &[0; 300], &part[..part.len() / 3]].concat()).collect();
+        let mut used = state();
+        for step in 1..400 {
+            let (from, length) = (step * 7919 % (1 << 19), [0, 1, 3, 70, 5000, 40_000, 256 << 10][step % 7]);
+            let block = &[&mixed, &text][step / 7 % 2][from..from + length];
+            let (mut one, mut other) = (Vec::new(), Vec::new());
+            deflate(block, &mut one, step % 5 == 0, &mut used).unwrap();
+            deflate(block, &mut other, step % 5 == 0, &mut state()).unwrap();
+            assert!(one == other, "{step}");
         }
     }
 

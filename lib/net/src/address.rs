@@ -61,6 +61,11 @@ pub fn held(address: IpAddr, id: &str) -> String {
     format!("container {} has {address}", name_of(id))
 }
 
+/// Whether who has it is gone: no container, and no attachment by CNI. Where that cannot be told it is not.
+pub fn is_lost(id: &str) -> bool {
+    container::checked_id(id).is_err() || (container::is_gone(id) && !cni::is_there(id))
+}
+
 /// A container as messages call it: its name, and the first digits of its id.
 pub fn name_of(id: &str) -> String {
     let name = container::recorded_name(id);

@@ -98,7 +98,8 @@ fn dir() -> PathBuf {
     paths::root().join("cni")
 }
 
-fn file(id: &str) -> PathBuf {
+/// Where the record of that id is.
+pub fn file(id: &str) -> PathBuf {
     dir().join(format!("{id}.json"))
 }
 

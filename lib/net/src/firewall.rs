@@ -301,14 +301,17 @@ pub fn install(elements: &BTreeSet<Element>) -> Result<()> {
     trace::act("nft", || json!({"install": table, "elements": shown}), || run(&text))
 }
 
-/// Adds elements, and takes others away before, in one transaction; either may be done already. A table that is gone, or that
-/// another release made without one of these sets, is made anew. What is added is claimed by now, as [`wanted`] reads it.
+/// Adds elements, in one transaction; they may be there already. A table that is gone, that another release made without one of
+/// these sets, or that has others in their place, which nobody claims, is made anew. What is added is claimed by now, as
+/// [`wanted`] reads it.
 ///
 /// # Errors
 /// As [`install`].
-pub fn change(away: &[Element], add: &[Element]) -> Result<()> {
-    match apply(away, add) {
-        Err(e) if e.code == Code::NotFound => install(&wanted()?.into_iter().chain(add.iter().cloned()).collect()),
+pub fn add(elements: &[Element]) -> Result<()> {
+    match apply(&[], elements) {
+        Err(e) if matches!(e.code, Code::NotFound | Code::Exists) => {
+            install(&wanted()?.into_iter().chain(elements.iter().cloned()).collect())
+        }
         other => other,
     }
 }
@@ -333,7 +336,8 @@ fn ports(elements: &[Element]) -> Option<Vec<Port<'_>>> {
     elements.iter().map(|e| Port::read(&e.set, &e.key, e.value.as_deref())).collect()
 }
 
-/// Takes elements away; succeeds where they, their sets or the table are gone.
+/// Takes elements away, which are claimed yet; succeeds where they, their sets or the table are gone. Where others have their
+/// place, which nobody claims, the table is made anew.
 ///
 /// # Errors
 /// `unsupported` without nft(8).
@@ -344,6 +348,9 @@ pub fn remove(elements: &[Element]) -> Result<()> {
             elements.iter().try_for_each(|element| remove(std::slice::from_ref(element)))
         }
         Err(e) if e.code == Code::NotFound => Ok(()),
+        Err(e) if e.code == Code::Exists => {
+            install(&wanted()?.into_iter().filter(|element| !elements.contains(element)).collect())
+        }
         other => other,
     }
 }
@@ -401,6 +408,7 @@ fn failure(what: &str, out: &Output) -> Error {
         () if has(&["Operation not permitted", "must be root"]) => Code::Denied,
         () if has(&["not supported", "Unable to initialize Netlink socket"]) => Code::Unsupported,
         () if is_gone(out) => Code::NotFound,
+        () if has(&["File exists"]) => Code::Exists,
         () => Code::Io,
     };
     Error::new(code, format!("cannot {what}: nft: {reason}"))

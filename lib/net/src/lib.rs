@@ -30,7 +30,7 @@ pub use network::Network;
 pub use port::{Claim, Mapping, Target};
 pub use section::{Attachment, Dns, Host, Interface, Ip, Link, Net, PortMap, PublishMode, Route};
 pub use subnet::Subnet;
-pub use undo::{close_ports, detach, free_ports, undo, unpublish};
+pub use undo::{close_ports, detach, free_ports, undo, unpublish, withdraw};
 
 /// The CNI version of the section `net`.
 pub const CNI_VERSION: &str = "1.1.0";

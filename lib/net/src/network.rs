@@ -1,6 +1,6 @@
 //! A network: its record `networks/<name>.json`.
 
-use crate::{Subnet, address, cni, names, subnet};
+use crate::{Subnet, address, cni, names, port, subnet, withdraw};
 use ctr_core::{Cannot, Code, Error, Result, Value, container, files, ident, json, paths, trace};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -448,13 +448,14 @@ pub fn check_free(subnet: &Subnet, routes: &[Subnet]) -> Result<()> {
     }
 }
 
-/// That network `name` is in use, by whom, and what takes that one off it; `None`: nobody is on it.
+/// That network `name` is in use, by whom, and what takes that one off it; `None`: nobody is on it. Those that are gone, whose
+/// address a kill left, are not.
 ///
 /// # Errors
 /// The file system's.
 pub fn in_use(name: &str) -> Result<Option<Error>> {
     let busy = |holder: String| Error::new(Code::Busy, format!("network {name} is in use: {holder}"));
-    if let Some((address, holder)) = address::of_network(name)?.into_iter().next() {
+    if let Some((address, holder)) = address::of_network(name)?.into_iter().find(|(_, id)| !address::is_lost(id)) {
         let e = busy(address::held(address, &holder));
         return Ok(Some(match container::recorded_name(&holder) {
             // Off a network without a readable record one comes by force alone.
@@ -471,13 +472,17 @@ pub fn in_use(name: &str) -> Result<Option<Error>> {
     }))
 }
 
-/// Removes the record of network `name`; hold the [`Lock`](crate::Lock).
+/// Removes the record of network `name`, and what those that are gone had of it; hold the [`Lock`](crate::Lock).
 ///
 /// # Errors
 /// `busy` while a container has an address on it; the file system's, as of a directory in its place that is not empty.
 pub fn remove(name: &str) -> Result<()> {
     if let Some(busy) = in_use(name)? {
         return Err(busy);
+    }
+    for (address, id) in address::of_network(name)? {
+        withdraw(&port::claims_of(&id)?)?;
+        address::release(name, address, &id)?;
     }
     trace::act(
         "remove",

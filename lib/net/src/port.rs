@@ -1,6 +1,6 @@
 //! Published ports: docker's words for them, and who holds which. A claim is a symbolic link in the run directory.
 
-use crate::{Attachment, Net, PortMap, PublishMode, address, cni, elements, holder, proxy};
+use crate::{Attachment, Net, PortMap, PublishMode, address, cni, elements, holder, proxy, withdraw};
 use ctr_core::{Cannot, Code, Error, Result, container, files, json, paths, trace};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -246,11 +246,12 @@ impl Claim {
         files::remove_file(&link)
     }
 
-    /// Takes the claim away; it may be gone, or another's. Hold the [`Lock`](crate::Lock).
+    /// Takes the claim away; it may be gone, or another's. Its rule goes before ([`withdraw`](crate::withdraw)). Hold the
+    /// [`Lock`](crate::Lock).
     ///
     /// # Errors
     /// The file system's.
-    pub fn release(&self) -> Result<()> {
+    pub(crate) fn release(&self) -> Result<()> {
         if fs::read_link(self.link()).is_ok_and(|text| text.to_str() != Some(&self.text())) {
             return Ok(());
         }
@@ -329,8 +330,6 @@ pub struct Published {
     pub ports: Vec<PortMap>,
     /// The container's claims, one or two of each.
     pub claims: Vec<Claim>,
-    /// Claims that were in the way: of containers that do not run, and its own that led elsewhere.
-    pub ousted: Vec<Claim>,
     /// Those of `claims` that it had not before.
     pub new: Vec<Claim>,
 }
@@ -369,11 +368,12 @@ pub fn needed(mapping: &Mapping, port: u16, id: &str, target: Target, mode: Publ
 /// Makes ports of the host the container's, at `target`; hold the [`Lock`](crate::Lock). Nothing is claimed where one cannot
 /// be.
 ///
-/// What is claimed by one whose claims do not hold ([`holds`]) is in nobody's way.
+/// What is claimed by one whose claims do not hold ([`holds`]) is in nobody's way, and neither are its own that led elsewhere:
+/// they go, with their rules. Those of the new ones are the caller's to make.
 ///
 /// # Errors
 /// `exists`, naming the holder, a container or a process; `invalid` for an address that the host has not; `limit`
-/// where no port is free; `unsupported` for a port of sctp by a proxy.
+/// where no port is free; `unsupported` for a port of sctp by a proxy; those of nft(8).
 pub fn publish(mappings: &[Mapping], id: &str, target: Target, mode: PublishMode) -> Result<Published> {
     let mut published = Published::default();
     if mappings.is_empty() {
@@ -390,7 +390,7 @@ pub fn publish(mappings: &[Mapping], id: &str, target: Target, mode: PublishMode
         // Its ports would be held by itself.
         proxy::retire(id)?;
     }
-    published.ousted = moved;
+    let mut ousted = moved;
     // Its own from before a repair; while it did not run the host may have taken the port.
     let keeps = container::live_state(id)?.is_some() || !is_claimed_at_start(id);
     for mapping in mappings {
@@ -418,7 +418,7 @@ pub fn publish(mappings: &[Mapping], id: &str, target: Target, mode: PublishMode
         };
         for claim in &new {
             let stale = others.iter().filter(|other| other.clashes(claim.protocol, claim.ip, claim.port));
-            published.ousted.extend(stale.cloned());
+            ousted.extend(stale.cloned());
         }
         published.ports.push(PortMap {
             host_ip: mapping.ip,
@@ -428,9 +428,7 @@ pub fn publish(mappings: &[Mapping], id: &str, target: Target, mode: PublishMode
         });
         published.claims.extend(new);
     }
-    for stale in &published.ousted {
-        stale.release()?;
-    }
+    withdraw(&ousted)?;
     for claim in published.claims.iter().filter(|claim| !own.contains(claim)) {
         if let Err(e) = claim.make() {
             for claim in &published.new {

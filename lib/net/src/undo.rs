@@ -30,10 +30,13 @@ fn detach_recorded(id: &str, record: Option<&Document>, addresses: &Map<String, 
     }
     // From here on: an address or a port that is freed may be another's before the next look.
     let lock = Lock::take()?;
-    note(unpublish(id, &lock));
+    let closed = unpublish(id, &lock);
+    let is_free = closed.is_ok();
+    note(closed);
     note(close(id, record, addresses.len()));
     note(netns::let_go(id).map(drop));
-    for (name, list) in addresses.iter().filter(|(name, _)| network::check_name(name).is_ok()) {
+    // While ports lead to them they are not to be another's: gc frees them later.
+    for (name, list) in addresses.iter().filter(|(name, _)| is_free && network::check_name(name).is_ok()) {
         let list = list.as_array().into_iter().flatten();
         for address in list.filter_map(|address| address.as_str()?.parse::<IpAddr>().ok()) {
             note(address::release(name, address, id));
@@ -80,8 +83,12 @@ pub fn free_ports(id: &str) -> Result<()> {
     unpublish(id, &Lock::take()?)
 }
 
-/// While the claim is there nobody else's rule can have its place.
-fn withdraw(claims: &[Claim]) -> Result<()> {
+/// Takes claims away, each after its rule: while it is there nobody else's rule can have its place, and a rule that nobody
+/// claims would lead to whoever gets the address next. Hold the [`Lock`].
+///
+/// # Errors
+/// Those of nft(8), the file system's.
+pub fn withdraw(claims: &[Claim]) -> Result<()> {
     firewall::remove(&firewall::of_claims(claims))?;
     claims.iter().try_for_each(Claim::release)
 }

@@ -51,6 +51,16 @@ pub fn mounted(doc: &Document) -> Result<Root> {
     open(&rootfs.path).map(Root::new).cannot(|| format!("open the root {}", rootfs.path))
 }
 
+/// Mounts the writable layer again where that is a file system of its own, and a reboot took it away with the root.
+///
+/// # Errors
+/// Those of overlay-mount.
+pub fn mount_writable(doc: &Document) -> Result<()> {
+    let Some(rootfs) = doc.section::<Rootfs>("rootfs")?.filter(|rootfs| rootfs.size.is_some()) else { return Ok(()) };
+    // That of a quota is where it was.
+    if rootfs.upper.is_none_or(|upper| Path::new(&upper).exists()) { Ok(()) } else { mounted(doc).map(drop) }
+}
+
 /// The root of a process; `None` where it is gone.
 fn of_process(state: &State) -> Result<Option<Root>> {
     let Some(process) = container::Handle::open(state)? else { return Ok(None) };

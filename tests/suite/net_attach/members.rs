@@ -12,7 +12,8 @@ pub fn tests() -> Vec<Test> {
             ports_that_cannot_move_are_closed,
             files_that_a_container_keeps_stop_nothing;
         ["root", "overlay", "umoci", "nft", "ip", "strace"]:
-            a_change_killed_at_every_step
+            a_change_killed_at_every_step,
+            addresses_of_the_gone_hold_no_network
     )
 }
 
@@ -169,6 +170,7 @@ fn a_change_killed_at_every_step() {
                     format!("strace -f -b execve -o trace -e trace={call} -e inject={call}:signal=KILL:when={n}");
                 let status = host.sh(&format!("{strace} ctr-network {verb} blue a 2>&1")).status;
                 died += u32::from(status != 0);
+                crash::rules_are_claimed(&host);
                 host.sh("net-attach --gc && ctr-inspect a | net-attach --repair >/dev/null").ok();
                 is_whole(&host, "a");
                 host.sh("net-attach --gc").ok().stdout_is("");
@@ -183,6 +185,20 @@ fn a_change_killed_at_every_step() {
     }
     assert!(died > 15, "{died}");
     host.sh("ctr rm -f a").ok();
+    nothing_is_left(&host);
+}
+
+/// What one that was killed left no record names, and then nobody's is.
+fn addresses_of_the_gone_hold_no_network() {
+    let host = host();
+    for line in ["ctr network rm n", "ctr network prune -f"] {
+        host.sh("ctr network create n && ctr run -d --name c --network n busybox sleep 6915").succeeds();
+        let kill = "strace -f -b execve -o trace -e trace=unlink -e inject=unlink:signal=KILL:when=1";
+        host.sh(&format!("{kill} ctr-network disconnect n c 2>/dev/null || ctr rm -f c")).ok().stdout_has("c\n");
+        host.sh("ls $CTR_ROOT/addresses/n | wc -l").ok().stdout_is("1\n");
+        host.sh(line).ok().stdout_has("n");
+        host.sh("ls $CTR_ROOT/addresses; ctr network ls -q").ok().stdout_is("");
+    }
     nothing_is_left(&host);
 }
 

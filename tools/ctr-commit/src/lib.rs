@@ -195,10 +195,7 @@ impl CtrCommit {
 /// Holds the container's writable layer: where the record says that it is, which is ours, and not where any document does.
 fn writable(record: &Document) -> Result<OwnedFd> {
     let rootfs: Rootfs = record.need("rootfs", "overlay-mount")?;
-    if rootfs.size.is_some() {
-        // Its file system is mounted with the root.
-        ctr_rootfs::mounted(record)?;
-    }
+    ctr_rootfs::mount_writable(record)?;
     let path = rootfs.upper.unwrap_or_default();
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     openat(CWD, &path, flags, Mode::empty()).cannot(|| format!("open the writable layer {path}"))

@@ -26,13 +26,15 @@ pub struct CtrDiff {
 /// Prints a line for each change, sorted by path.
 ///
 /// # Errors
-/// `not-found` where there is no such container, or the tree of a layer is gone.
+/// `not-found` where there is no such container, or the tree of a layer is gone; those of mounting a writable layer that is a file
+/// system of its own, where a reboot took that away.
 pub fn run(args: CtrDiff) -> Result<()> {
     let doc = container::load(&container::find(&args.container)?)?;
     let rootfs: Rootfs = doc.need("rootfs", "overlay-mount")?;
     let image: Image = doc.need("image", "img-unpack")?;
     let layers = Stack::open(&image)?;
     let Some(upper) = &rootfs.upper else { return Ok(()) };
+    ctr_rootfs::mount_writable(&doc)?;
     for change in Walk::new(&layers, mount_points(doc.mounts())).run(upper)? {
         print_line(&if args.json { change.as_json() } else { change.as_text() })?;
     }

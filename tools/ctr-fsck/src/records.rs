@@ -6,7 +6,8 @@ use crate::{
     images::of_layer,
     survey::Survey,
 };
-use ctr_core::{Code, Document, Image, Lock, Result, Value, container, ident, paths};
+use ctr_core::{Code, Document, Error, Image, Lock, Result, container, ident, paths};
+use ctr_net::{cni, network};
 use ctr_store::{Digest, Store};
 use std::{
     collections::BTreeMap,
@@ -76,7 +77,7 @@ pub(crate) fn look(survey: &mut Survey) -> Result<bool> {
             survey.findings.push(finding.at(paths::names().join(&name)));
         }
     }
-    survey.findings.extend(others());
+    survey.findings.extend(others()?);
     Ok(is_whole)
 }
 
@@ -104,28 +105,19 @@ pub(crate) fn add_blobs(layers: &mut Layers) -> Result<()> {
     Ok(())
 }
 
-/// The JSON files about networks and volumes.
-fn others() -> Vec<Finding> {
-    let root = paths::root();
-    let volume = |name: String| root.join("volumes").join(name).join("volume.json");
-    let volumes = names(&root.join("volumes")).into_iter().map(volume);
-    let networks = ["networks", "cni"].into_iter().flat_map(|dir| {
-        names(&root.join(dir))
-            .into_iter()
-            .filter(|name| !name.starts_with('.'))
-            .map(move |name| root.join(dir).join(name))
-    });
-    let is_json = |path: &PathBuf| path.extension().is_some_and(|e| e == "json");
-    let torn = |path: PathBuf| {
-        let text = fs::read(&path).ok()?;
-        let e = what_is_no_json(&text)?;
-        let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
-        Some(Finding::new(State::Torn, Kind::Record, name, e).at(path))
+/// The records of networks, attachments and volumes that do not read as the tools read them.
+fn others() -> Result<Vec<Finding>> {
+    let networks = network::names()?.into_iter().map(|name| (network::find(&name).err(), network::record_file(&name)));
+    let attachments = cni::ids()?.into_iter().map(|id| (cni::find(&id).err(), cni::file(&id)));
+    let record = |name: &String| ctr_vol::dir(name).join("volume.json");
+    let named = |name: &String| ctr_vol::check_name(name).is_ok() && record(name).exists();
+    let volumes = names(&paths::volumes()).into_iter().filter(named);
+    let volumes = volumes.map(|name| (ctr_vol::load(&name).err(), record(&name)));
+    let torn = |(e, path): (Option<Error>, PathBuf)| {
+        let name = path.strip_prefix(paths::root()).unwrap_or(&path).display().to_string();
+        // What was removed meanwhile is none.
+        let e = e.filter(|e| e.code == Code::Corrupt)?;
+        Some(Finding::new(State::Torn, Kind::Record, name, e.message).at(path))
     };
-    networks.chain(volumes).filter(is_json).filter_map(torn).collect()
-}
-
-fn what_is_no_json(text: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(text).map_err(|e| e.to_string());
-    text.and_then(|text| text.parse::<Value>().map_err(|e| e.to_string())).err()
+    Ok(networks.chain(attachments).chain(volumes).filter_map(torn).collect())
 }

@@ -1,7 +1,7 @@
 //! One container as a line: raw values under docker's names, which ctr-fmt puts into docker's words.
 
 use crate::{Images, Listed};
-use ctr_core::{Image, Value, ident, json, trace};
+use ctr_core::{Error, Image, Value, ident, json};
 use ctr_docker::{Sizes, attachments, mounts, ports};
 
 /// The line; with sizes where they are asked for.
@@ -36,7 +36,10 @@ pub(crate) fn line(container: &Listed, images: &Images, sizes: Option<&mut Sizes
                 line["SizeRw"] = json!(writable);
                 line["SizeRootFs"] = json!(all);
             }
-            Err(e) => trace::warn(&format!("container {}: {}", ident::short(&container.id), e.message)),
+            Err(e) => {
+                let message = format!("container {}: {}", ident::short(&container.id), e.message);
+                Error { message, ..e }.tell();
+            }
         }
     }
     line

@@ -81,9 +81,10 @@ pub fn inspect(given: &Given) -> Result<Plan> {
                 Stage::new("ctr-network").words(["inspect"]),
                 Stage::new("ctr-volume").words(["inspect"]),
             ];
-            let found = kinds.map(|stage| if_any(stage, name)).join(" || ");
+            // Another is asked where nothing was found, and not where that could not be told.
+            let found = kinds.map(|stage| if_any(stage, name)).join("; } || { [ $? = 3 ] && ");
             let none = quote(&format!("ctr: no container, image, network or volume {name}"));
-            format!("{found} || {{ printf '%s\\n' {none} >&2; echo 1; }};")
+            format!("{{ {found}; }} || {{ [ $? = 3 ] && printf '%s\\n' {none} >&2; echo 1; }};")
         })
         .collect();
     Ok(Plan::of(format!("{{ {} }} | {}", each.join(" "), print(given))))

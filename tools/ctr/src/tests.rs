@@ -379,9 +379,10 @@ fn help_is_there_for_every_command() {
 fn inspect_looks_for_each_kind_in_turn() {
     let each = |name: &str, flags: &str| {
         format!(
-            "ctr-inspect{flags} --if-any {name} || img-inspect --if-any {name} || ctr-network inspect --if-any {name} \
-             || ctr-volume inspect --if-any {name} \
-             || {{ printf '%s\\n' 'ctr: no container, image, network or volume {name}' >&2; echo 1; }};"
+            "{{ ctr-inspect{flags} --if-any {name}; }} || {{ [ $? = 3 ] && img-inspect --if-any {name}; }} \
+             || {{ [ $? = 3 ] && ctr-network inspect --if-any {name}; }} \
+             || {{ [ $? = 3 ] && ctr-volume inspect --if-any {name}; }} \
+             || {{ [ $? = 3 ] && printf '%s\\n' 'ctr: no container, image, network or volume {name}' >&2; echo 1; }};"
         )
     };
     for (line, pipe) in [

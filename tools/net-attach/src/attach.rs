@@ -47,7 +47,7 @@ impl Attach {
         let proxied = proxy::ports(&published.claims);
         let sockets = proxy::bind(&proxied)?;
         let bridges = host::ready_all(&netlink, &mut ends)?;
-        // A gc that came between would find the claims, and take the rules of those in the way for wanted, or these for stray.
+        // Of a gc that came between the table would be as it read the claims before.
         publish(&published)?;
         drop(lock);
         resolvers(&ends, &bridges)?;
@@ -128,12 +128,12 @@ pub fn bound(ends: &[End], mappings: &[Mapping]) -> Vec<Mapping> {
     mappings.iter().map(|mapping| Mapping { ip: mapping.ip.or(ip), ..mapping.clone() }).collect()
 }
 
-/// Takes what was in the way of these claims out of the firewall, and puts them in.
+/// Puts these claims into the firewall.
 ///
 /// # Errors
 /// Those of nft(8).
 pub fn publish(published: &port::Published) -> Result<()> {
-    firewall::change(&firewall::of_claims(&published.ousted), &firewall::of_claims(&published.claims))
+    firewall::add(&firewall::of_claims(&published.claims))
 }
 
 /// Whether the container's process runs.
@@ -142,15 +142,6 @@ pub fn publish(published: &port::Published) -> Result<()> {
 /// The file system's.
 pub fn runs(id: &str) -> Result<bool> {
     Ok(container::live_state(id)?.is_some_and(|state| container::is_alive(&state)))
-}
-
-/// Gives ports back that were claimed for a container which had ended by then: had it ended later, its end would close them.
-///
-/// # Errors
-/// Those of nft(8), the file system's.
-pub fn give_back(published: &port::Published) -> Result<()> {
-    firewall::remove(&firewall::of_claims(&published.ousted))?;
-    published.claims.iter().try_for_each(Claim::release)
 }
 
 /// What the kernel remembers of who had the addresses, and the ports of UDP, before: it would be led to this container, or still

@@ -11,7 +11,7 @@ use crate::{
     word::Wanted,
 };
 use ctr_core::{Code, Document, Error, Failures, Lock as StoreLock, Result, Rollback, Step, container, json, trace};
-use ctr_net::{Lock, Net, Network, address, names, netns, network, port, proxy, resolver};
+use ctr_net::{Lock, Net, Network, address, names, netns, network, port, proxy, resolver, withdraw};
 use ctr_netlink::{Netlink, forget};
 
 /// A container whose networks change. Nobody starts it meanwhile.
@@ -83,7 +83,7 @@ impl Changed {
         let mappings = self.net.ports.iter().map(mapping).collect::<Result<Vec<_>>>()?;
         let published = port::publish(&mappings, &self.id, target, self.net.publish_mode)?;
         if !attach::runs(&self.id)? {
-            return attach::give_back(&published);
+            return withdraw(&published.claims);
         }
         attach::publish(&published)?;
         forget(&attach::datagrams(&published.claims))?;

@@ -2,9 +2,9 @@
 
 use crate::{foreign, host};
 use ctr_core::{Result, Value, container, json, paths, trace};
-use ctr_net::{Lock, Net, address, cni, firewall, names, netns, network, port, proxy};
+use ctr_net::{Lock, Net, address, cni, firewall, names, netns, network, port, proxy, withdraw};
 use ctr_netlink::{Netlink, has_table};
-use std::{collections::BTreeSet, fs, net::IpAddr};
+use std::{collections::BTreeSet, fs, net::IpAddr, slice};
 
 /// Removes namespaces, veths, addresses and ports of containers that are gone, ports of those that do not run; bridges that no
 /// container is on; and makes the firewall's table what the records say.
@@ -97,7 +97,7 @@ fn strays(containers: &[String]) -> Result<Vec<Value>> {
         // Once more, now that nobody changes it.
         let Some(net) = recorded(id) else { continue };
         for claim in lost(&net) {
-            if note(claim.release()).is_some() {
+            if note(withdraw(slice::from_ref(claim))).is_some() {
                 removed.push(json!({"removed": "port", "port": claim.to_string()}));
             }
         }
@@ -115,9 +115,11 @@ fn strays(containers: &[String]) -> Result<Vec<Value>> {
     Ok(removed)
 }
 
-/// Whether the container's proxy leads a port to the address; it does where that cannot be told.
+/// Whether the container has a port that leads to the address, by the firewall or a proxy; it has where that cannot be told.
 fn is_led_to(id: &str, address: IpAddr) -> bool {
-    proxy::running(id).map_or(true, |note| note.is_some_and(|n| n.ports.iter().any(|port| port.to.ip() == address)))
+    port::claims_of(id).map_or(true, |claims| claims.iter().any(|claim| claim.target == address))
+        || proxy::running(id)
+            .map_or(true, |note| note.is_some_and(|n| n.ports.iter().any(|port| port.to.ip() == address)))
 }
 
 /// The section of a container whose record has one.
@@ -128,21 +130,23 @@ fn recorded(id: &str) -> Option<Net> {
 /// Proxies and ports of containers that are gone, or do not run and claim theirs when they start; then addresses of those that are gone.
 fn claims() -> Result<Vec<Value>> {
     let mut removed = Vec::new();
-    let gone = |id: &str| container::checked_id(id).is_err() || (container::is_gone(id) && !cni::is_there(id));
-    let idle = |id: &str| gone(id) || (port::is_claimed_at_start(id) && !port::holds(id));
+    let idle = |id: &str| address::is_lost(id) || (port::is_claimed_at_start(id) && !port::holds(id));
     for id in proxy::all().into_iter().filter(|id| idle(id)) {
         if note(proxy::end(&id)).is_some() {
             removed.push(json!({"removed": "proxy", "container": id}));
         }
     }
     for claim in port::claims()?.into_iter().filter(|claim| idle(&claim.id)) {
-        if note(claim.release()).is_some() {
+        if note(withdraw(slice::from_ref(&claim))).is_some() {
             removed.push(json!({"removed": "port", "port": claim.to_string()}));
         }
     }
     for name in address::networks()? {
         for (address, id) in address::of_network(&name)? {
-            if gone(&id) && !is_led_to(&id, address) && note(address::release(&name, address, &id)).is_some() {
+            if address::is_lost(&id)
+                && !is_led_to(&id, address)
+                && note(address::release(&name, address, &id)).is_some()
+            {
                 removed.push(json!({"removed": "address", "address": address, "network": name}));
             }
         }

@@ -61,7 +61,7 @@ pub fn ready(netlink: &Netlink, network: &Network) -> Result<Link> {
     if !has_table(&names::table())? {
         firewall::install(&firewall::wanted()?)?;
     } else if !whole {
-        firewall::change(&[], &firewall::of_network(network))?;
+        firewall::add(&firewall::of_network(network))?;
     }
     forward()?;
     foreign::let_through();

@@ -1,11 +1,11 @@
 //! Ports of a container that runs: published and taken back, in the kernel and in its record.
 
 use crate::{
-    attach::{bound, datagrams, give_back, localnet, publish, runs, target},
+    attach::{bound, datagrams, localnet, publish, runs, target},
     end::{self, End},
 };
 use ctr_core::{Code, Error, Lock as Store, Result, Rollback, Value, container, json};
-use ctr_net::{Claim, Lock, Mapping, Net, PortMap, PublishMode, address, firewall, names, port, proxy};
+use ctr_net::{Claim, Lock, Mapping, Net, PortMap, PublishMode, address, names, port, proxy};
 use ctr_netlink::{Netlink, forget};
 
 /// Publishes ports of container `id`: all of them or none. Gives them.
@@ -35,7 +35,7 @@ pub fn add(id: &str, mappings: &[Mapping]) -> Result<Vec<Claim>> {
     }
     // It may have ended since, and its ports with it: now that these are claimed, its end would close them.
     if let Err(e) = running(id) {
-        give_back(&published)?;
+        ctr_net::withdraw(&published.claims)?;
         return Err(e);
     }
     publish(&published)?;
@@ -80,13 +80,11 @@ fn running(id: &str) -> Result<Net> {
     })
 }
 
-/// While the claim is there nobody else's rule can have its place.
 fn withdraw(id: &str, claims: &[Claim]) -> Result<()> {
     let _lock = Lock::take()?;
     // What was this container's may be another's by now.
     let own: Vec<_> = port::claims_of(id)?.into_iter().filter(|claim| claims.contains(claim)).collect();
-    firewall::remove(&firewall::of_claims(&own))?;
-    own.iter().try_for_each(Claim::release)?;
+    ctr_net::withdraw(&own)?;
     if own.iter().any(|claim| claim.mode == PublishMode::Proxy) { proxy::carry(id) } else { Ok(()) }
 }
 

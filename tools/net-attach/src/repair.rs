@@ -6,7 +6,7 @@ use crate::{
     host, hosts, plugins,
 };
 use ctr_core::{Document, Lock as Held, Result, container, trace};
-use ctr_net::{Lock, Net, address, firewall, link, netns, port, port::Published, proxy};
+use ctr_net::{Claim, Lock, Net, address, firewall, link, netns, port, port::Published, proxy, withdraw};
 use ctr_netlink::{Link, Netlink, forget};
 
 /// Makes again what a reboot or another program took away of what the section says; of the ports what [`Ports`] says.
@@ -99,14 +99,13 @@ impl Ports {
             None => Published::default(),
         };
         if matches!(self, Self::Running | Self::Changing) && !attach::runs(id)? {
-            attach::give_back(&published)?;
+            withdraw(&published.claims)?;
             published = Published::default();
         }
         if matches!(self, Self::Running | Self::Starting | Self::Stopped) {
             // What a ctr-port that was killed left behind is no longer in the record.
-            for stale in port::claims_of(id)?.iter().filter(|claim| !published.claims.contains(claim)) {
-                stale.release()?;
-            }
+            let is_stale = |claim: &Claim| !published.claims.contains(claim);
+            withdraw(&port::claims_of(id)?.into_iter().filter(is_stale).collect::<Vec<_>>())?;
         }
         Ok(published)
     }

@@ -3,6 +3,9 @@
 use crate::{Code, Result};
 use std::process;
 
+/// The exit status of who found nothing, and nothing wrong: another may be asked. No other failure has it.
+const ABSENT: i32 = 3;
+
 /// What was looked for, and is passed over where it is not there.
 #[derive(Debug)]
 pub struct Absent {
@@ -36,7 +39,7 @@ impl Absent {
     /// Those of `shown`.
     pub fn end(self, shown: Result<()>) -> Result<()> {
         if self.any && shown.is_ok() {
-            process::exit(1);
+            process::exit(ABSENT);
         }
         shown
     }

@@ -305,7 +305,7 @@ fn finish(result: Result<()>, failed: u8) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            trace::warn(&e.to_string());
+            e.tell();
             ExitCode::from(if e.exit == 1 { failed } else { e.exit })
         }
     }

@@ -131,7 +131,7 @@ pub(super) fn fail<T: Tool>(tool: &T, mut input: Document, error: Error) -> Exit
     if error.exit == 1 || (error.exit == 2 && T::failed() != 1) {
         error.exit = T::failed();
     }
-    trace::warn(&error.to_string());
+    error.tell();
     input.set_error(T::NAME, &error);
     if tool.prints() {
         let _ = input.print();

@@ -111,7 +111,7 @@ fn command(record: &Value) -> String {
 fn size(record: &Value) -> String {
     let bytes = |key: &str| record.get(key).and_then(Value::as_f64);
     // ctr-df says what all of its directory takes.
-    let writable = units::size(bytes("SizeRw").or(bytes("Size")).unwrap_or_default());
+    let writable = bytes("SizeRw").or(bytes("Size")).map_or_else(|| "N/A".to_owned(), units::size);
     match bytes("SizeRootFs").filter(|all| *all > 0.0) {
         Some(all) => format!("{writable} (virtual {})", units::size(all)),
         None => writable,
