@@ -8,7 +8,7 @@ use crate::Net;
 use ctr_core::{Cannot, Code, Error, Result, Value, container, files, ident, json, paths, trace};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::{fs, io::ErrorKind, path::PathBuf};
+use std::{fs, io::ErrorKind, path::PathBuf, sync::Once};
 
 /// What CNI tells an attachment by (SPEC.md, section 2, "Lifecycle & Ordering").
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,14 +151,27 @@ pub fn remove(id: &str) -> Result<()> {
     trace::act("remove", || json!({"attachment": id}), || files::remove_file(&path))
 }
 
-/// Those that plugins made for us.
+/// Those that plugins made for us; of a record that does not read a warning, once a process: it keeps no other from its work.
 ///
 /// # Errors
-/// The file system's, `corrupt`.
+/// The file system's.
 pub fn by_plugins() -> Result<Vec<Record>> {
-    let mut records = Vec::new();
-    for id in ids()? {
-        records.extend(find(&id)?.filter(|record| !record.plugins.is_empty()));
+    static WARNED: Once = Once::new();
+    let (records, unread) = read_all()?;
+    if !unread.is_empty() {
+        WARNED.call_once(|| unread.iter().for_each(|e| trace::warn(&e.to_string())));
     }
     Ok(records)
+}
+
+/// Those that plugins made for us, and why others do not read.
+fn read_all() -> Result<(Vec<Record>, Vec<Error>)> {
+    let (mut records, mut unread) = (Vec::new(), Vec::new());
+    for id in ids()? {
+        match find(&id) {
+            Ok(record) => records.extend(record.filter(|record| !record.plugins.is_empty())),
+            Err(e) => unread.push(e),
+        }
+    }
+    Ok((records, unread))
 }

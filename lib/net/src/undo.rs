@@ -94,13 +94,25 @@ pub fn withdraw(claims: &[Claim]) -> Result<()> {
 }
 
 /// Sets the host's ends of its veths down. Who else has the namespace, a container that joined it or a descriptor, keeps them
-/// there, and would have the addresses beside the next one that gets them.
+/// there, and would have the addresses beside the next one that gets them. An interface over a parent has no end here, and is set
+/// down inside: as long as a macvlan is up no other is of its hardware address, and who has the namespace may keep it, if only
+/// for the moment that the kernel takes to end it.
 fn close(id: &str, record: Option<&Document>, networks: usize) -> Result<()> {
     let net = record.and_then(|doc| doc.section::<Net>("net").ok()?);
     let said = net.iter().flat_map(|net| &net.interfaces).filter_map(|end| names::id_of_veth(&end.name));
     let places: BTreeSet<_> = (0..networks.min(names::PLACES)).chain(said.map(|(_, place)| place)).collect();
     let names: Vec<_> = places.into_iter().map(|place| names::veth(id, place)).collect();
-    down::set_down(&names)
+    down::set_down(&names)?;
+    let over = net.as_ref().map(over_parents).unwrap_or_default();
+    if over.is_empty() || !netns::is_held(id) { Ok(()) } else { netns::enter(id, || down::set_down(&over)) }
+}
+
+/// The interfaces inside that no end on the host belongs to.
+fn over_parents(net: &Net) -> Vec<String> {
+    let ends: Vec<_> = net.interfaces.iter().filter_map(|end| names::id_of_veth(&end.name)).collect();
+    let has_end = |interface: &str| ends.iter().any(|(_, place)| names::place_of(interface) == Some(*place));
+    let own = net.networks.iter().filter(|attachment| !attachment.by_plugins()).map(|attachment| &attachment.interface);
+    own.filter(|interface| !has_end(interface)).cloned().collect()
 }
 
 /// Undoes a step of net-attach.

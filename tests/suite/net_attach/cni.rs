@@ -425,6 +425,13 @@ fn plugins_of_the_latest_version() {
     // One that is away is no news.
     host.sh("mv plugins/new plugins/away && CNI_PATH=$PWD/plugins net-attach --gc && mv plugins/away plugins/new").ok();
     host.sh("rm plugins/down").ok();
+    // Which are valid nobody knows where a record does not read; nobody else is kept by it.
+    let torn = format!("$CTR_ROOT/cni/{}.json", "a".repeat(64));
+    host.sh(&format!("echo bar >{torn}")).ok();
+    gc().succeeds().stderr_has("no GC of plugins of CNI: attachment ");
+    host.pipe_to(&attach("c").succeeds().json(), "net-attach", &["--undo"]).succeeds().stderr_has("aaa.json: ");
+    assert_eq!(verbs(&asked()), ["ADD before", "DEL before"]);
+    host.sh(&format!("rm {torn}")).ok();
     for doc in &docs {
         host.pipe_to(doc, "net-attach", &["--undo"]).ok();
     }

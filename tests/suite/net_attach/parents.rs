@@ -8,6 +8,7 @@ pub fn tests() -> Vec<Test> {
             containers_on_the_hosts_own_network,
             the_kinds_of_macvlan,
             addresses_of_the_host_are_not_given,
+            an_address_whose_namespace_is_kept,
             drivers_are_checked;
         ["root", "overlay", "umoci", "nft", "ip", "ipvlan"]:
             containers_with_their_parents_hardware_address;
@@ -102,6 +103,23 @@ fn addresses_of_the_host_are_not_given() {
         .fails(125)
         .stderr_has("cannot give address 198.51.100.3: the host has it");
     host.sh("ctr rm -f a").ok();
+    nothing_is_left(&host);
+}
+
+/// By another process, or by a kernel that has not ended it yet.
+fn an_address_whose_namespace_is_kept() {
+    let host = host();
+    let _outside = Outside::of(&host);
+    host.sh(&format!("ctr network create -d macvlan -o parent=up0 {LAN} lan")).ok();
+    host.sh("ctr run -d --name a --network lan busybox sleep 6911").ok();
+    let netns = host.tool("ctr-inspect", &["a"]).ok().json()["net"]["netns"].as_str().unwrap().to_owned();
+    let own = address(&host, "a");
+    let keeper = host.sh_cmd(&format!("exec nsenter --net={netns} sleep 1000")).spawn();
+    host.sh_cmd(&format!("until grep -q sleep /proc/{}/comm; do sleep 0.02; done", keeper.pid())).limit(20).run().ok();
+    host.sh("ctr rm -f a").ok();
+    host.sh("ctr run --rm --network lan busybox ip -o -4 addr show eth0").ok().stdout_has(&own);
+    drop(keeper);
+    host.sh("ctr network rm lan").ok();
     nothing_is_left(&host);
 }
 

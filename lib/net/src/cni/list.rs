@@ -186,7 +186,11 @@ fn gc_of(list: &Value) -> Result<()> {
     }
     // Neither an ADD nor a DEL may be under way (SPEC.md, section 2, "Lifecycle & Ordering").
     let _calls = hold(Lock::exclusive)?;
-    let mut valid = super::by_plugins()?;
+    let (mut valid, unread) = super::read_all()?;
+    if let Some(e) = unread.into_iter().next() {
+        // It may be of one that is valid.
+        return Err(Error { message: format!("no GC of plugins of CNI: {}", e.message), ..e });
+    }
     // Networks of ours may have one list.
     valid.retain(|record| record.plugins.iter().any(|plugin| plugin["name"] == list["name"]));
     let valid = valid.iter().map(|record| json!({"containerID": record.key.container_id, "ifname": record.key.ifname}));
