@@ -39,7 +39,9 @@ pub fn tests() -> Vec<Test> {
             one_name_for_twenty,
             a_hundred_at_once,
             a_supervisor_is_small_and_still,
-            terminated_it_ends_its_container
+            terminated_it_ends_its_container;
+        ["root", "overlay", "umoci", "busybox", "strace"]:
+            one_that_is_removed_as_it_starts
     )
 }
 
@@ -265,6 +267,24 @@ fn a_dying_process_is_not_taken_for_an_orphan() {
     assert_eq!(until_stopped(&host, "h")["exitCode"], 7);
     drop(strace);
     host.sh("ctr rm h").ok();
+    host.assert_clean();
+}
+
+/// The removal comes when its process is there, and its record does not say so yet.
+fn one_that_is_removed_as_it_starts() {
+    let host = busybox();
+    host.sh("img-pull --pull missing busybox | img-unpack | overlay-mount --name y >doc").ok();
+    let slow = "strace -f -o trace -P $CTR_ROOT/containers/$(jq -r .id doc)/document.json -e trace=rename \
+                -e inject=rename:delay_enter=2000000";
+    for words in ["-dq", "--init"] {
+        let start = host.sh_cmd(&format!("exec {slow} ns-spawn {words} -f doc -- sleep 6216")).limit(60).spawn();
+        host.sh_cmd("until grep -qs document.json trace; do sleep 0.02; done").limit(20).run().ok();
+        host.sh("ctr rm -f y").ok().stdout_is("y\n");
+        start.wait();
+        host.assert_clean();
+        host.sh("rm trace && img-pull --pull missing busybox | img-unpack | overlay-mount --name y >doc").ok();
+    }
+    host.sh("ctr rm y").ok();
     host.assert_clean();
 }
 

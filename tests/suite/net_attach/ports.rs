@@ -14,6 +14,7 @@ pub fn tests() -> Vec<Test> {
             a_repair_beside_an_end,
             a_repair_beside_a_start,
             ports_of_a_document_set_aside,
+            a_pipe_whose_container_is_removed,
             who_looks_does_not_start,
             a_refused_change_of_the_firewall,
             a_table_of_another_release,
@@ -398,6 +399,33 @@ fn ports_of_a_document_set_aside() {
     running.wait().ok();
     assert_eq!(held(&host), "0 0\n");
     host.sh("ctr rm -f web").ok();
+    nothing_is_left(&host);
+}
+
+/// Whoever removes it takes back what is in its record, and from then on nothing comes to that.
+fn a_pipe_whose_container_is_removed() {
+    let host = host();
+    let begin =
+        "rm -f trace && img-pull --pull missing busybox | img-unpack | overlay-mount --provisional --name y >doc";
+    let slow = |call: &str, line: &str| {
+        let strace = format!("strace -f -o trace -e trace={call} -e inject={call}:delay_enter=2000000");
+        let slow = host.sh_cmd(&format!("exec {strace} {line}")).limit(60).spawn();
+        host.sh_cmd(&format!("until grep -qs {call} trace; do sleep 0.02; done")).limit(20).run().ok();
+        slow
+    };
+    let rest = "cg-limit | ns-spawn -dq --rm=failed -- sleep 6217";
+    // A stage begins as the removal goes on.
+    host.sh(begin).ok();
+    let remove = slow("umount2", "ctr-rm -f y");
+    host.sh(&format!("net-attach -p 8080:80 -f doc | {rest}")).exits(125).stdout_is("");
+    remove.wait().ok().stdout_is("y\n");
+    nothing_is_left(&host);
+    // A removal begins as the stage goes on.
+    host.sh(begin).ok();
+    let attach = slow("symlink", "net-attach -p 8080:80 -f doc");
+    host.sh("ctr rm -f y").ok().stdout_is("y\n");
+    std::fs::write(host.dir().join("attached"), attach.wait().ok().stdout).unwrap();
+    host.sh(&format!("{rest} <attached")).exits(125).stderr_has("no container");
     nothing_is_left(&host);
 }
 

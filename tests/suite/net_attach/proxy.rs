@@ -17,6 +17,7 @@ pub fn tests() -> Vec<Test> {
             a_killed_proxy_is_told_of_and_comes_back,
             a_document_set_aside_has_its_proxy,
             a_proxy_ends_with_its_container,
+            a_proxy_does_not_wait_for_who_started_it,
             what_could_not_be_started_holds_no_port,
             proxied_ports_of_a_running_container,
             a_lost_address_has_no_proxy,
@@ -259,6 +260,20 @@ fn a_proxy_ends_with_its_container() {
         host.sh("ctr stop -t 0 web && ctr run --rm -p 8080:80 busybox true").succeeds();
     }
     host.sh("ctr rm -f web").ok();
+    no_proxies(&host);
+}
+
+fn a_proxy_does_not_wait_for_who_started_it() {
+    let host = host();
+    for command in ["sleep 6218", "true"] {
+        // All of it one process group, which lives on.
+        let line = format!(
+            "ctr run -d --name web --publish-mode proxy -p 8080:80 busybox {command} && ctr stop -t 0 web && \
+             while ls $CTR_RUN/proxies | grep .; do sleep 0.02; done"
+        );
+        host.sh_cmd(&line).limit(20).run().succeeds();
+        host.sh("ctr rm web").ok();
+    }
     no_proxies(&host);
 }
 

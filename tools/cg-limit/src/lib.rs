@@ -39,6 +39,7 @@ impl Tool for CgLimit {
     const NAME: &'static str = "cg-limit";
     const ABOUT: &'static str = "Make the control groups of a container, or of a command, with limits";
     const PATIENT: bool = true;
+    const JOINS: bool = true;
 
     /// With a command the tool is one that runs a command (`ctr-document(5)`, EXIT STATUS).
     fn failed() -> u8 {

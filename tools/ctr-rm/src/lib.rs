@@ -76,30 +76,28 @@ fn side_by_side(args: &CtrRm) -> Vec<Result<()>> {
 fn remove(word: &str, args: &CtrRm) -> Result<()> {
     let force = args.force;
     let id = container::find(word)?;
-    let mut doc = container::load(&id)?;
     if !force && let Some(state) = container::live_state(&id)? {
         let pid = state.pid.unwrap_or_default();
         return Err(Error::new(Code::Busy, format!("cannot remove container {word}: it runs as process {pid}"))
             .hint("stop it first, or force"));
     }
     let mut whole = container::recorded(&id)?;
-    let partial = whole.is_partial();
-    if !force && !partial {
-        // Nobody starts it from here on: a partial record is refused. Killed now, what is left is gc's, or the next rm's.
-        let _held = container::hold_ended(&id)?;
-        // Nor does a change that has read the record before write it back without that.
-        let _change = container::hold_limits(&id)?;
+    let mut doc = container::load(&id)?;
+    if !whole.is_partial() {
+        // Nobody starts it or adds to it from here on: a partial record is refused. Killed now, what is left is the next rm's,
+        // or of one that does not run gc's.
+        let _kept = container::keep(&id, force)?;
         let _names = Lock::store()?;
-        // As it is now that its end is recorded.
+        // As it is now that its start or its end is recorded, and each step of the pipe.
         whole = container::recorded(&id)?;
+        doc = container::load(&id)?;
         let mut record = whole.clone();
         record.set("partial", &true)?;
         container::disown(&id)?;
         container::save_for_now(&record)?;
-    } else if partial {
-        if !container::is_orphan(&id) {
-            return Err(Error::new(Code::Busy, format!("cannot remove container {word}: it is being made")));
-        }
+    } else if container::is_being_made(&id) {
+        return Err(Error::new(Code::Busy, format!("cannot remove container {word}: it is being made")));
+    } else {
         // Its tool was killed before the record named the step.
         doc.push_step("overlay-mount", json!({"id": id, "claimed": true}));
     }
@@ -114,7 +112,7 @@ fn remove(word: &str, args: &CtrRm) -> Result<()> {
         trace::warn(&earlier.to_string());
     }
     let stays = container::exists(&id);
-    if stays && !partial {
+    if stays && !whole.is_partial() {
         container::save(&whole)?;
     }
     match last {

@@ -83,6 +83,7 @@ pub struct NetAttach {
 impl Tool for NetAttach {
     const NAME: &'static str = "net-attach";
     const ABOUT: &'static str = "Attach a container to networks";
+    const JOINS: bool = true;
 
     fn add(&mut self, doc: &mut Document, _: &Common) -> Result<Done> {
         if let Some(net) = doc.get("net") {

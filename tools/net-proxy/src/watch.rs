@@ -1,7 +1,7 @@
 //! Tells when the container has ended, or another proxy takes the place of this one.
 
 use ctr_core::{Cannot, Document, Process, Result, container, paths};
-use ctr_net::proxy;
+use ctr_net::{port, proxy};
 use rustix::{
     event::epoll::{self, EventData, EventFlags},
     fs::inotify::{self, WatchFlags},
@@ -96,8 +96,16 @@ impl Watch {
     }
 
     fn is_over(&self) -> bool {
+        if self.runs {
+            return false;
+        }
+        if port::is_claimed_at_start(&self.id) {
+            // It has run, however short. Who starts it again has the lock until its process is there.
+            let starts = container::are_limits_held(&self.id).unwrap_or(true);
+            return !starts && matches!(container::live_state(&self.id), Ok(None));
+        }
         let is_unused = self.has_run || (self.start.elapsed() > UNSTARTED && !self.waits);
-        !self.runs && is_unused && container::is_orphan(&self.id)
+        is_unused && container::is_orphan(&self.id)
     }
 
     /// When to look again though nothing happened; `None` while the container runs, or whoever starts it will be told of.

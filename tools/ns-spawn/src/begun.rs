@@ -30,11 +30,14 @@ impl Begun {
         let claimed = container::claim_unless_there(doc, args.name.as_deref(), &args.labels)?;
         let id = container::checked_id(doc.str("id").unwrap_or_default())?.to_owned();
         let held = container::hold(&id)?;
-        args.held = true;
-        // The document may be older than a change of the name.
-        if let Some(name) = container::recorded_name(&id) {
-            doc.set("name", &name)?;
+        if !claimed {
+            // Only now: nobody removes it from here on, nor renames it, and the document may be older than that.
+            let record = container::whole(&id)?;
+            if let Some(name) = record.str("name") {
+                doc.set("name", &name)?;
+            }
         }
+        args.held = true;
         let mut begun = Self { id, claimed, held, before: Map::new(), whole: false };
         // Only now: of one that runs nothing changes.
         let made = if args.no_image_volumes { Ok(()) } else { volumes::make(doc) };

@@ -3,7 +3,7 @@
 use crate::{NsSpawn, begun::Begun, options, state};
 use ctr_core::{
     Cannot, Code, Document, Done, Error, Lock, Process, Result, Rootfs, State, Supervise, Value, container, events,
-    ident, json, paths, steps, trace,
+    json, paths, steps, trace,
 };
 use ctr_runtime::{
     run::{self, Options, Streams},
@@ -61,10 +61,7 @@ pub fn repair(doc: &mut Document) -> Result<()> {
     // A rename may have it for a moment.
     let held = container::hold_ended(&id)?;
     // Only now can nobody rename, remove or stop it any more; the document may be older than such a change.
-    let record = container::recorded(&id)?;
-    if record.is_partial() {
-        return Err(Error::new(Code::Busy, format!("container {} is being removed", ident::short(&id))));
-    }
+    let record = container::whole(&id)?;
     for key in ["name", "labels"] {
         if let Some(value) = record.get(key) {
             doc.set(key, value)?;

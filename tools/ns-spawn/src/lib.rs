@@ -188,10 +188,10 @@ impl NsSpawn {
 }
 
 /// Whether the container was never whole: no call of this tool has completed it. One that was may run, or hold what it
-/// wrote.
+/// wrote. What there is of one that is being removed goes with its record.
 fn is_new(doc: &Document) -> bool {
     let Some(id) = doc.str("id") else { return true };
-    container::recorded(id).is_ok_and(|record| !container::is_complete(&record))
+    container::recorded(id).is_ok_and(|record| !container::is_complete(&record) && !record.is_partial())
 }
 
 /// What both a document's container and a bundle give to the engine.

@@ -47,6 +47,7 @@ impl Tool for OverlayMount {
     const NAME: &'static str = "overlay-mount";
     const ABOUT: &'static str = "Begin a container: claim its id and name, mount its layers";
     const PATIENT: bool = true;
+    const JOINS: bool = true;
 
     fn add(&mut self, doc: &mut Document, _: &Common) -> Result<Done> {
         let image: Image = doc.need("image", "img-pull | img-unpack")?;

@@ -41,6 +41,7 @@ impl Tool for VolMount {
     const NAME: &'static str = "vol-mount";
     const ABOUT: &'static str = "Mount volumes, paths of the host, other images and memory in a container";
     const PATIENT: bool = true;
+    const JOINS: bool = true;
 
     fn alone(&mut self, common: &Common) -> Option<Result<()>> {
         let container = self.into.clone()?;

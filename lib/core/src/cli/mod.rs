@@ -80,6 +80,10 @@ pub trait Tool: Args + Sized {
     /// passed on or taken back, or nobody would know of that container.
     const PATIENT: bool = false;
 
+    /// Whether the tool adds to a container that others began: then nobody changes or removes it from before it is looked at until
+    /// its record has the step, and what was done to it is in the record of whoever removes it.
+    const JOINS: bool = false;
+
     /// Whether this call reads a document.
     fn reads_document(&self) -> bool {
         !Self::BEGINS

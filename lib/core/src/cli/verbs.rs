@@ -1,11 +1,16 @@
 //! The verbs of a tool of the pipe, and how each ends: the document out, errors, the exit status.
 
 use super::{Cli, Done, Tool, finish, unprinted};
-use crate::{Document, Error, Result, Step, container, trace};
+use crate::{Document, Error, Lock, Result, Step, container, trace};
 use std::process::ExitCode;
 
 pub(super) fn add<T: Tool>(cli: &mut Cli<T>, input: Document) -> ExitCode {
     let mut doc = input.clone();
+    let joined = input.str("id").filter(|_| T::JOINS && cli.tool.reads_document() && !trace::dry_run());
+    let joined = match joined.map(container::join).transpose() {
+        Ok(joined) => joined,
+        Err(e) => return fail::<T>(&cli.tool, input, e),
+    };
     let done = match cli.tool.add(&mut doc, &cli.common) {
         Ok(done) => done,
         Err(e) => return fail::<T>(&cli.tool, input, e),
@@ -16,7 +21,7 @@ pub(super) fn add<T: Tool>(cli: &mut Cli<T>, input: Document) -> ExitCode {
             if matches!(done, Done::Print)
                 && !trace::dry_run()
                 && doc.str("id").is_some()
-                && let Err(e) = save(&input, &doc)
+                && let Err(e) = save(&input, &doc, joined)
             {
                 take_back::<T>(&input, &mut doc);
                 return fail::<T>(&cli.tool, input, e);
@@ -35,8 +40,14 @@ pub(super) fn add<T: Tool>(cli: &mut Cli<T>, input: Document) -> ExitCode {
 
 /// Saves the record where it is: what another tool of the pipe has begun provisionally is no more than that until `ns-spawn`
 /// has completed it.
-fn save(input: &Document, doc: &Document) -> Result<()> {
+///
+/// A container that was removed meanwhile has none, and that of one which is being removed is not this tool's to write.
+fn save(input: &Document, doc: &Document, joined: Option<Lock>) -> Result<()> {
     let began = input.str("id").is_none();
+    let _joined = match (joined, doc.str("id")) {
+        (None, Some(id)) if !began => Some(container::join(id)?),
+        (joined, _) => joined,
+    };
     if !began && container::is_provisional(doc) { container::save_for_now(doc) } else { container::save(doc) }
 }
 

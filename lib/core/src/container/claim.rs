@@ -234,11 +234,16 @@ pub fn disown(id: &str) -> Result<()> {
     files::remove_file(&paths::run_dir(checked_id(id)?).join(OWNER))
 }
 
-/// Whether nobody works on the container any more: its process is gone, and the pipe that made it. After a reboot
-/// both are, with the run directory. A group that cannot be asked counts as alive.
-pub fn is_orphan(id: &str) -> bool {
+/// Whether the pipe that made the container goes on: a partial record is of one that it makes, and else of one that is being
+/// removed. A group that cannot be asked counts as alive.
+pub fn is_being_made(id: &str) -> bool {
     let owner = fs::read_to_string(paths::run_dir(id).join(OWNER));
     let group = owner.ok().and_then(|text| Pid::from_raw(text.trim().parse().ok()?));
-    let group_gone = group.is_none_or(|pgid| test_kill_process_group(pgid) == Err(rustix::io::Errno::SRCH));
-    group_gone && matches!(live_state(id), Ok(None))
+    group.is_some_and(|pgid| test_kill_process_group(pgid) != Err(rustix::io::Errno::SRCH))
+}
+
+/// Whether nobody works on the container any more: its process is gone, and the pipe that made it. After a reboot
+/// both are, with the run directory.
+pub fn is_orphan(id: &str) -> bool {
+    !is_being_made(id) && matches!(live_state(id), Ok(None))
 }

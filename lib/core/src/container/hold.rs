@@ -3,6 +3,7 @@
 use super::{checked_id, is_alive, live_state, record};
 use crate::{Code, Error, Lock, Result, ident, paths, trace};
 use std::{
+    fs,
     path::PathBuf,
     thread::sleep,
     time::{Duration, Instant},
@@ -40,14 +41,20 @@ pub fn hold(id: &str) -> Result<Option<Lock>> {
 /// `not-found` for a container that is not there, for which no directory is made; `busy` where another takes longer than
 /// that.
 pub fn hold_limits(id: &str) -> Result<Lock> {
-    if !record::exists(checked_id(id)?) {
-        return Err(Error::new(Code::NotFound, format!("no container {}", ident::short(id))));
-    }
-    let path = update_lock(id);
+    let path = update_lock(checked_id(id)?);
     let start = Instant::now();
     loop {
+        // Each time: it may be another's removal that is waited for.
+        if !record::exists(id) {
+            return Err(Error::new(Code::NotFound, format!("no container {}", ident::short(id))));
+        }
         if let Some(lock) = Lock::try_exclusive(&path)? {
-            return Ok(lock);
+            if record::exists(id) {
+                return Ok(lock);
+            }
+            // Removed at this moment, and what the lock is in made anew.
+            let _ = fs::remove_file(&path).and_then(|()| fs::remove_dir(paths::run_dir(id)));
+            continue;
         }
         wait(id, start)?;
     }
@@ -93,6 +100,45 @@ fn wait(id: &str, start: Instant) -> Result<()> {
     Ok(())
 }
 
+/// What nobody else starts, changes or removes while it is kept: both locks, the latter only of one that does not run.
+pub type Kept = (Lock, Option<Lock>);
+
+/// Keeps everybody else from starting, changing and removing container `id`, for who removes it: waits, ten seconds at most, for who
+/// does. One that runs is kept where it is to be killed (`force`), once its record says what was started.
+///
+/// # Errors
+/// As [`hold`] and [`hold_limits`].
+pub fn keep(id: &str, force: bool) -> Result<Kept> {
+    let start = Instant::now();
+    loop {
+        // Both or none: who starts it has the one and waits for the other, in either order.
+        let change = hold_limits(id)?;
+        match hold(id) {
+            Ok(held) => return Ok((change, held)),
+            Err(e) if start.elapsed() > PATIENCE || (!force && runs(id)?) => return Err(e),
+            // The state is there before the record: of that of before the process is not named, and would run on.
+            Err(_) if force && live_state(id)?.is_some() && record::is_complete(&record::recorded(id)?) => {
+                return Ok((change, None));
+            }
+            Err(_) => drop(change),
+        }
+        sleep(Duration::from_millis(2));
+    }
+}
+
+/// Keeps everybody else from changing or removing container `id` while a tool of the pipe adds to it and records that.
+///
+/// # Errors
+/// As [`hold_limits`] and [`whole`](record::whole).
+pub fn join(id: &str) -> Result<Lock> {
+    let change = hold_limits(id)?;
+    record::whole(id).map(|_| change)
+}
+
+fn runs(id: &str) -> Result<bool> {
+    Ok(live_state(id)?.is_some_and(|state| is_alive(&state) || state.status == "restarting"))
+}
+
 /// The same as [`hold`] for who removes what has ended: waits, ten seconds at most, for whoever is about to record the end.
 ///
 /// # Errors
@@ -101,8 +147,7 @@ pub fn hold_ended(id: &str) -> Result<Option<Lock>> {
     let start = Instant::now();
     loop {
         let held = hold(id);
-        let runs = live_state(id)?.is_some_and(|state| is_alive(&state) || state.status == "restarting");
-        if held.is_ok() || runs || start.elapsed() > PATIENCE {
+        if held.is_ok() || runs(id)? || start.elapsed() > PATIENCE {
             return held;
         }
         sleep(Duration::from_millis(2));

@@ -15,14 +15,15 @@ mod state;
 
 pub use crate::sys::pidfd_signal;
 pub use claim::{
-    begin, checked_id, claim, claim_unless_there, disown, holder, is_orphan, labels, recorded_name, rename, step_id,
+    begin, checked_id, claim, claim_unless_there, disown, holder, is_being_made, is_orphan, labels, recorded_name,
+    rename, step_id,
 };
 pub use descendants::{adopt_orphans, end_descendants, pid_of, reap_orphans};
 pub use find::{directories, find, ids, is_gone, namespace, of_process};
-pub use hold::{are_limits_held, hold, hold_ended, hold_limits, try_hold_limits};
+pub use hold::{Kept, are_limits_held, hold, hold_ended, hold_limits, join, keep, try_hold_limits};
 pub use record::{
     attach_socket, dir, execs_dir, exists, is_complete, is_provisional, is_volatile, load, log_file, record_file,
-    recorded, recorded_as, save, save_for_now,
+    recorded, recorded_as, save, save_for_now, whole,
 };
 pub use remove::{gc, hold_to_remove, remove, remove_begun, remove_locked};
 pub use signal::{Handle, kill, parse_signal};

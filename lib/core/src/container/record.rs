@@ -100,6 +100,18 @@ pub fn recorded(id: &str) -> Result<Document> {
     Document::from_value(value).map_err(|e| corrupt(id, e.message))
 }
 
+/// The record of a container that is whole: nobody makes it any more, or removes it.
+///
+/// # Errors
+/// `busy` where somebody does; as [`load`].
+pub fn whole(id: &str) -> Result<Document> {
+    let doc = recorded(id)?;
+    if doc.is_partial() {
+        return Err(Error::new(Code::Busy, format!("container {} is being removed", ident::short(id))));
+    }
+    Ok(doc)
+}
+
 /// What `T` takes of the record alone, for who looks at many: a record has some 14 kB, and to make values of all of it
 /// costs a tenth of a millisecond.
 ///
