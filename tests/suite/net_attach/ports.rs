@@ -385,7 +385,8 @@ fn ports_of_a_document_set_aside() {
 /// Whoever removes it takes back what is in its record, and from then on nothing comes to that.
 fn a_pipe_whose_container_is_removed() {
     let host = host();
-    let begin = "rm -f trace && img-pull --pull missing busybox | img-unpack | overlay-mount --provisional --name y >doc";
+    let begin =
+        "rm -f trace && img-pull --pull missing busybox | img-unpack | overlay-mount --provisional --name y >doc";
     let slow = |call: &str, line: &str| {
         let strace = format!("strace -f -o trace -e trace={call} -e inject={call}:delay_enter=2000000");
         let slow = host.sh_cmd(&format!("exec {strace} {line}")).limit(60).spawn();
@@ -396,8 +397,9 @@ fn a_pipe_whose_container_is_removed() {
     // A stage begins as the removal goes on.
     host.sh(begin).ok();
     let remove = slow("umount2", "ctr-rm -f y");
-    host.sh(&format!("net-attach -p 8080:80 -f doc | {rest}")).exits(125).stdout_is("");
+    host.sh("net-attach -p 8080:80 -f doc >attached");
     remove.wait().ok().stdout_is("y\n");
+    host.sh(&format!("{rest} <attached")).exits(125).stdout_is("");
     nothing_is_left(&host);
     // A removal begins as the stage goes on.
     host.sh(begin).ok();
