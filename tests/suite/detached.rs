@@ -274,11 +274,11 @@ fn a_dying_process_is_not_taken_for_an_orphan() {
 fn one_that_is_removed_as_it_starts() {
     let host = busybox();
     host.sh("img-pull --pull missing busybox | img-unpack | overlay-mount --name y >doc").ok();
-    let slow = "strace -f -o trace -P $CTR_ROOT/containers/$(jq -r .id doc)/document.json -e trace=rename \
-                -e inject=rename:delay_enter=2000000";
+    // The state, and then the record.
+    let slow = "strace -f -o trace -e trace=rename -e inject=rename:delay_enter=2000000:when=2";
     for words in ["-dq", "--init"] {
         let start = host.sh_cmd(&format!("exec {slow} ns-spawn {words} -f doc -- sleep 6216")).limit(60).spawn();
-        host.sh_cmd("until grep -qs document.json trace; do sleep 0.02; done").limit(20).run().ok();
+        host.sh_cmd("until test -e $CTR_RUN/containers/*/state.json; do sleep 0.02; done").limit(20).run().ok();
         host.sh("ctr rm -f y").ok().stdout_is("y\n");
         start.wait();
         host.assert_clean();

@@ -417,8 +417,9 @@ fn a_pipe_whose_container_is_removed() {
     // A stage begins as the removal goes on.
     host.sh(begin).ok();
     let remove = slow("umount2", "ctr-rm -f y");
-    host.sh(&format!("net-attach -p 8080:80 -f doc | {rest}")).exits(125).stdout_is("");
+    host.sh("net-attach -p 8080:80 -f doc >attached");
     remove.wait().ok().stdout_is("y\n");
+    host.sh(&format!("{rest} <attached")).exits(125).stdout_is("");
     nothing_is_left(&host);
     // A removal begins as the stage goes on.
     host.sh(begin).ok();
