@@ -1,7 +1,8 @@
 //! Who may start, end or remove a container: one at a time.
 
-use super::{checked_id, is_alive, live_state, record};
+use super::{checked_id, claim::is_being_made, is_alive, live_state, record};
 use crate::{Code, Error, Lock, Result, ident, paths, trace};
+use serde::Deserialize;
 use std::{
     fs,
     path::PathBuf,
@@ -129,10 +130,22 @@ pub fn keep(id: &str, force: bool) -> Result<Kept> {
 /// Keeps everybody else from changing or removing container `id` while a tool of the pipe adds to it and records that.
 ///
 /// # Errors
-/// As [`hold_limits`] and [`whole`](record::whole).
+/// As [`hold_limits`]; `busy` for one that is being removed.
 pub fn join(id: &str) -> Result<Lock> {
     let change = hold_limits(id)?;
-    record::whole(id).map(|_| change)
+    let record: Partial = record::recorded_as(id)?;
+    // The tool that begins it may run this one.
+    if record.partial && !is_being_made(id) {
+        return Err(record::removed(id));
+    }
+    Ok(change)
+}
+
+/// Of a record whether it is whole, and no more.
+#[derive(Deserialize)]
+struct Partial {
+    #[serde(default)]
+    partial: bool,
 }
 
 fn runs(id: &str) -> Result<bool> {

@@ -107,9 +107,14 @@ pub fn recorded(id: &str) -> Result<Document> {
 pub fn whole(id: &str) -> Result<Document> {
     let doc = recorded(id)?;
     if doc.is_partial() {
-        return Err(Error::new(Code::Busy, format!("container {} is being removed", ident::short(id))));
+        return Err(removed(id));
     }
     Ok(doc)
+}
+
+/// That a container is being removed.
+pub(super) fn removed(id: &str) -> Error {
+    Error::new(Code::Busy, format!("container {} is being removed", ident::short(id)))
 }
 
 /// What `T` takes of the record alone, for who looks at many: a record has some 14 kB, and to make values of all of it
