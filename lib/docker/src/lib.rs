@@ -5,6 +5,7 @@
 mod image;
 mod labels;
 mod mounts;
+mod name;
 mod networks;
 mod ports;
 mod prune;
@@ -15,6 +16,7 @@ mod time;
 pub use image::familiar;
 pub use labels::{LabelFilter, labels};
 pub use mounts::{Mount, mounts};
+pub use name::name_filter;
 pub use networks::{Attachment, attachments, namespace};
 pub use ports::{Port, exposed, ports, ports_wanted};
 pub use prune::PruneFilters;

@@ -2,7 +2,7 @@
 
 use crate::{Images, Listed, Moment, images::Ancestor};
 use ctr_core::{Code, Error, Result, container};
-use ctr_docker::{LabelFilter, Port, attachments, mounts, ports};
+use ctr_docker::{LabelFilter, Port, attachments, mounts, name_filter, ports};
 use regex_lite::Regex;
 use std::ops::RangeInclusive;
 
@@ -70,7 +70,7 @@ fn filter(word: &str, key: &str, value: &str, containers: &[Listed], images: &Im
         found.ok_or_else(|| Error::new(Code::Corrupt, format!("filter {word:?}: the record does not read")))
     };
     Ok(match key {
-        "name" => Filter::Name(Regex::new(value).map_err(|e| usage(word, &format!("no regular expression: {e}")))?),
+        "name" => Filter::Name(name_filter(value)?),
         "id" => Filter::Id(value.to_owned()),
         "status" => Filter::Status(one_of(&STATES)?),
         "label" => Filter::Label(LabelFilter::parse(value)),

@@ -2,8 +2,8 @@
 
 use clap::Args;
 use ctr_core::{Absent, Code, Error, Map, Result, Value, container, each, ident, json, print_line};
+use ctr_docker::name_filter;
 use ctr_net::{Net, Network, address, cni, network};
-use regex_lite::Regex;
 
 /// The arguments of `ls`.
 #[derive(Args, Debug)]
@@ -56,7 +56,7 @@ fn filter(word: &str) -> Result<(&str, &str)> {
 fn matches(network: &Network, key: &str, value: &str) -> Result<bool> {
     Ok(match key {
         // As docker has it: a regular expression of the name, the beginning of the id.
-        "name" => pattern(value)?.is_match(&network.name),
+        "name" => name_filter(value)?.is_match(&network.name),
         "id" => network.id.starts_with(value),
         "driver" => network.driver == value,
         // What prune would remove.
@@ -69,11 +69,6 @@ fn matches(network: &Network, key: &str, value: &str) -> Result<bool> {
             network.labels.get(key).is_some_and(|has| wanted.is_none_or(|wanted| has == wanted))
         }
     })
-}
-
-fn pattern(value: &str) -> Result<Regex> {
-    let usage = |e| Error::new(Code::Usage, format!("filter name={value}: no regular expression: {e}"));
-    Regex::new(value).map_err(usage)
 }
 
 /// The arguments of `inspect`.

@@ -1,8 +1,8 @@
 //! docker's filters of volumes.
 
 use ctr_core::{Code, Error, Result};
+use ctr_docker::name_filter;
 use ctr_vol::Volume;
-use regex_lite::Regex;
 
 /// Those that all have to match.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Filters {
     pub fn match_all(&self, volume: &Volume) -> Result<bool> {
         for (key, value) in &self.0 {
             let matches = match &**key {
-                "name" => pattern(value)?.is_match(&volume.name),
+                "name" => name_filter(value)?.is_match(&volume.name),
                 "driver" => value == "local",
                 "label" => has_label(volume, value),
                 "label!" => !has_label(volume, value),
@@ -59,12 +59,6 @@ impl Filters {
     pub fn all(&self) -> bool {
         self.0.iter().any(|(key, value)| key == "all" && matches!(value.as_str(), "true" | "1"))
     }
-}
-
-/// A regular expression, as docker has it.
-fn pattern(value: &str) -> Result<Regex> {
-    let usage = |e| Error::new(Code::Usage, format!("filter name={value}: no regular expression: {e}"));
-    Regex::new(value).map_err(usage)
 }
 
 fn has_label(volume: &Volume, word: &str) -> bool {
